@@ -1,0 +1,295 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Class tables: what each pixel value of a mask means.
+
+One row a class. ``role`` is what drivable area and risk read, so they work for every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seg_perception.core.errors import ClassTableError
+
+UNLABELED = 255
+"""Mask value of pixels without a class: ignored in scores, unknown to drivable and risk."""
+
+
+class Role(str, Enum):
+    """What a class means to a vehicle."""
+
+    DRIVABLE = 'drivable'  # a vehicle may be there
+    MARKING = 'marking'  # paint on the drivable surface
+    WALKABLE = 'walkable'  # flat, but for people
+    VULNERABLE = 'vulnerable'  # people, riders and what they ride, animals
+    VEHICLE = 'vehicle'
+    OBSTACLE = 'obstacle'  # static and solid
+    NATURE = 'nature'
+    SKY = 'sky'
+    EGO = (
+        'ego'  # the own vehicle in its own picture: bonnet, camera mount; neither road nor hazard
+    )
+    OTHER = 'other'  # none of the above and no more, as BDD100K's background; counts as unknown
+
+
+@dataclass(frozen=True)
+class SegClass:
+    """One row of a class table: id 0..254, display colour as RGB 0..255."""
+
+    id: int
+    name: str
+    rgb: tuple[int, int, int]
+    role: Role
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """A named list of classes whose ids are 0..N-1 in order."""
+
+    name: str
+    classes: tuple[SegClass, ...]
+
+    def __post_init__(self) -> None:
+        ids = [row.id for row in self.classes]
+        if not 1 <= len(ids) <= UNLABELED or ids != list(range(len(ids))):
+            raise ClassTableError(
+                f'class table {self.name!r}: ids',
+                ids,
+                '0, 1, 2 ... in order, 1 to 255 of them',
+                'Number the rows from 0 without gaps.',
+            )
+        names = [row.name for row in self.classes]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ClassTableError(
+                f'class table {self.name!r}: names', doubled, 'each name once', 'Rename them.'
+            )
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        return [row.name for row in self.classes]
+
+    @cached_property
+    def palette(self) -> np.ndarray:
+        """Display colours, (256, 3) uint8 RGB; values without a class are black."""
+        palette = np.zeros((256, 3), np.uint8)
+        for row in self.classes:
+            palette[row.id] = row.rgb
+        palette.setflags(write=False)
+        return palette
+
+    def role_mask(self, *roles: Role) -> np.ndarray:
+        """
+        Lookup table of the classes with one of the roles, (256,) uint8 of 0 or 255.
+
+        ``cv2.LUT(labels, table.role_mask(Role.DRIVABLE))`` is the mask of drivable pixels.
+        """
+        lut = np.zeros(256, np.uint8)
+        lut[[row.id for row in self.classes if row.role in roles]] = 255
+        return lut
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as JSON types; ``from_dict`` reads it back."""
+        rows = [
+            {'id': row.id, 'name': row.name, 'rgb': list(row.rgb), 'role': row.role.value}
+            for row in self.classes
+        ]
+        return {'name': self.name, 'classes': rows}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClassTable:
+        """
+        Read a table from JSON types.
+
+        :raises ClassTableError: when a key is missing or a value cannot be.
+        """
+        try:
+            name, rows = str(data['name']), data['classes']
+            return cls(name, tuple(_row_from_dict(name, row) for row in rows))
+        except (KeyError, TypeError) as error:
+            raise ClassTableError(
+                'class table',
+                repr(error),
+                "{'name': ..., 'classes': [{'id', 'name', 'rgb', 'role'}, ...]}",
+                'Write the table with ClassTable.to_dict().',
+            ) from error
+
+
+def _row_from_dict(table: str, row: Mapping[str, Any]) -> SegClass:
+    roles = [role.value for role in Role]
+    if row['role'] not in roles:
+        raise ClassTableError(
+            f'class table {table!r}: role of {row["name"]!r}', repr(row['role']), ', '.join(roles)
+        )
+    rgb = tuple(int(value) for value in row['rgb'])
+    if len(rgb) != 3 or not all(0 <= value <= 255 for value in rgb):
+        raise ClassTableError(
+            f'class table {table!r}: rgb of {row["name"]!r}', rgb, 'three numbers 0..255'
+        )
+    return SegClass(int(row['id']), str(row['name']), rgb, Role(row['role']))
+
+
+def _table(name: str, rows: Sequence[tuple[str, tuple[int, int, int], Role]]) -> ClassTable:
+    return ClassTable(
+        name, tuple(SegClass(i, label, rgb, role) for i, (label, rgb, role) in enumerate(rows))
+    )
+
+
+# SegNet grouping of the 32 CamVid classes; colours of the CamVid label definition.
+CAMVID_11 = _table(
+    'camvid_11',
+    [
+        ('sky', (128, 128, 128), Role.SKY),
+        ('building', (128, 0, 0), Role.OBSTACLE),
+        ('pole', (192, 192, 128), Role.OBSTACLE),
+        ('road', (128, 64, 128), Role.DRIVABLE),  # markings included
+        ('pavement', (0, 0, 192), Role.WALKABLE),
+        ('tree', (128, 128, 0), Role.NATURE),
+        ('sign_symbol', (192, 128, 128), Role.OBSTACLE),
+        ('fence', (64, 64, 128), Role.OBSTACLE),
+        ('car', (64, 0, 128), Role.VEHICLE),
+        ('pedestrian', (64, 64, 0), Role.VULNERABLE),
+        ('bicyclist', (0, 128, 192), Role.VULNERABLE),
+    ],
+)
+
+# Train ids of Cityscapes; BDD100K's semantic segmentation uses the same nineteen.
+CITYSCAPES_19 = _table(
+    'cityscapes_19',
+    [
+        ('road', (128, 64, 128), Role.DRIVABLE),
+        ('sidewalk', (244, 35, 232), Role.WALKABLE),
+        ('building', (70, 70, 70), Role.OBSTACLE),
+        ('wall', (102, 102, 156), Role.OBSTACLE),
+        ('fence', (190, 153, 153), Role.OBSTACLE),
+        ('pole', (153, 153, 153), Role.OBSTACLE),
+        ('traffic light', (250, 170, 30), Role.OBSTACLE),
+        ('traffic sign', (220, 220, 0), Role.OBSTACLE),
+        ('vegetation', (107, 142, 35), Role.NATURE),
+        ('terrain', (152, 251, 152), Role.NATURE),
+        ('sky', (70, 130, 180), Role.SKY),
+        ('person', (220, 20, 60), Role.VULNERABLE),
+        ('rider', (255, 0, 0), Role.VULNERABLE),
+        ('car', (0, 0, 142), Role.VEHICLE),
+        ('truck', (0, 0, 70), Role.VEHICLE),
+        ('bus', (0, 60, 100), Role.VEHICLE),
+        ('train', (0, 80, 100), Role.VEHICLE),
+        ('motorcycle', (0, 0, 230), Role.VULNERABLE),
+        ('bicycle', (119, 11, 32), Role.VULNERABLE),
+    ],
+)
+
+# Mapillary Vistas v1.2: order, names and colours of its config_v1.2.json (the pixel is the row).
+VISTAS_66 = _table(
+    'vistas_66',
+    [
+        ('Bird', (165, 42, 42), Role.VULNERABLE),
+        ('Ground Animal', (0, 192, 0), Role.VULNERABLE),
+        ('Curb', (196, 196, 196), Role.OBSTACLE),  # to be kept off
+        ('Fence', (190, 153, 153), Role.OBSTACLE),
+        ('Guard Rail', (180, 165, 180), Role.OBSTACLE),
+        ('Barrier', (90, 120, 150), Role.OBSTACLE),
+        ('Wall', (102, 102, 156), Role.OBSTACLE),
+        ('Bike Lane', (128, 64, 255), Role.WALKABLE),  # for bicycles
+        ('Crosswalk - Plain', (140, 140, 200), Role.DRIVABLE),
+        ('Curb Cut', (170, 170, 170), Role.WALKABLE),
+        ('Parking', (250, 170, 160), Role.DRIVABLE),
+        ('Pedestrian Area', (96, 96, 96), Role.WALKABLE),
+        ('Rail Track', (230, 150, 140), Role.DRIVABLE),  # trams share the street
+        ('Road', (128, 64, 128), Role.DRIVABLE),
+        ('Service Lane', (110, 110, 110), Role.DRIVABLE),
+        ('Sidewalk', (244, 35, 232), Role.WALKABLE),
+        ('Bridge', (150, 100, 100), Role.OBSTACLE),
+        ('Building', (70, 70, 70), Role.OBSTACLE),
+        ('Tunnel', (150, 120, 90), Role.OBSTACLE),
+        ('Person', (220, 20, 60), Role.VULNERABLE),
+        ('Bicyclist', (255, 0, 0), Role.VULNERABLE),
+        ('Motorcyclist', (255, 0, 100), Role.VULNERABLE),
+        ('Other Rider', (255, 0, 200), Role.VULNERABLE),
+        ('Lane Marking - Crosswalk', (200, 128, 128), Role.MARKING),
+        ('Lane Marking - General', (255, 255, 255), Role.MARKING),
+        ('Mountain', (64, 170, 64), Role.NATURE),
+        ('Sand', (230, 160, 50), Role.NATURE),
+        ('Sky', (70, 130, 180), Role.SKY),
+        ('Snow', (190, 255, 255), Role.NATURE),
+        ('Terrain', (152, 251, 152), Role.NATURE),
+        ('Vegetation', (107, 142, 35), Role.NATURE),
+        ('Water', (0, 170, 30), Role.NATURE),
+        ('Banner', (255, 255, 128), Role.OBSTACLE),
+        ('Bench', (250, 0, 30), Role.OBSTACLE),
+        ('Bike Rack', (100, 140, 180), Role.OBSTACLE),
+        ('Billboard', (220, 220, 220), Role.OBSTACLE),
+        ('Catch Basin', (220, 128, 128), Role.DRIVABLE),  # driven over
+        ('CCTV Camera', (222, 40, 40), Role.OBSTACLE),
+        ('Fire Hydrant', (100, 170, 30), Role.OBSTACLE),
+        ('Junction Box', (40, 40, 40), Role.OBSTACLE),
+        ('Mailbox', (33, 33, 33), Role.OBSTACLE),
+        ('Manhole', (100, 128, 160), Role.DRIVABLE),  # driven over
+        ('Phone Booth', (142, 0, 0), Role.OBSTACLE),
+        ('Pothole', (70, 100, 150), Role.OBSTACLE),  # to be driven round
+        ('Street Light', (210, 170, 100), Role.OBSTACLE),
+        ('Pole', (153, 153, 153), Role.OBSTACLE),
+        ('Traffic Sign Frame', (128, 128, 128), Role.OBSTACLE),
+        ('Utility Pole', (0, 0, 80), Role.OBSTACLE),
+        ('Traffic Light', (250, 170, 30), Role.OBSTACLE),
+        ('Traffic Sign (Back)', (192, 192, 192), Role.OBSTACLE),
+        ('Traffic Sign (Front)', (220, 220, 0), Role.OBSTACLE),
+        ('Trash Can', (140, 140, 20), Role.OBSTACLE),
+        ('Bicycle', (119, 11, 32), Role.VULNERABLE),
+        ('Boat', (150, 0, 255), Role.VEHICLE),
+        ('Bus', (0, 60, 100), Role.VEHICLE),
+        ('Car', (0, 0, 142), Role.VEHICLE),
+        ('Caravan', (0, 0, 90), Role.VEHICLE),
+        ('Motorcycle', (0, 0, 230), Role.VULNERABLE),
+        ('On Rails', (0, 80, 100), Role.VEHICLE),
+        ('Other Vehicle', (128, 64, 64), Role.VEHICLE),
+        ('Trailer', (0, 0, 110), Role.VEHICLE),
+        ('Truck', (0, 0, 70), Role.VEHICLE),
+        ('Wheeled Slow', (0, 0, 192), Role.VULNERABLE),  # prams, wheelchairs
+        ('Car Mount', (32, 32, 32), Role.EGO),
+        ('Ego Vehicle', (120, 10, 10), Role.EGO),
+        ('Unlabeled', (0, 0, 0), Role.OTHER),
+    ],
+)
+
+# Drivable masks of BDD100K since 2020; the older files order the three differently.
+BDD100K_DRIVABLE_3 = _table(
+    'bdd100k_drivable_3',
+    [
+        ('direct', (219, 94, 86), Role.DRIVABLE),  # the own lane
+        ('alternative', (86, 211, 219), Role.DRIVABLE),  # lanes one may change to
+        ('background', (0, 0, 0), Role.OTHER),
+    ],
+)
+
+TABLES: dict[str, ClassTable] = {
+    table.name: table for table in (CAMVID_11, CITYSCAPES_19, VISTAS_66, BDD100K_DRIVABLE_3)
+}
+
+
+def table_named(name: str) -> ClassTable:
+    """
+    The shipped class table of that name.
+
+    :raises ClassTableError: when there is none; the message offers the nearest names.
+    """
+    if name in TABLES:
+        return TABLES[name]
+    near = get_close_matches(name.lower(), TABLES, n=1, cutoff=0.5)
+    raise ClassTableError(
+        'class table',
+        repr(name),
+        'one of ' + ', '.join(TABLES),
+        f'Did you mean {near[0]!r}?' if near else '',
+    )

@@ -1,0 +1,46 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every error of the package: one family, one sentence shape."""
+
+
+class SegPerceptionError(Exception):
+    """
+    Base of all errors: what is wrong, the value seen, the value expected, the fix.
+
+    :param thing: what is wrong, such as ``"image 'front'"``.
+    :param seen: the value seen.
+    :param expected: the value or values that would have been right.
+    :param fix: what the reader can do about it; may be empty.
+    """
+
+    def __init__(self, thing: str, seen: object, expected: object, fix: str = '') -> None:
+        self.thing, self.seen, self.expected, self.fix = thing, seen, expected, fix
+        super().__init__(thing, seen, expected, fix)
+
+    def __str__(self) -> str:
+        text = f'{self.thing}: got {self.seen}, expected {self.expected}.'
+        return f'{text} {self.fix}' if self.fix else text
+
+
+class ClassTableError(SegPerceptionError):
+    """A class table is inconsistent or unknown."""
+
+
+class ImageError(SegPerceptionError):
+    """One image cannot be used; the next one may be fine."""
+
+
+class ModelFileError(SegPerceptionError):
+    """A model file is missing, damaged or not in the contract."""
+
+
+class ProviderError(SegPerceptionError):
+    """The asked-for execution provider is not there."""
+
+
+class ParameterError(SegPerceptionError):
+    """A parameter is unknown, out of range or cannot change now."""
+
+
+class SourceError(SegPerceptionError):
+    """A video, folder or camera cannot be read, or an output cannot be written."""

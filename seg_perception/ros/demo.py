@@ -1,0 +1,242 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The real graph on one machine: video source, node and recorder, each a process of its own.
+
+    video_source --Image--> node --mask, road scene, overlay--> this process --> film, summary
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from tqdm import tqdm
+
+from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.inference.model_file import read_card
+from seg_perception.models import default_model_path
+from seg_perception.ros.film import FilmWriter, write_sheet
+from seg_perception.ros.processes import RosProcess, free_domain, sigterm_as_exit
+from seg_perception.ros.recorder import Recorder
+from seg_perception.ros.sources import SYNTHETIC, FrameSource, open_source
+from seg_perception.ros.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from seg_perception.ros.versions import environment
+
+START_TIMEOUT_S = 60.0
+QUIET_S = 1.0  # no answer for so long after the last image: none is coming
+SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and film
+SYNTHETIC_SECONDS = 12.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to play and where to write; 0 and None take what the source has."""
+
+    out: Path
+    source: str = SYNTHETIC
+    model: Path = field(default_factory=default_model_path)
+    provider: str = 'auto'
+    rate_hz: float = 0.0
+    max_frames: int = 0
+    max_seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    weather: str = 'clear'
+
+
+def run_demo(options: DemoOptions) -> dict[str, Any]:
+    """
+    Play the source through the graph, write film, contact sheet and summary, return the summary.
+
+    :raises SegPerceptionError: when an input cannot be used or a process fails.
+    """
+    options = _with_defaults(options)
+    source = open_source(
+        options.source, options.size, options.rate_hz, options.seed, options.weather
+    )
+    if options.max_seconds:
+        options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
+    read_card(options.model)
+    _make_folder(options.out)
+    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        film = FilmWriter(options.out / 'overlay.mp4', source.fps)
+        recorder = Recorder(CAMERA, film)
+        with sigterm_as_exit():
+            _play(options, source, recorder)
+        film.close()
+        summary = _summary(options, recorder)
+    finally:
+        rclpy.try_shutdown()
+    _write_sheet(options.out, film, recorder, source.fps)
+    path = options.out / 'summary.json'
+    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    return summary
+
+
+def _with_defaults(options: DemoOptions) -> DemoOptions:
+    """The renderer has no end and no rate of its own."""
+    if options.source != SYNTHETIC:
+        return options
+    seconds = options.max_seconds or (0.0 if options.max_frames else SYNTHETIC_SECONDS)
+    rate_hz = options.rate_hz or SYNTHETIC_RATE_HZ
+    return replace(options, rate_hz=rate_hz, max_seconds=seconds)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        thing = f'folder {str(folder)!r}'
+        raise SourceError(thing, error, 'a folder that can be written') from error
+
+
+def _play(options: DemoOptions, source: FrameSource, recorder: Recorder) -> None:
+    """Start the node, then the source; listen until the last frame is answered."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    with _start_node(options) as node:
+        _await_node(node, recorder, executor)
+        with _start_source(options) as camera, _progress(options, source) as bar:
+            while camera.exit_code is None:
+                executor.spin_once(timeout_sec=0.2)
+                node.check_running()
+                bar.update(len(recorder.latency_ms) - bar.n)
+            camera.check()
+        _await_quiet(recorder, executor)
+        node.check_running()
+    executor.shutdown()
+
+
+def _await_node(node: RosProcess, recorder: Recorder, executor: SingleThreadedExecutor) -> None:
+    end_s = time.monotonic() + START_TIMEOUT_S
+    while not recorder.is_matched:
+        executor.spin_once(timeout_sec=0.05)
+        node.check_running()
+        if time.monotonic() > end_s:
+            raise node.failure(f'no topics after {START_TIMEOUT_S:.0f} s')
+
+
+def _await_quiet(recorder: Recorder, executor: SingleThreadedExecutor) -> None:
+    arrivals, since_s = recorder.arrivals, time.monotonic()
+    while time.monotonic() < since_s + QUIET_S:
+        executor.spin_once(timeout_sec=0.1)
+        if recorder.arrivals != arrivals:
+            arrivals, since_s = recorder.arrivals, time.monotonic()
+
+
+def _progress(options: DemoOptions, source: FrameSource) -> tqdm[None]:
+    counts = [count for count in (source.count, options.max_frames) if count]
+    bar: tqdm[None] = tqdm(total=min(counts, default=None), unit='frame', disable=None)
+    return bar
+
+
+def _start_node(options: DemoOptions) -> RosProcess:
+    parameters = {
+        'cameras': [CAMERA],
+        f'{CAMERA}.image_topic': IMAGE_TOPIC,
+        f'{CAMERA}.camera_info_topic': CAMERA_INFO_TOPIC,
+        'model': str(options.model.resolve()),
+        'provider': options.provider,
+    }
+    return RosProcess('node', 'seg_perception.ros.node', parameters, options.out / 'node.log')
+
+
+def _start_source(options: DemoOptions) -> RosProcess:
+    height, width = options.size or (0, 0)
+    parameters = {
+        'source': options.source,
+        'image_topic': IMAGE_TOPIC,
+        'camera_info_topic': CAMERA_INFO_TOPIC,
+        'rate': options.rate_hz,
+        'max_frames': options.max_frames,
+        'height': height,
+        'width': width,
+        'seed': options.seed,
+        'weather': options.weather,
+        'read_ahead': 30,
+        'wait_for_subscribers': 1,
+    }
+    log = options.out / 'video_source.log'
+    return RosProcess('video source', 'seg_perception.ros.video_source', parameters, log)
+
+
+def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
+    published = _from_diagnostics(recorder, 'frames_published')
+    if published is None or not recorder.scenes:
+        raise SegPerceptionError(
+            'demo', f'{len(recorder.scenes)} answers of the node', 'one per image', _LOOK
+        )
+    scenes = list(recorder.scenes.values())
+    scores = [scene.score for scene in scenes if not np.isnan(scene.score)]
+    return {
+        'source': options.source,
+        'frames_published': int(published),
+        'frames_segmented': len(recorder.latency_ms),
+        'frames_dropped': int(published) - len(recorder.latency_ms),
+        'latency_ms': _percentiles(recorder.latency_ms.values()),
+        'inference_ms': _percentiles(scene.stage_ms['inference'] for scene in scenes),
+        'stage_ms': {
+            stage: round(float(np.median([scene.stage_ms[stage] for scene in scenes])), 2)
+            for stage in scenes[0].stage_ms
+        },
+        'provider': _from_diagnostics(recorder, 'provider'),
+        'model': scenes[0].model,
+        'risk': {
+            'min': round(min(scores), 1),
+            'mean': round(float(np.mean(scores)), 1),
+            'max': round(max(scores), 1),
+        }
+        if scores
+        else None,
+        'environment': environment(),
+    }
+
+
+_LOOK = 'See node.log and video_source.log in the output folder, and `seg-perception doctor`.'
+
+
+def _from_diagnostics(recorder: Recorder, key: str) -> str | None:
+    return next((item[key] for item in recorder.diagnostics.values() if key in item), None)
+
+
+def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
+    p50, p95, p99 = np.percentile(list(values_ms), [50, 95, 99])
+    return {'p50': round(float(p50), 2), 'p95': round(float(p95), 2), 'p99': round(float(p99), 2)}
+
+
+def _write_sheet(out: Path, film: FilmWriter, recorder: Recorder, fps: float) -> None:
+    captions = {}
+    for index, stamp_ns in enumerate(film.stamps_ns):
+        scene = recorder.scenes.get(stamp_ns)
+        said = f'safety {scene.score:.0f} {scene.level.name}' if scene else 'no road scene'
+        captions[index] = f'{index / fps:.1f} s   {said}'
+    write_sheet(film.path, out / 'contact_sheet.png', captions)
+
+
+def describe(summary: dict[str, Any], out: Path) -> str:
+    """The summary's headline in a few lines, for people."""
+    latency, inference, risk = summary['latency_ms'], summary['inference_ms'], summary['risk']
+    scores = f'{risk["min"]} to {risk["max"]}, mean {risk["mean"]}' if risk else 'unknown'
+    return '\n'.join(
+        [
+            f'{summary["frames_segmented"]} of {summary["frames_published"]} frames segmented, '
+            f'{summary["frames_dropped"]} dropped ({summary["model"]} on {summary["provider"]})',
+            f'image to mask {latency["p50"]} ms p50, {latency["p95"]} p95, {latency["p99"]} p99; '
+            f'inference {inference["p50"]} ms p50',
+            f'safety score {scores} (100 is safe)',
+            *(f'  {out / name}' for name in ('overlay.mp4', 'contact_sheet.png', 'summary.json')),
+        ]
+    )

@@ -1,0 +1,207 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the video source gets its frames: a file, an image folder, a device, the renderer."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from seg_perception.core.errors import SourceError
+from seg_perception.offline.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
+from seg_perception.synthetic.street import Street
+
+SYNTHETIC = 'synthetic'
+DEFAULT_FPS = 20.0  # of folders, the renderer, and files that do not say
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """
+    A source of BGR frames that can be read from the start any number of times.
+
+    ``camera_matrix`` is the exact K where the source knows it. A live source sets the pace itself.
+    """
+
+    name: str
+    fps: float
+    size: tuple[int, int]
+    read: Callable[[], Iterator[np.ndarray]]  # of (H, W, 3) uint8 BGR
+    camera_matrix: np.ndarray | None = None
+    live: bool = False
+    count: int = 0  # frames of one pass; 0 where it is endless or not known
+
+
+def open_source(
+    source: str,
+    size: tuple[int, int] | None = None,
+    fps: float = 0.0,
+    seed: int = 0,
+    weather: str = 'clear',
+) -> FrameSource:
+    """
+    Open what ``source`` names and check that its first frame can be read.
+
+    :param source: a video file, an image folder, ``/dev/video*``, a camera number, ``synthetic``.
+    :param size: (height, width) that the frames are resized to; their own when None.
+    :param fps: the pace; the source's own when 0.
+    :param seed: of the renderer.
+    :param weather: of the renderer.
+    :raises SourceError: when it cannot be read.
+    """
+    if source == SYNTHETIC:
+        return _open_street(size or (720, 1280), fps or DEFAULT_FPS, seed, weather)
+    is_device = source.isdigit() or source.startswith('/dev/')
+    opened = _open_device(source) if is_device else _open_files(Path(source), fps)
+    return _resized(opened, size) if size else opened
+
+
+def _open_street(size: tuple[int, int], fps: float, seed: int, weather: str) -> FrameSource:
+    street = Street(seed=seed, size=size, weather=weather, fps=fps)
+
+    def read() -> Iterator[np.ndarray]:
+        index = 0
+        while True:
+            yield cv2.cvtColor(street.frame(index).rgb, cv2.COLOR_RGB2BGR)
+            index += 1
+
+    return FrameSource(SYNTHETIC, fps, size, read, street.frame(0).camera.K)
+
+
+def _open_files(path: Path, fps: float) -> FrameSource:
+    files = find_files([path])
+    return FrameSource(
+        str(path),
+        fps or _own_fps(files[0]) or DEFAULT_FPS,
+        next(_read_files(files)).shape[:2],
+        lambda: _read_files(files),
+        count=sum(map(count_frames, files)),
+    )
+
+
+def _read_files(files: list[Path]) -> Iterator[np.ndarray]:
+    for file in files:
+        for frame in read_frames(file):
+            yield frame.bgr
+
+
+def _own_fps(file: Path) -> float:
+    """What a video says about itself, 0 where it says nothing that can be."""
+    if file.suffix.lower() not in VIDEO_SUFFIXES:
+        return 0.0
+    capture = cv2.VideoCapture(str(file))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return fps if 0 < fps <= 1000 else 0.0
+
+
+def _open_device(device: str) -> FrameSource:
+    where: str | int = int(device) if device.isdigit() else device
+    frames = _read_device(where)
+    fps, first = next(frames)
+    frames.close()  # a device opens once only
+    return FrameSource(
+        device,
+        fps or DEFAULT_FPS,
+        first.shape[:2],
+        lambda: (bgr for _, bgr in _read_device(where)),
+        live=True,
+    )
+
+
+def _read_device(where: str | int) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Frame rate and frame for as long as the camera delivers, which it should for ever."""
+    capture = cv2.VideoCapture(where)
+    try:
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        while (read := capture.read())[0]:
+            yield fps, read[1]
+    finally:
+        capture.release()
+    raise SourceError(
+        f'camera {where!r}',
+        'no image',
+        'a camera that delivers them',
+        'Is it plugged in, allowed to this user (group video) and not in use?',
+    )
+
+
+def _resized(source: FrameSource, size: tuple[int, int]) -> FrameSource:
+    height, width = size
+
+    def read() -> Iterator[np.ndarray]:
+        for bgr in source.read():
+            smaller = height < bgr.shape[0]
+            how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            yield cv2.resize(bgr, (width, height), interpolation=how)
+
+    return replace(source, size=size, read=read)
+
+
+class ReadAhead:
+    """
+    Reads frames in a thread, a few ahead of the one who publishes them, and drops none.
+
+    :param source: what to read.
+    :param loop: start again at the end.
+    :param max_frames: stop after so many; 0 for no limit.
+    :param depth: frames held at most.
+    """
+
+    _END = object()
+
+    def __init__(self, source: FrameSource, loop: bool, max_frames: int, depth: int) -> None:
+        self._source, self._loop, self._max_frames = source, loop, max_frames
+        self._queue: queue.Queue[object] = queue.Queue(depth)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name='read_ahead', daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """
+        Frames in order, each once.
+
+        :raises SourceError: when the source fails while it is read.
+        """
+        while True:
+            item = self._queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if not isinstance(item, np.ndarray):
+                return
+            yield item
+
+    def close(self) -> None:
+        """Stop the thread; frames not yet taken are gone."""
+        self._closed.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            for bgr in self._frames():
+                self._put(bgr)
+                if self._closed.is_set():
+                    return
+            self._put(self._END)
+        except Exception as error:  # whatever it is, the publishing thread has to hear of it
+            self._put(error)
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        passes = itertools.repeat(None) if self._loop else [None]
+        frames = itertools.chain.from_iterable(self._source.read() for _ in passes)
+        return itertools.islice(frames, self._max_frames or None)
+
+    def _put(self, item: object) -> None:
+        placed = False
+        while not placed and not self._closed.is_set():
+            with suppress(queue.Full):
+                self._queue.put(item, timeout=0.1)
+                placed = True

@@ -1,0 +1,127 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A picture and its truth, drawn back to front.
+
+Every plane that is drawn gets a number; the number's image says which plane each pixel shows.
+Labels and depth both come from it, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from seg_perception.synthetic.camera import SyntheticCamera
+from seg_perception.synthetic.surfaces import Surface
+
+NEAR_M = 0.4
+_SUBPIXEL_BITS = 4
+_SUBPIXELS = 1 << _SUBPIXEL_BITS
+_FAR_PX = 20000.0  # OpenCV's fixed point overflows beyond 32767
+
+Rgb = tuple[float, float, float]
+
+
+class Canvas:
+    """Image (H, W, 3) uint8 and plane numbers (H, W) uint16 of one camera."""
+
+    def __init__(self, camera: SyntheticCamera) -> None:
+        height, width = camera.size
+        self.camera = camera
+        self.rgb = np.empty((height, width, 3), np.uint8)
+        self.planes = np.zeros((height, width), np.uint16)
+        self.surfaces: list[int] = []
+        self.inverse_depths: list[np.ndarray] = []
+
+    def add_plane(self, surface: Surface, inverse_depth: np.ndarray) -> int:
+        """
+        Number of a new plane.
+
+        :param inverse_depth: (a, b, c): 1 / depth is a * column + b * row + c.
+        """
+        self.surfaces.append(int(surface))
+        self.inverse_depths.append(inverse_depth)
+        return len(self.surfaces) - 1
+
+    def upright(self, surface: Surface, depth_m: float) -> int:
+        """Number of a new plane that faces the camera at one depth."""
+        return self.add_plane(surface, np.array([0.0, 0.0, 1.0 / depth_m]))
+
+    def plane_through(self, surface: Surface, corners: np.ndarray) -> int:
+        """Number of a new plane through three or more camera points (N, 3)."""
+        return self.add_plane(surface, self.inverse_depth(corners))
+
+    def inverse_depth(self, corners: np.ndarray) -> np.ndarray:
+        """(a, b, c) of the plane through the first three of the camera points (N, 3)."""
+        first, second, third = corners[:3]
+        ux, uy, uz = second - first
+        vx, vy, vz = third - first
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        scale = nx * first[0] + ny * first[1] + nz * first[2]
+        if abs(scale) < 1e-9:  # seen edge-on: no pixel of its own
+            return np.array([0.0, 0.0, 1.0 / max(first[2], NEAR_M)])
+        focal, (cx, cy) = self.camera.focal_px, self.camera.K[:2, 2]
+        a, b = nx / focal, ny / focal
+        return np.array([a, b, nz - a * cx - b * cy]) / scale
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Camera points (N, 3) in front of the camera to pixels (N, 2)."""
+        pixels = points[:, :2] / points[:, 2:] * self.camera.focal_px + self.camera.K[:2, 2]
+        return np.asarray(np.clip(pixels, -_FAR_PX, _FAR_PX))
+
+    def fill(self, pixels: np.ndarray, colour: Rgb, plane: int) -> None:
+        """Fill a convex polygon (N, 2) of pixels."""
+        fixed = np.rint(pixels * _SUBPIXELS).astype(np.int32)
+        cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillConvexPoly(self.planes, fixed, plane, cv2.LINE_8, _SUBPIXEL_BITS)
+
+    def paint(self, pixels: np.ndarray, colour: Rgb) -> None:
+        """Fill a convex polygon (N, 2) that lies on what is already there: colour alone."""
+        fixed = np.rint(pixels * _SUBPIXELS).astype(np.int32)
+        cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+    def region(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
+        """Rows and columns (top, bottom, left, right) that hold the pixels, None outside."""
+        height, width = self.camera.size
+        left, top = np.floor(pixels.min(0)).astype(int)
+        right, bottom = np.ceil(pixels.max(0)).astype(int) + 1
+        top, left = max(top, 0), max(left, 0)
+        bottom, right = min(bottom, height), min(right, width)
+        return (top, bottom, left, right) if top < bottom and left < right else None
+
+    def paste(self, picture: np.ndarray, mask: np.ndarray, top: int, left: int, plane: int) -> None:
+        """Copy the picture (h, w, 3) where the mask (h, w) is set, at a place inside the image."""
+        rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
+        cv2.copyTo(picture, mask, self.rgb[rows, columns])
+        view = self.planes[rows, columns]
+        cv2.copyTo(np.full(mask.shape, plane, np.uint16), mask, view)
+
+    def depth(self) -> np.ndarray:
+        """Depth along the optical axis, (H, W) float32 metres, inf for the sky."""
+        return depth_of(self.planes, np.array(self.inverse_depths, np.float64))
+
+
+def depth_of(planes: np.ndarray, inverse_depths: np.ndarray) -> np.ndarray:
+    """Depth (H, W) float32 metres of plane numbers (H, W) with (a, b, c) in each row (N, 3)."""
+    height, width = planes.shape
+    a, b, c = (np.take(inverse_depths[:, i], planes) for i in range(3))
+    inverse = a * np.arange(width) + b * np.arange(height)[:, None] + c
+    with np.errstate(divide='ignore'):
+        return np.asarray(1.0 / np.maximum(inverse, 0.0), np.float32)
+
+
+def clip_near(points: np.ndarray) -> np.ndarray:
+    """The part of a convex polygon of camera points (N, 3) in front of the camera, (M, 3)."""
+    inside = points[:, 2] >= NEAR_M
+    if inside.all():
+        return points
+    kept: list[np.ndarray] = []
+    for i, point in enumerate(points):
+        before = points[i - 1]
+        if inside[i] != inside[i - 1]:
+            share = (NEAR_M - before[2]) / (point[2] - before[2])
+            kept.append(before + share * (point - before))
+        if inside[i]:
+            kept.append(point)
+    return np.array(kept).reshape(-1, 3)

@@ -1,0 +1,138 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Vehicles as convex meshes with details, in their own frame: x forward, y left, z up, metres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from seg_perception.synthetic.surfaces import Surface
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A flat convex polygon and the details that lie on it."""
+
+    corners: np.ndarray  # (N, 3)
+    material: str
+    details: tuple[tuple[np.ndarray, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A vehicle: faces seen only from outside, wheels on its sides."""
+
+    kind: str
+    surface: Surface
+    length_m: float
+    width_m: float
+    height_m: float
+    faces: tuple[Face, ...]
+    normals: np.ndarray  # (F, 3)
+    points: np.ndarray  # all corners of all faces and details, (P, 3)
+
+
+# Side outlines as shares of length and height, from the rear bottom over the roof to the front.
+_OUTLINES = {
+    'hatchback': ((0, .14), (.0, .58), (.05, .66), (.13, .97), (.55, 1.0), (.73, .64), (.97, .52), (1, .14)),
+    'sedan': ((0, .14), (.0, .58), (.16, .64), (.29, .97), (.56, 1.0), (.72, .64), (.97, .54), (1, .14)),
+    'estate': ((0, .14), (.0, .58), (.03, .64), (.08, .95), (.55, 1.0), (.71, .64), (.97, .54), (1, .14)),
+    'suv': ((0, .18), (.0, .58), (.03, .62), (.09, .97), (.58, 1.0), (.73, .62), (.97, .56), (1, .18)),
+    'van': ((0, .14), (.0, .5), (.01, .55), (.02, 1.0), (.74, 1.0), (.9, .56), (.99, .46), (1, .14)),
+    'bus': ((0, .10), (.0, .35), (.0, .42), (.01, 1.0), (.985, 1.0), (.995, .40), (1, .34), (1, .10)),
+    'truck': ((0, .16), (.0, .36), (.0, .42), (.0, 1.0), (.97, 1.0), (.985, .52), (1, .40), (1, .16)),
+}  # fmt: skip
+_SIZES_M = {
+    'hatchback': (3.9, 1.72, 1.47), 'sedan': (4.6, 1.8, 1.44), 'estate': (4.6, 1.8, 1.5),
+    'suv': (4.6, 1.9, 1.72), 'van': (5.3, 1.98, 2.25), 'bus': (11.5, 2.5, 3.1),
+    'truck': (7.8, 2.4, 3.2),
+}  # fmt: skip
+VEHICLES = tuple(_OUTLINES)
+_SURFACES = {'bus': Surface.BUS, 'truck': Surface.TRUCK}
+
+
+@lru_cache(maxsize=32)
+def vehicle(kind: str) -> Mesh:
+    """The mesh of one kind of vehicle."""
+    length, width, height = _SIZES_M[kind]
+    outline = np.array(_OUTLINES[kind]) * (length, height) - (length / 2, 0)
+    boxy = kind in ('bus', 'truck', 'van')
+    belt = outline[2, 1]
+    half = np.where(outline[:, 1] > belt + 0.05, width / 2 * (0.96 if boxy else 0.78), width / 2)
+    left = np.column_stack([outline[:, 0], half, outline[:, 1]])
+    right = left * (1, -1, 1)
+    faces = [*_skin(kind, left, right), *_sides(kind, left, width), *_sides(kind, right, width)]
+    normals = np.array([_normal(face.corners) for face in faces])
+    points = np.concatenate(
+        [np.concatenate([f.corners, *(d for d, _ in f.details)]) for f in faces]
+    )
+    surface = _SURFACES.get(kind, Surface.CAR)
+    return Mesh(kind, surface, length, width, height, tuple(faces), normals, points)
+
+
+def _normal(corners: np.ndarray) -> np.ndarray:
+    """Unit normal that points away from the middle of the vehicle."""
+    normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
+    outwards = corners.mean(0) - (0, 0, 0.7)
+    return np.asarray(normal if normal @ outwards >= 0 else -normal)
+
+
+def _patch(quad: np.ndarray, u: tuple[float, float], v: tuple[float, float]) -> np.ndarray:
+    """A part of a quad (left low, right low, right high, left high) by shares across and up."""
+    low, high = quad[1] - quad[0], quad[2] - quad[3]
+    corners = [(u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1])]
+    return np.array(
+        [(quad[0] + low * a) * (1 - b) + (quad[3] + high * a) * b for a, b in corners]
+    )
+
+
+def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
+    """Rear, lid, rear window, roof, windscreen, bonnet and front."""
+    quads = [np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)]
+    quads[4], quads[5], quads[6] = (quads[i][[3, 2, 1, 0]] for i in (4, 5, 6))
+    window = (0.06, 0.94), (0.08, 0.92)
+    rear_lights = [((0.0, 0.17), (0.62, 0.95), 'tail'), ((0.83, 1.0), (0.62, 0.95), 'tail')]
+    front_lights = [((0.02, 0.22), (0.62, 0.9), 'head'), ((0.78, 0.98), (0.62, 0.9), 'head')]
+    plate = ((0.37, 0.63), (0.40, 0.54), 'plate')
+    rear = [*rear_lights, plate, ((0.0, 1.0), (0.0, 0.2), 'trim')]
+    front = [*front_lights, ((0.28, 0.72), (0.5, 0.78), 'grille'), ((0, 1.0), (0, 0.2), 'trim'),
+             ((0.37, 0.63), (0.26, 0.4), 'plate')]  # fmt: skip
+    glass = 'body' if kind == 'truck' else 'glass'
+    parts = [rear, [], [(*window, glass)], [], [(*window, 'glass')], [], front]
+    return [
+        Face(quad, 'body', tuple((_patch(quad, u, v), name) for u, v, name in part))
+        for quad, part in zip(quads, parts, strict=True)
+    ]
+
+
+def _sides(kind: str, side: np.ndarray, width: float) -> list[Face]:
+    """Body below the belt, cabin above with windows, and two wheels."""
+    sign = np.sign(side[0, 1])
+    body = side[[0, 1, 2, 5, 6, 7]]
+    cabin = side[[2, 5, 4, 3]]
+    split = 0.5 if kind != 'van' else 0.72
+    panes = {
+        'bus': [((0.02 + i * 0.14, 0.14 + i * 0.14), (0.3, 0.86)) for i in range(7)],
+        'truck': [((0.86, 0.96), (0.25, 0.7))],
+        'van': [((0.74, 0.93), (0.1, 0.85))],
+    }.get(kind, [((0.08, split - 0.02), (0.08, 0.86)), ((split + 0.02, 0.92), (0.08, 0.86))])
+    windows = tuple((_patch(cabin, u, v), 'glass') for u, v in panes)
+    radius = {'bus': 0.48, 'truck': 0.46, 'suv': 0.36, 'van': 0.35}.get(kind, 0.32)
+    length = side[:, 0].max() - side[:, 0].min()
+    details: list[tuple[np.ndarray, str]] = []
+    for share in (-0.31, 0.32):
+        for scale, name in ((1.18, 'trim'), (1.0, 'tyre'), (0.58, 'hub')):
+            details.append((_wheel(share * length, sign * width / 2, radius, scale), name))
+    return [Face(cabin, 'body', windows), Face(body, 'body', tuple(details))]
+
+
+def _wheel(x: float, y: float, radius: float, scale: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+    reach = radius * scale
+    return np.column_stack(
+        [x + reach * np.cos(angle), np.full(14, y), radius + reach * np.sin(angle)]
+    )

@@ -1,0 +1,170 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Light, haze and what the camera adds: all that changes the picture and never the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from seg_perception.core.errors import ParameterError
+from seg_perception.synthetic.textures import Rng
+
+WEATHERS = ('clear', 'fog', 'rain', 'night', 'dusk')
+
+
+@dataclass(frozen=True)
+class Light:
+    """The light of one street. Colours are factors per channel; haze and sky colours 0..255."""
+
+    weather: str
+    ambient: np.ndarray
+    sun: np.ndarray
+    sun_direction: np.ndarray  # towards the sun, world frame, unit
+    shadow: float  # 0 none to 1 black
+    haze: np.ndarray
+    haze_per_m: float
+    zenith: np.ndarray
+    horizon: np.ndarray
+    clouds: float
+    noise: float  # standard deviation in grey levels
+    blur_px: float  # at a focal length of 1000 px
+    wet: float  # 0 dry to 1: how much the road mirrors
+    lamps: bool
+
+    def on(self, normal: np.ndarray) -> np.ndarray:
+        """Light on a surface with a unit normal in the world frame, factor per channel."""
+        return np.asarray(self.ambient + self.sun * max(0.0, float(normal @ self.sun_direction)))
+
+    def haze_share(self, depth_m: float) -> float:
+        """Share 0..1 of the haze in the colour of something at a depth."""
+        return float(1 - np.exp(-self.haze_per_m * depth_m))
+
+    def matrix(self, factor: np.ndarray, depth_m: float) -> np.ndarray:
+        """Light and haze as one (3, 4) float32 matrix for ``cv2.transform``."""
+        share = self.haze_share(depth_m)
+        return np.column_stack([np.diag(factor * (1 - share)), self.haze * share]).astype(np.float32)
+
+
+def check_weather(weather: str) -> None:
+    """
+    Refuse a weather that does not exist.
+
+    :raises ParameterError: with the list of those that do.
+    """
+    if weather not in (*WEATHERS, 'random'):
+        raise ParameterError(
+            'weather of the synthetic street', repr(weather), ', '.join((*WEATHERS, 'random')),
+            'Choose one of these.',
+        )  # fmt: skip
+
+
+def random_light(rng: Rng, weather: str) -> Light:
+    """The light of a weather, different for every street."""
+    azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.1)
+    if weather == 'dusk':
+        height = rng.uniform(0.12, 0.3)
+    flat = np.cos(height)
+    sun_direction = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(height)])
+    overcast = weather in ('fog', 'rain') or (weather == 'clear' and rng.random() < 0.3)
+    exposure = rng.uniform(0.85, 1.15)
+    warm = rng.uniform(-0.05, 0.08)
+    tint = np.array([1 + warm, 1.0, 1 - warm])
+    values: dict[str, object] = {
+        'ambient': exposure * np.array([0.62, 0.66, 0.74]),
+        'sun': exposure * 0.62 * np.array([1.0, 0.95, 0.85]) * tint,
+        'shadow': 0.48, 'haze': np.array([196.0, 206, 216]), 'haze_per_m': rng.uniform(0.0006, 0.003),
+        'zenith': np.array([78.0, 128, 196]) * rng.uniform(0.85, 1.1),
+        'horizon': np.array([196.0, 214, 230]), 'clouds': rng.uniform(0.1, 0.6),
+        'noise': rng.uniform(1.5, 4.0), 'blur_px': rng.uniform(0.5, 1.0), 'wet': 0.0, 'lamps': False,
+    }  # fmt: skip
+    if overcast:
+        values |= {
+            'ambient': exposure * 0.88 * np.array([0.98, 1.0, 1.03]), 'sun': np.full(3, 0.12),
+            'shadow': 0.2, 'zenith': np.array([190.0, 196, 202]),
+            'horizon': np.array([222.0, 226, 228]), 'clouds': rng.uniform(0.7, 1.0),
+        }  # fmt: skip
+    values |= _SPECIAL[weather](rng, exposure) if weather in _SPECIAL else {}
+    return Light(weather=weather, sun_direction=sun_direction, **values)  # type: ignore[arg-type]
+
+
+def _fog(rng: Rng, exposure: float) -> dict[str, object]:
+    grey = np.array([206.0, 210, 213]) * rng.uniform(0.85, 1.0)
+    return {'haze': grey, 'haze_per_m': rng.uniform(0.012, 0.035), 'zenith': grey * 0.98,
+            'horizon': grey, 'shadow': 0.12, 'clouds': 0.9, 'lamps': bool(rng.random() < 0.5)}  # fmt: skip
+
+
+def _rain(rng: Rng, exposure: float) -> dict[str, object]:
+    grey = np.array([158.0, 165, 172]) * rng.uniform(0.8, 1.05)
+    return {'ambient': exposure * 0.70 * np.array([0.95, 1.0, 1.06]), 'sun': np.full(3, 0.05),
+            'haze': grey, 'haze_per_m': rng.uniform(0.005, 0.012), 'zenith': grey * 0.85,
+            'horizon': grey * 1.1, 'shadow': 0.22, 'clouds': 0.9, 'wet': rng.uniform(0.25, 0.5),
+            'lamps': True, 'noise': rng.uniform(2.5, 5.0)}  # fmt: skip
+
+
+def _night(rng: Rng, exposure: float) -> dict[str, object]:
+    glow = np.array([30.0, 30, 40]) * rng.uniform(0.6, 1.3)
+    return {'ambient': exposure * 0.36 * np.array([1.05, 0.98, 0.92]), 'sun': np.full(3, 0.03),
+            'haze': glow, 'haze_per_m': rng.uniform(0.003, 0.008), 'zenith': glow * 0.35,
+            'horizon': glow * 1.2, 'shadow': 0.25, 'clouds': 0.5, 'lamps': True,
+            'noise': rng.uniform(5, 9), 'wet': float(rng.choice([0.0, 0.25]))}  # fmt: skip
+
+
+def _dusk(rng: Rng, exposure: float) -> dict[str, object]:
+    return {'ambient': exposure * np.array([0.52, 0.46, 0.50]),
+            'sun': exposure * np.array([0.62, 0.42, 0.24]), 'haze': np.array([214.0, 166, 130]),
+            'haze_per_m': rng.uniform(0.002, 0.006), 'zenith': np.array([74.0, 84, 128]),
+            'horizon': np.array([244.0, 178, 118]), 'clouds': rng.uniform(0.2, 0.6),
+            'lamps': True, 'noise': rng.uniform(3, 6)}  # fmt: skip
+
+
+_SPECIAL = {'fog': _fog, 'rain': _rain, 'night': _night, 'dusk': _dusk}
+
+
+class Lens:
+    """Headlamps, rain, blur and sensor noise, prepared once for a street."""
+
+    def __init__(self, rng: Rng, light: Light, size: tuple[int, int], focal_px: float) -> None:
+        self.light, self.size = light, size
+        self.blur_sigma = light.blur_px * focal_px / 1000
+        tile = (size[0] + 61, size[1] + 61, 3)
+        grain = rng.standard_normal(tile, np.float32) * light.noise
+        self.brighter = np.clip(grain, 0, 255).astype(np.uint8)
+        self.darker = np.clip(-grain, 0, 255).astype(np.uint8)
+        self.lamp_map = _headlamps(size) if light.weather == 'night' else None
+        self.streaks = _streaks(rng, tile[:2], focal_px) if light.weather == 'rain' else None
+
+    def expose(self, rgb: np.ndarray, rng: Rng) -> np.ndarray:
+        """What the sensor makes of the picture (H, W, 3)."""
+        if self.blur_sigma > 0.3:
+            rgb = cv2.GaussianBlur(rgb, (3, 3), self.blur_sigma)
+        if self.streaks is not None:
+            rgb = cv2.add(rgb, self._crop(self.streaks, rng))
+        rgb = cv2.add(rgb, self._crop(self.brighter, rng, keep := rng.integers(0, 60, 2)))
+        return np.asarray(cv2.subtract(rgb, self._crop(self.darker, rng, keep)))
+
+    def _crop(self, tile: np.ndarray, rng: Rng, at: np.ndarray | None = None) -> np.ndarray:
+        top, left = rng.integers(0, 60, 2) if at is None else at
+        return tile[top : top + self.size[0], left : left + self.size[1]]
+
+
+def _headlamps(size: tuple[int, int]) -> np.ndarray:
+    """What the ego vehicle's lamps add, (H, W, 3) uint8 where 100 is no change."""
+    height, width = size
+    x = (np.arange(width) / width - 0.5)[None]
+    y = (np.arange(height) / height)[:, None]
+    beam = np.exp(-((x / 0.30) ** 2) - ((y - 0.68) / 0.17) ** 2)
+    gain = 78 + 140 * beam
+    return cv2.merge([np.clip(gain * tone, 0, 255).astype(np.uint8) for tone in (1.03, 1.0, 0.9)])
+
+
+def _streaks(rng: Rng, size: tuple[int, int], focal_px: float) -> np.ndarray:
+    picture = np.zeros(size, np.uint8)
+    for _ in range(420):
+        x, y = rng.integers(size[1]), rng.integers(size[0])
+        length = round(rng.uniform(0.015, 0.06) * focal_px)
+        shade = int(rng.integers(12, 60))
+        cv2.line(picture, (int(x), int(y)), (int(x) + length // 9, int(y) + length), shade, 1, cv2.LINE_AA)
+    return cv2.merge([cv2.GaussianBlur(picture, (3, 3), 0)] * 3)
