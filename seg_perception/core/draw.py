@@ -35,13 +35,15 @@ def draw_scene(
     risk: SafetyRisk,
     status: str = 'OK',
     corridor: Corridor = _CORRIDOR,
+    opacity: float = 0.45,
 ) -> np.ndarray:
     """
     A picture (H, W, 3) uint8 RGB of one result; labels and area have the size of the image.
 
     :param corridor: the one that area and risk were found with.
+    :param opacity: of the class colours, 0 to 1.
     """
-    scene = overlay(rgb, labels, table, 0.45)
+    scene = overlay(rgb, labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
     _draw_boundary(scene, area, thickness)
     outline = corridor_shape(corridor, (rgb.shape[0], rgb.shape[1])).outline
@@ -77,7 +79,7 @@ def _draw_score(scene: np.ndarray, risk: SafetyRisk, status: str) -> None:
     if status != 'OK':
         headline += f'  {status}'
     baseline = corner[1] + round(1.2 * line)
-    _draw_text(scene, headline, (left, baseline), line, _LEVEL_RGB[risk.level])
+    _draw_text(scene, headline, (left, baseline), line, _WHITE)
     for factor in _worst(risk.factors, 2):
         baseline += line
         _draw_text(scene, factor.reason, (left, baseline), round(0.8 * line), _WHITE)

@@ -39,7 +39,7 @@ def overlay(
             'Bring the labels to the size of the image with resize_nearest.',
         )
     blend = cv2.addWeighted(rgb, 1.0 - opacity, colours, opacity, 0.0, dst=colours)
-    unlabeled = cv2.compare(labels, len(table) - 1, cv2.CMP_GT)  # type: ignore[call-overload]
+    unlabeled = (labels >= len(table)).view(np.uint8)
     return cv2.copyTo(rgb, unlabeled, blend)
 
 

@@ -209,10 +209,11 @@ def _nearest(bit: int, zone: np.ndarray, fade: float, view: _View) -> tuple[floa
     """
     Danger and nearness at the row of a zone where the group of that bit is most dangerous.
 
-    Pixels in and below a row have to fill a footprint, else they count in proportion.
+    Pixels in and below a row have to fill a footprint, else they count in proportion; each pixel
+    fills its share of the footprint of its own row, so a near speck is no far hazard.
     """
     counts = cv2.reduce(_members(bit, zone, view), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / bit
-    presence = np.minimum(1.0, np.cumsum(counts[::-1])[::-1] / view.footprints_px)
+    presence = np.minimum(1.0, np.cumsum((counts / view.footprints_px)[::-1])[::-1])
     danger = presence * view.nearness**fade
     row = int(danger.argmax())
     return float(danger[row]), float(view.nearness[row])
