@@ -19,8 +19,6 @@ from pathlib import Path
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.models import default_model_path
 
-PROVIDERS = ('auto', 'cpu', 'cuda', 'tensorrt')
-WEATHERS = ('clear', 'fog', 'rain', 'night', 'dusk', 'random')
 ERROR_EXIT = 2
 
 
@@ -35,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ERROR_EXIT
     except KeyboardInterrupt:
         return 130  # as shells do for SIGINT
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +70,9 @@ def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
     demo.add_argument('--rate', type=_positive, default=0.0, help='frames per second [Hz]')
     demo.add_argument('--size', type=_size, metavar='WxH', help='size of the images, as 1280x720')
     demo.add_argument(
-        '--weather', choices=WEATHERS, default='clear', help='of the synthetic street'
+        '--weather',
+        default='clear',
+        help='of the synthetic street: clear, fog, rain, night, dusk or random',
     )
     demo.add_argument('--seed', type=int, default=0, help='of the synthetic street')
     _add_model(demo)
@@ -115,7 +118,7 @@ def _add_doctor(commands: Commands[argparse.ArgumentParser]) -> None:
 def _add_model(parser: argparse.ArgumentParser, default: str | None = 'auto') -> None:
     path = default_model_path() if default else None
     parser.add_argument('--model', type=Path, default=path, help='model file; embedded by default')
-    parser.add_argument('--provider', choices=PROVIDERS, default=default, help='where it runs')
+    parser.add_argument('--provider', default=default, help='auto, cpu, cuda or tensorrt')
 
 
 def _demo(options: argparse.Namespace, given: Sequence[str]) -> int:

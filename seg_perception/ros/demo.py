@@ -23,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
-from seg_perception.inference.model_file import read_card
+from seg_perception.inference.engine import OnnxEngine
 from seg_perception.models import default_model_path
 from seg_perception.ros.film import FilmWriter, write_sheet
 from seg_perception.ros.processes import RosProcess, free_domain, sigterm_as_exit
@@ -61,12 +61,10 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     :raises SegPerceptionError: when an input cannot be used or a process fails.
     """
     options = _with_defaults(options)
-    source = open_source(
-        options.source, options.size, options.rate_hz, options.seed, options.weather
-    )
+    source = open_source(options.source, options.size, options.rate_hz, weather=options.weather)
     if options.max_seconds:
         options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
-    read_card(options.model)
+    OnnxEngine(options.model, options.provider)  # its error here is plainer than the node's
     _make_folder(options.out)
     os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -113,7 +111,7 @@ def _play(options: DemoOptions, source: FrameSource, recorder: Recorder) -> None
             while camera.exit_code is None:
                 executor.spin_once(timeout_sec=0.2)
                 node.check_running()
-                bar.update(len(recorder.latency_ms) - bar.n)
+                _show(bar, recorder)
             camera.check()
         _await_quiet(recorder, executor)
         node.check_running()
@@ -137,9 +135,16 @@ def _await_quiet(recorder: Recorder, executor: SingleThreadedExecutor) -> None:
             arrivals, since_s = recorder.arrivals, time.monotonic()
 
 
-def _progress(options: DemoOptions, source: FrameSource) -> tqdm[None]:
+def _show(bar: tqdm[Any], recorder: Recorder) -> None:
+    source = recorder.source_report
+    drawing = source.get('state') == 'preparing'
+    bar.set_description(f'drawing {source["frames_prepared"]}' if drawing else 'playing', False)
+    bar.update(len(recorder.latency_ms) - bar.n)
+
+
+def _progress(options: DemoOptions, source: FrameSource) -> tqdm[Any]:
     counts = [count for count in (source.count, options.max_frames) if count]
-    bar: tqdm[None] = tqdm(total=min(counts, default=None), unit='frame', disable=None)
+    bar: tqdm[Any] = tqdm(total=min(counts, default=None), unit='frame', disable=None)
     return bar
 
 
@@ -174,25 +179,27 @@ def _start_source(options: DemoOptions) -> RosProcess:
 
 
 def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
-    published = _from_diagnostics(recorder, 'frames_published')
-    if published is None or not recorder.scenes:
+    if not recorder.source_report or not recorder.scenes or not recorder.latency_ms:
         raise SegPerceptionError(
             'demo', f'{len(recorder.scenes)} answers of the node', 'one per image', _LOOK
         )
+    published = int(recorder.source_report['frames_published'])
+    node = recorder.node_report
     scenes = list(recorder.scenes.values())
     scores = [scene.score for scene in scenes if not np.isnan(scene.score)]
     return {
         'source': options.source,
-        'frames_published': int(published),
+        'frames_published': published,
         'frames_segmented': len(recorder.latency_ms),
-        'frames_dropped': int(published) - len(recorder.latency_ms),
+        'frames_dropped': published - len(recorder.latency_ms),
         'latency_ms': _percentiles(recorder.latency_ms.values()),
         'inference_ms': _percentiles(scene.stage_ms['inference'] for scene in scenes),
         'stage_ms': {
             stage: round(float(np.median([scene.stage_ms[stage] for scene in scenes])), 2)
             for stage in scenes[0].stage_ms
         },
-        'provider': _from_diagnostics(recorder, 'provider'),
+        'provider': node['provider'],
+        'provider_fallback': node['provider_fallback'],
         'model': scenes[0].model,
         'risk': {
             'min': round(min(scores), 1),
@@ -206,10 +213,6 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
 
 
 _LOOK = 'See node.log and video_source.log in the output folder, and `seg-perception doctor`.'
-
-
-def _from_diagnostics(recorder: Recorder, key: str) -> str | None:
-    return next((item[key] for item in recorder.diagnostics.values() if key in item), None)
 
 
 def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:

@@ -24,8 +24,10 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
 
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.drivable import DrivableParams
@@ -235,7 +237,7 @@ TABLE = (
 )
 
 # What rclpy itself declares, or takes without declaring it.
-_FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
+FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
 # What ROS takes as one part of a topic's name.
 _CAMERA_NAME = re.compile(r'[A-Za-z](_?[A-Za-z0-9])*')
 
@@ -298,7 +300,7 @@ class Parameters:
         self.now = build(self._values)
         for name, row in self._rows.items():
             value = self._values[name]
-            node.declare_parameter(name, value, _descriptor(row), ignore_override=True)
+            node.declare_parameter(name, value, descriptor(row), ignore_override=True)
         node.add_on_set_parameters_callback(self._on_set)
 
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
@@ -306,7 +308,7 @@ class Parameters:
         known = {change.name: change.value for change in changes if change.name in self._rows}
         try:
             values = self._values | {
-                name: _checked(self._rows[name], value) for name, value in known.items()
+                name: checked(self._rows[name], value) for name, value in known.items()
             }
             self.now = build(values)
         except ParameterError as error:
@@ -331,13 +333,13 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     :raises ParameterError: when one is unknown, of the wrong type or out of its range.
     """
     first = TABLE[0]
-    cameras = _checked(first, given.get(first.name, first.default))
+    cameras = checked(first, given.get(first.name, first.default))
     _check_cameras(cameras)
     rows = {row.name: row for row in rows_for(cameras)}
     for name in given:
-        if name not in rows and not _FOREIGN.match(name):
+        if name not in rows and not FOREIGN.match(name):
             raise _unknown(name, list(rows), cameras)
-    return {name: _checked(row, given.get(name, row.default)) for name, row in rows.items()}
+    return {name: checked(row, given.get(name, row.default)) for name, row in rows.items()}
 
 
 def build(values: Mapping[str, Any]) -> NodeParams:
@@ -383,8 +385,9 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
         transport=values[f'{name}.transport'],
         reliable=values[f'{name}.reliable'],
     )
-    if not camera.image_topic:
-        raise ParameterError(f"parameter '{name}.image_topic'", "''", 'the name of a topic')
+    _check_topic(f'{name}.image_topic', camera.image_topic)
+    if camera.camera_info_topic:
+        _check_topic(f'{name}.camera_info_topic', camera.camera_info_topic)
     if not camera.compressed and camera.image_topic.endswith('/compressed'):
         raise ParameterError(
             f"parameter '{name}.transport'",
@@ -393,6 +396,16 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
             f"Set {name}.transport to 'compressed'.",
         )
     return camera
+
+
+def _check_topic(name: str, topic: str) -> None:
+    try:
+        validate_topic_name(topic)
+    except InvalidTopicNameException as error:
+        reason = ' '.join(str(error).split())
+        raise ParameterError(
+            f'parameter {name!r}', repr(topic), 'the name of a topic', reason
+        ) from error
 
 
 def _check_cameras(names: Sequence[str]) -> None:
@@ -408,7 +421,7 @@ def _check_cameras(names: Sequence[str]) -> None:
         )
 
 
-def _checked(row: Row, value: Any) -> Any:
+def checked(row: Row, value: Any) -> Any:
     """The value in the type of the row; whole numbers are fine where a float is wanted."""
     if isinstance(row.default, float) and type(value) is int:
         value = float(value)
@@ -457,7 +470,7 @@ def _unknown(name: str, known: list[str], cameras: Sequence[str]) -> ParameterEr
     return ParameterError('parameters', f'an unknown {name!r}', 'names of the table', fix)
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
+def descriptor(row: Row) -> ParameterDescriptor:
     unit = f' [{row.unit}]' if row.unit else ''
     choices = f'; {_expected(row)}' if row.choices else ''
     descriptor = ParameterDescriptor(

@@ -44,7 +44,7 @@ class Recorder(Node):
         super().__init__('recorder')
         self.latency_ms: dict[int, float] = {}  # by stamp [ns]: image stamp to mask received
         self.scenes: dict[int, Scene] = {}  # by stamp [ns]
-        self.diagnostics: dict[str, dict[str, str]] = {}  # by status name
+        self._reports: dict[str, dict[str, str]] = {}  # of /diagnostics, by name
         self.arrivals = 0
         self._film = film
         base = f'/{node_name}/{camera}'
@@ -65,6 +65,19 @@ class Recorder(Node):
     def is_matched(self) -> bool:
         """Whether every topic of the camera has its publisher."""
         return all(matched_publishers(self, item) for item in self._subscriptions_of_camera)
+
+    @property
+    def source_report(self) -> dict[str, str]:
+        """What the video source last said of itself; empty before it did."""
+        return self._report_with('frames_published')
+
+    @property
+    def node_report(self) -> dict[str, str]:
+        """What the node last said of its camera; empty before it did."""
+        return self._report_with('provider')
+
+    def _report_with(self, key: str) -> dict[str, str]:
+        return next((report for report in self._reports.values() if key in report), {})
 
     def _on_mask(self, mask: Image) -> None:
         stamp = Time.from_msg(mask.header.stamp)
@@ -91,7 +104,7 @@ class Recorder(Node):
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:
-            self.diagnostics[status.name] = {item.key: item.value for item in status.values}
+            self._reports[status.name] = {item.key: item.value for item in status.values}
 
 
 def _stamp_ns(message: Any) -> int:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,11 @@ import numpy as np
 from seg_perception.core.errors import SourceError
 from seg_perception.offline.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
 from seg_perception.synthetic.street import Street
+from seg_perception.synthetic.weather import check_weather
 
 SYNTHETIC = 'synthetic'
 DEFAULT_FPS = 20.0  # of folders, the renderer, and files that do not say
+STREET_S = 10.0  # length of the renderer's clip
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,10 @@ class FrameSource:
     fps: float
     size: tuple[int, int]
     read: Callable[[], Iterator[np.ndarray]]  # of (H, W, 3) uint8 BGR
-    camera_matrix: np.ndarray | None = None
-    live: bool = False
     count: int = 0  # frames of one pass; 0 where it is endless or not known
+    live: bool = False
+    camera_matrix: Callable[[], np.ndarray] | None = None
+    prepared: Callable[[], int] = lambda: 0  # frames drawn before the first is played
 
 
 def open_source(
@@ -46,6 +50,7 @@ def open_source(
     fps: float = 0.0,
     seed: int = 0,
     weather: str = 'clear',
+    max_frames: int = 0,
 ) -> FrameSource:
     """
     Open what ``source`` names and check that its first frame can be read.
@@ -55,25 +60,57 @@ def open_source(
     :param fps: the pace; the source's own when 0.
     :param seed: of the renderer.
     :param weather: of the renderer.
+    :param max_frames: how much the renderer draws; 0 is ten seconds.
     :raises SourceError: when it cannot be read.
     """
     if source == SYNTHETIC:
-        return _open_street(size or (720, 1280), fps or DEFAULT_FPS, seed, weather)
+        return _open_street(size or (720, 1280), fps or DEFAULT_FPS, seed, weather, max_frames)
     is_device = source.isdigit() or source.startswith('/dev/')
     opened = _open_device(source) if is_device else _open_files(Path(source), fps)
     return _resized(opened, size) if size else opened
 
 
-def _open_street(size: tuple[int, int], fps: float, seed: int, weather: str) -> FrameSource:
-    street = Street(seed=seed, size=size, weather=weather, fps=fps)
+def _open_street(
+    size: tuple[int, int], fps: float, seed: int, weather: str, max_frames: int
+) -> FrameSource:
+    check_weather(weather)
+    count = max_frames or round(STREET_S * fps)
+    clip = _StreetClip(seed, size, weather, fps, count)
+    return FrameSource(
+        SYNTHETIC,
+        fps,
+        size,
+        clip.read,
+        count=count,
+        camera_matrix=lambda: clip.street.camera(0).K,
+        prepared=lambda: len(clip.jpegs),
+    )
 
-    def read() -> Iterator[np.ndarray]:
-        index = 0
-        while True:
-            yield cv2.cvtColor(street.frame(index).rgb, cv2.COLOR_RGB2BGR)
-            index += 1
 
-    return FrameSource(SYNTHETIC, fps, size, read, street.frame(0).camera.K)
+class _StreetClip:
+    """
+    A piece of the street, drawn before it is first played, since drawing is slower than real time.
+
+    Kept as JPEG: 180 images 1280x720 are 60 MB so and 500 as pixels.
+    """
+
+    def __init__(
+        self, seed: int, size: tuple[int, int], weather: str, fps: float, count: int
+    ) -> None:
+        self.jpegs: list[np.ndarray] = []
+        self._make = partial(Street, seed=seed, size=size, weather=weather, fps=fps)
+        self._count = count
+
+    @cached_property
+    def street(self) -> Street:
+        return self._make()
+
+    def read(self) -> Iterator[np.ndarray]:
+        while len(self.jpegs) < self._count:
+            bgr = cv2.cvtColor(self.street.frame(len(self.jpegs)).rgb, cv2.COLOR_RGB2BGR)
+            self.jpegs.append(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+        for jpeg in self.jpegs:
+            yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
 
 def _open_files(path: Path, fps: float) -> FrameSource:
@@ -146,6 +183,10 @@ def _resized(source: FrameSource, size: tuple[int, int]) -> FrameSource:
     return replace(source, size=size, read=read)
 
 
+class EndOfSource(Exception):  # noqa: N818 - as StopIteration, no error
+    """There are no more frames."""
+
+
 class ReadAhead:
     """
     Reads frames in a thread, a few ahead of the one who publishes them, and drops none.
@@ -156,33 +197,37 @@ class ReadAhead:
     :param depth: frames held at most.
     """
 
-    _END = object()
-
     def __init__(self, source: FrameSource, loop: bool, max_frames: int, depth: int) -> None:
         self._source, self._loop, self._max_frames = source, loop, max_frames
-        self._queue: queue.Queue[object] = queue.Queue(depth)
+        self._queue: queue.Queue[np.ndarray | Exception] = queue.Queue(depth)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name='read_ahead', daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def take(self) -> np.ndarray | None:
         """
-        Frames in order, each once.
+        The next frame, in order, each once; None when it is not ready yet.
 
+        :raises EndOfSource: when there are no more.
         :raises SourceError: when the source fails while it is read.
         """
-        while True:
-            item = self._queue.get()
-            if isinstance(item, Exception):
-                raise item
-            if not isinstance(item, np.ndarray):
-                return
-            yield item
+        try:
+            item = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a frame, or the word that there is none, waits."""
+        return not self._queue.empty()
 
     def close(self) -> None:
         """Stop the thread; frames not yet taken are gone."""
         self._closed.set()
-        self._thread.join()
+        self._thread.join(1.0)  # one in the middle of drawing a long clip ends with the process
 
     def _work(self) -> None:
         try:
@@ -190,7 +235,7 @@ class ReadAhead:
                 self._put(bgr)
                 if self._closed.is_set():
                     return
-            self._put(self._END)
+            self._put(EndOfSource())
         except Exception as error:  # whatever it is, the publishing thread has to hear of it
             self._put(error)
 
@@ -199,7 +244,7 @@ class ReadAhead:
         frames = itertools.chain.from_iterable(self._source.read() for _ in passes)
         return itertools.islice(frames, self._max_frames or None)
 
-    def _put(self, item: object) -> None:
+    def _put(self, item: np.ndarray | Exception) -> None:
         placed = False
         while not placed and not self._closed.is_set():
             with suppress(queue.Full):

@@ -11,15 +11,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -28,15 +26,42 @@ from std_msgs.msg import Header
 
 from seg_perception.core.errors import ParameterError, SegPerceptionError
 from seg_perception.ros.calibration import Calibration, read_calibration
-from seg_perception.ros.sources import FrameSource, ReadAhead, open_source
+from seg_perception.ros.conversions import colour_to_msg, to_compressed_msg
+from seg_perception.ros.params import FOREIGN, Row, checked, descriptor
+from seg_perception.ros.sources import SYNTHETIC, EndOfSource, FrameSource, ReadAhead, open_source
 from seg_perception.ros.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from seg_perception.synthetic.weather import WEATHERS
 
 DIAGNOSTIC_NAME = 'video_source'
 
 
+TABLE = (
+    Row('source', SYNTHETIC, '', 'video, image folder, /dev/video*, camera number or synthetic'),
+    Row('image_topic', IMAGE_TOPIC, '', 'images; /compressed is added to it for JPEG'),
+    Row('camera_info_topic', CAMERA_INFO_TOPIC, '', 'calibration, where it is known'),
+    Row('frame_id', 'camera_front_optical_frame', '', 'frame of images and calibration'),
+    Row('transport', 'raw', '', 'what to publish', choices=('raw', 'compressed', 'both')),
+    Row('encoding', 'bgr8', '', 'of the raw images', choices=('bgr8', 'rgb8')),
+    Row('jpeg_quality', 90, '', 'of the compressed images', 1, 100),
+    Row('reliable', False, '', 'reliable instead of best effort, which may hold the source up'),
+    Row('rate', 0.0, 'Hz', 'frames a second; 0 is the pace of the source', 0.0, 1000.0),
+    Row('loop', False, '', 'start again at the end'),
+    Row(
+        'max_frames', 0, '', 'stop after so many; 0: no limit, ten seconds of synthetic', 0, 10**9
+    ),
+    Row('height', 0, 'px', 'resize to this height; 0 keeps the size', 0, 16384),
+    Row('width', 0, 'px', 'resize to this width; 0 keeps the size', 0, 16384),
+    Row('calibration', '', '', 'YAML file as camera_calibration writes it; empty for none'),
+    Row('seed', 0, '', 'of the synthetic street', 0, 10**9),
+    Row('weather', 'clear', '', 'of the synthetic street', choices=(*WEATHERS, 'random')),
+    Row('read_ahead', 8, '', 'frames decoded ahead of time', 1, 1000),
+    Row('wait_for_subscribers', 0, '', 'start when so many listen to the images', 0, 100),
+)
+
+
 @dataclass(frozen=True)
 class SourceParams:
-    """The parameters of the node; the field's table row is in ``PARAMS``."""
+    """The values of the table."""
 
     source: str
     image_topic: str
@@ -58,43 +83,6 @@ class SourceParams:
     wait_for_subscribers: int
 
 
-@dataclass(frozen=True)
-class Row:
-    """One parameter: default, description, and its range or choices."""
-
-    default: Any
-    description: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-PARAMS = {
-    'source': Row('synthetic', 'video file, image folder, /dev/video*, camera number, synthetic'),
-    'image_topic': Row(IMAGE_TOPIC, 'images; /compressed is added for JPEG'),
-    'camera_info_topic': Row(CAMERA_INFO_TOPIC, 'calibration, where it is known'),
-    'frame_id': Row('camera_front_optical_frame', 'frame of image and calibration'),
-    'transport': Row('raw', 'what to publish', choices=('raw', 'compressed', 'both')),
-    'encoding': Row('bgr8', 'of the raw images', choices=('bgr8', 'rgb8')),
-    'jpeg_quality': Row(90, 'of the compressed images', 1, 100),
-    'reliable': Row(False, 'reliable instead of best effort, for slow networks only'),
-    'rate': Row(0.0, 'frames per second [Hz]; 0 is the pace of the source', 0.0, 1000.0),
-    'loop': Row(False, 'start again at the end'),
-    'max_frames': Row(0, 'stop after so many frames; 0 is no limit', 0, 2**31 - 1),
-    'height': Row(0, 'resize to this height [px]; 0 keeps the size', 0, 16384),
-    'width': Row(0, 'resize to this width [px]; 0 keeps the size', 0, 16384),
-    'calibration': Row('', 'YAML file as camera_calibration writes it; empty for none'),
-    'seed': Row(0, 'of the synthetic street', 0, 2**31 - 1),
-    'weather': Row(
-        'clear',
-        'of the synthetic street',
-        choices=('clear', 'fog', 'rain', 'night', 'dusk', 'random'),
-    ),
-    'read_ahead': Row(8, 'frames decoded ahead of time', 1, 1000),
-    'wait_for_subscribers': Row(0, 'start when so many listen to the image topic', 0, 100),
-}
-
-
 class VideoSourceNode(Node):
     """
     Publishes frames as a camera would: in real time, stamped when published.
@@ -112,7 +100,7 @@ class VideoSourceNode(Node):
         self._create_publishers()
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
-        self._state = 'waiting'
+        self._state = 'preparing'
         self._started_s = time.monotonic()
         self.create_timer(1.0, self._publish_diagnostics)
 
@@ -129,7 +117,7 @@ class VideoSourceNode(Node):
         )
         reader = ReadAhead(self._source, params.loop, params.max_frames, params.read_ahead)
         try:
-            self._wait_for_subscribers()
+            self._wait_until_ready(reader)
             self._play(reader)
             self._finish()
         finally:
@@ -149,25 +137,38 @@ class VideoSourceNode(Node):
             self._info = self.create_publisher(CameraInfo, params.camera_info_topic, qos)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
-    def _wait_for_subscribers(self) -> None:
-        publishers = [publisher for publisher in (self._raw, self._jpeg) if publisher is not None]
-        while (
-            sum(publisher.get_subscription_count() for publisher in publishers)
-            < self.params.wait_for_subscribers
-        ):
+    def _wait_until_ready(self, reader: ReadAhead) -> None:
+        self._state = 'preparing'
+        while not reader.is_ready:
             self._executor.spin_once(timeout_sec=0.02)
+        self._state = 'waiting for subscribers'
+        while self._listeners() < self.params.wait_for_subscribers:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def _listeners(self) -> int:
+        publishers = [publisher for publisher in (self._raw, self._jpeg) if publisher is not None]
+        return sum(publisher.get_subscription_count() for publisher in publishers)
 
     def _play(self, reader: ReadAhead) -> None:
         period_s = 0.0 if self._source.live else 1.0 / self._source.fps
         self._state = 'playing'
         self._started_s = due_s = time.monotonic()
-        for bgr in reader:
+        while (bgr := self._next(reader)) is not None:
             if time.monotonic() > due_s + period_s:
                 self.late += not self._source.live and self.published > 0
                 due_s = time.monotonic()  # the camera slips; it does not catch up in a burst
             self._spin_until(due_s)
             self._publish(bgr)
             due_s += period_s
+
+    def _next(self, reader: ReadAhead) -> np.ndarray | None:
+        """The next frame; callbacks go on while it is not ready. None at the end."""
+        try:
+            while (bgr := reader.take()) is None:
+                self._executor.spin_once(timeout_sec=0.01)
+        except EndOfSource:
+            return None
+        return bgr
 
     def _spin_until(self, due_s: float) -> None:
         self._executor.spin_once(timeout_sec=0)
@@ -181,9 +182,11 @@ class VideoSourceNode(Node):
         if self._info is not None and self._calibration is not None:
             self._info.publish(self._calibration.scaled(bgr.shape[:2]).to_msg(header))
         if self._raw is not None:
-            self._raw.publish(_to_image(pixels, self.params.encoding, header))
+            self._raw.publish(colour_to_msg(pixels, header, self.params.encoding))
         if self._jpeg is not None:
-            self._jpeg.publish(_to_jpeg(bgr, self.params.jpeg_quality, header))
+            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            quality = self.params.jpeg_quality
+            self._jpeg.publish(to_compressed_msg(rgb, header, quality=quality))
         self.published += 1
 
     def _finish(self) -> None:
@@ -204,6 +207,7 @@ class VideoSourceNode(Node):
             'state': self._state,
             'source': self._source.name,
             'image_topic': self.params.image_topic,
+            'frames_prepared': self._source.prepared(),
             'frames_published': self.published,
             'frames_late': self.late,
             'rate_hz': f'{self.published / seconds:.1f}',
@@ -221,34 +225,16 @@ class VideoSourceNode(Node):
 
 
 def _declare(node: Node) -> SourceParams:
-    values = {}
-    for name, row in PARAMS.items():
-        try:
-            values[name] = node.declare_parameter(name, row.default, _descriptor(row)).value
-        except InvalidParameterTypeException as error:
-            raise ParameterError(
-                f'parameter {name!r}', error, f'a {type(row.default).__name__}', row.description
-            ) from error
-    unknown = set(node._parameter_overrides) - set(PARAMS) - {'use_sim_time'}
-    if unknown:
-        raise ParameterError('parameters', sorted(unknown), ', '.join(PARAMS))
-    for name, row in PARAMS.items():
-        if row.choices and values[name] not in row.choices:
-            raise ParameterError(f'parameter {name!r}', repr(values[name]), ', '.join(row.choices))
-    return SourceParams(**{field.name: values[field.name] for field in fields(SourceParams)})
-
-
-def _descriptor(row: Row) -> ParameterDescriptor:
-    choices = f'; one of {", ".join(row.choices)}' if row.choices else ''
-    # Read once at the start: a change afterwards would be ignored, so it is refused.
-    descriptor = ParameterDescriptor(description=row.description + choices, read_only=True)
-    if isinstance(row.default, float) and row.low is not None and row.high is not None:
-        limits = FloatingPointRange(from_value=row.low, to_value=row.high, step=0.0)
-        descriptor.floating_point_range = [limits]
-    elif row.low is not None and row.high is not None:
-        span = IntegerRange(from_value=int(row.low), to_value=int(row.high), step=1)
-        descriptor.integer_range = [span]
-    return descriptor
+    # rclpy has no public way to see overrides that nobody declares.
+    given = {name: item.value for name, item in node._parameter_overrides.items()}
+    known = [row.name for row in TABLE]
+    for name in given:
+        if name not in known and not FOREIGN.match(name):
+            raise ParameterError('parameters', f'an unknown {name!r}', ', '.join(known))
+    values = {row.name: checked(row, given.get(row.name, row.default)) for row in TABLE}
+    for row in TABLE:
+        node.declare_parameter(row.name, values[row.name], descriptor(row), ignore_override=True)
+    return SourceParams(**values)
 
 
 def _open(params: SourceParams) -> FrameSource:
@@ -259,7 +245,9 @@ def _open(params: SourceParams) -> FrameSource:
             'both 0 or both larger than 0',
         )
     size = (params.height, params.width) if params.height else None
-    return open_source(params.source, size, params.rate, params.seed, params.weather)
+    return open_source(
+        params.source, size, params.rate, params.seed, params.weather, params.max_frames
+    )
 
 
 def _calibration(params: SourceParams, source: FrameSource) -> Calibration | None:
@@ -267,21 +255,7 @@ def _calibration(params: SourceParams, source: FrameSource) -> Calibration | Non
         return read_calibration(params.calibration)
     if source.camera_matrix is None:
         return None
-    return Calibration.pinhole(source.camera_matrix, source.size)
-
-
-def _to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    height, width = pixels.shape[:2]
-    image = Image(header=header, height=height, width=width, encoding=encoding, step=3 * width)
-    image.data.frombytes(np.ascontiguousarray(pixels))
-    return image
-
-
-def _to_jpeg(bgr: np.ndarray, quality: int, header: Header) -> CompressedImage:
-    _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    image = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
-    image.data.frombytes(data)
-    return image
+    return Calibration.pinhole(source.camera_matrix(), source.size)
 
 
 def main(args: Sequence[str] | None = None) -> int:

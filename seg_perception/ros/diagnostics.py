@@ -1,0 +1,345 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The health of each camera, and what /diagnostics says about it.
+
+Times are seconds of a steady clock, handed in: stamps of a bag or a jumping clock trip nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import Enum
+from math import nan
+from threading import Lock
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+WINDOW_S = 10.0
+"""Rates and latencies are those of so many seconds."""
+
+_MAX_SAMPLES = 1000  # of a window, at 100 Hz
+
+
+class State(str, Enum):
+    """How a camera is doing."""
+
+    INACTIVE = 'inactive'  # the node is not active
+    WAITING = 'waiting'  # no frame has come yet
+    ACTIVE = 'active'
+    STALE = 'stale'  # frames or answers have stopped
+    REJECTED = 'rejected'  # frames come but the last one could not be used
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Of latencies in milliseconds; NaN without any."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """What is known of one camera at one moment. Counters run since the node was activated."""
+
+    camera: str
+    state: State
+    silent_s: float  # since the last answer, or since activation
+    received: int
+    segmented: int
+    dropped: int
+    rejected: dict[str, int]  # by kind of fault
+    last_rejection: str
+    failures: int
+    last_failure: str
+    fault: str  # of the last frame; empty if it was good
+    degraded: str  # why the last answer was not to be trusted fully; empty if it was
+    stamps_back: int
+    input_rate_hz: float
+    output_rate_hz: float
+    latency: Quantiles  # from the arrival of the image to its answer published
+    age: Quantiles  # from the stamp of the image to its answer published, where it makes sense
+    image_size: tuple[int, int] | None
+    calibration_size: tuple[int, int] | None
+
+
+class CameraHealth:
+    """
+    Counts what happens to the frames of one camera; its methods may be called from any thread.
+
+    :param now_s: the moment of activation.
+    """
+
+    def __init__(self, camera: str, now_s: float) -> None:
+        self.camera = camera
+        self._lock = Lock()
+        self._start_s = now_s
+        self._arrived_s: float | None = None
+        self._answered_s: float | None = None
+        self._fault = ''
+        self._received = self._segmented = self._dropped = 0
+        self._failures = self._stamps_back = 0
+        self._last_stamp_ns: int | None = None
+        self._rejected: Counter[str] = Counter()
+        self._last_rejection = self._last_failure = self._degraded = ''
+        self._arrivals_s: deque[float] = deque(maxlen=_MAX_SAMPLES)
+        self._answers: deque[tuple[float, float, float]] = deque(maxlen=_MAX_SAMPLES)
+        self._image_size: tuple[int, int] | None = None
+        self._calibration_size: tuple[int, int] | None = None
+
+    def arrived(self, now_s: float, stamp_ns: int) -> None:
+        """A frame has come from the camera."""
+        with self._lock:
+            self._received += 1
+            self._arrived_s = now_s
+            self._arrivals_s.append(now_s)
+            if self._last_stamp_ns is not None and stamp_ns < self._last_stamp_ns:
+                self._stamps_back += 1
+            self._last_stamp_ns = stamp_ns
+
+    def dropped(self) -> None:
+        """A frame was overtaken by a newer one before anyone looked at it."""
+        with self._lock:
+            self._dropped += 1
+
+    def rejected(self, fault: str, message: str) -> None:
+        """A frame could not be used."""
+        with self._lock:
+            self._rejected[fault] += 1
+            self._last_rejection = self._fault = message
+
+    def failed(self, message: str) -> None:
+        """Processing a frame failed."""
+        with self._lock:
+            self._failures += 1
+            self._last_failure = self._fault = message
+
+    def answered(
+        self,
+        now_s: float,
+        latency_ms: float,
+        age_ms: float = nan,
+        size: tuple[int, int] | None = None,
+        degraded: str = '',
+    ) -> None:
+        """
+        The answer for a frame was published.
+
+        :param age_ms: from the stamp of the frame; NaN where the stamp is of another clock.
+        :param size: (height, width) of the frame.
+        :param degraded: why the answer is not to be trusted fully.
+        """
+        with self._lock:
+            self._segmented += 1
+            self._answered_s, self._fault = now_s, ''
+            self._answers.append((now_s, latency_ms, age_ms))
+            self._image_size, self._degraded = size, degraded
+
+    def calibrated(self, size: tuple[int, int]) -> None:
+        """A CameraInfo for images of (height, width) has come."""
+        with self._lock:
+            self._calibration_size = size
+
+    def silent_s(self, now_s: float) -> float:
+        """Seconds since the last answer, or since activation."""
+        with self._lock:
+            return self._silent_s(now_s)
+
+    def report(self, now_s: float, stale_after_s: float) -> CameraReport:
+        """Everything known now."""
+        with self._lock:
+            answers = [answer for answer in self._answers if now_s - answer[0] <= WINDOW_S]
+            arrivals_s = [time_s for time_s in self._arrivals_s if now_s - time_s <= WINDOW_S]
+            return CameraReport(
+                camera=self.camera,
+                state=self._state(now_s, stale_after_s),
+                silent_s=self._silent_s(now_s),
+                received=self._received,
+                segmented=self._segmented,
+                dropped=self._dropped,
+                rejected=dict(self._rejected),
+                last_rejection=self._last_rejection,
+                failures=self._failures,
+                last_failure=self._last_failure,
+                fault=self._fault,
+                degraded=self._degraded,
+                stamps_back=self._stamps_back,
+                input_rate_hz=_rate_hz(arrivals_s, now_s),
+                output_rate_hz=_rate_hz([answer[0] for answer in answers], now_s),
+                latency=_quantiles([answer[1] for answer in answers]),
+                age=_quantiles([answer[2] for answer in answers]),
+                image_size=self._image_size,
+                calibration_size=self._calibration_size,
+            )
+
+    def _silent_s(self, now_s: float) -> float:
+        since_s = self._start_s if self._answered_s is None else self._answered_s
+        return now_s - since_s
+
+    def _state(self, now_s: float, stale_after_s: float) -> State:
+        if self._arrived_s is None:
+            return State.WAITING
+        if now_s - self._arrived_s > stale_after_s:
+            return State.STALE
+        if self._fault:
+            return State.REJECTED
+        return State.STALE if self._silent_s(now_s) > stale_after_s else State.ACTIVE
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What runs; ``fallback`` is empty or says why the CPU runs it."""
+
+    name: str
+    path: str
+    provider: str
+    fallback: str = ''
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From when on a report warns."""
+
+    stale_after_s: float
+    warn_latency_ms: float
+
+
+def to_array(
+    node: str,
+    reports: list[tuple[CameraReport, str]],
+    model: ModelReport,
+    limits: Limits,
+    stamp: Time,
+) -> DiagnosticArray:
+    """
+    The message of all cameras.
+
+    :param reports: each with what is known of its connection, in words.
+    """
+    array = DiagnosticArray()
+    array.header.stamp = stamp
+    array.status = [_to_status(node, report, hint, model, limits) for report, hint in reports]
+    return array
+
+
+def _to_status(
+    node: str, report: CameraReport, hint: str, model: ModelReport, limits: Limits
+) -> DiagnosticStatus:
+    level, message = judge(report, hint, model, limits)
+    values = _values(report, model) | {'connection': hint}
+    return DiagnosticStatus(
+        level=level,
+        name=f'{node}: camera {report.camera}',
+        hardware_id=report.camera,
+        message=message,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def judge(
+    report: CameraReport, hint: str, model: ModelReport, limits: Limits
+) -> tuple[bytes, str]:
+    """Level and message: the state, and all that is worth a warning."""
+    level, message = _judge_state(report, hint, limits)
+    warnings = _warnings(report, limits) if report.state is State.ACTIVE else []
+    if model.fallback:
+        warnings.append(model.fallback)
+    if warnings and level == DiagnosticStatus.OK:
+        level = DiagnosticStatus.WARN
+    return level, '; '.join([message, *warnings])
+
+
+def _judge_state(report: CameraReport, hint: str, limits: Limits) -> tuple[bytes, str]:
+    late = report.silent_s > limits.stale_after_s
+    match report.state:
+        case State.INACTIVE:
+            return DiagnosticStatus.OK, 'inactive'
+        case State.WAITING:
+            level = DiagnosticStatus.ERROR if late else DiagnosticStatus.WARN
+            return level, f'waiting: no frame for {report.silent_s:.1f} s, {hint}'
+        case State.STALE:
+            silent = f'stale: no answer for {report.silent_s:.1f} s, {hint}'
+            return DiagnosticStatus.ERROR, silent
+        case State.REJECTED:
+            return DiagnosticStatus.ERROR, f'rejected: {report.fault}'
+        case State.ACTIVE:
+            rate, latency = report.output_rate_hz, report.latency.p95
+            return DiagnosticStatus.OK, f'active: {rate:.1f} Hz, {latency:.0f} ms p95'
+
+
+def _warnings(report: CameraReport, limits: Limits) -> list[str]:
+    warnings = []
+    if report.latency.p95 > limits.warn_latency_ms:
+        warnings.append(f'latency above {limits.warn_latency_ms:g} ms')
+    if report.degraded:
+        warnings.append(f'degraded: {report.degraded}')
+    if report.calibration_size and report.image_size not in (None, report.calibration_size):
+        calibrated, image = _size(report.calibration_size), _size(report.image_size)
+        warnings.append(f'camera_info is for {calibrated}, the image is {image}')
+    return warnings
+
+
+def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
+    counters = {
+        'frames_received': report.received,
+        'frames_segmented': report.segmented,
+        'frames_dropped': report.dropped,
+        'frames_rejected': sum(report.rejected.values()),
+        **{f'rejected: {fault}': count for fault, count in sorted(report.rejected.items())},
+        'processing_failures': report.failures,
+        'stamps_back': report.stamps_back,
+    }
+    measures = {
+        'input_rate_hz': report.input_rate_hz,
+        'output_rate_hz': report.output_rate_hz,
+        **_quantile_values('latency_ms', report.latency),
+        **_quantile_values('stamp_age_ms', report.age),
+    }
+    return {
+        'state': report.state.value,
+        **{name: str(count) for name, count in counters.items()},
+        **{name: f'{value:.1f}' for name, value in measures.items()},
+        'last_rejection': report.last_rejection,
+        'last_failure': report.last_failure,
+        'image_size': _size(report.image_size),
+        'camera_info': _size(report.calibration_size),
+        'provider': model.provider,
+        'provider_fallback': model.fallback,
+        'model': model.name,
+        'model_path': model.path,
+    }
+
+
+def _quantile_values(name: str, quantiles: Quantiles) -> dict[str, float]:
+    return {
+        f'{name}_p50': quantiles.p50,
+        f'{name}_p95': quantiles.p95,
+        f'{name}_p99': quantiles.p99,
+    }
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    """In words, width first as people say it."""
+    return f'{size[1]}x{size[0]}' if size else 'none'
+
+
+def _rate_hz(times_s: list[float], now_s: float) -> float:
+    """Events a second; it sinks while nothing comes."""
+    if len(times_s) < 2:
+        return 0.0
+    mean_gap_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
+    span_s = max(times_s[-1] - times_s[0], now_s - times_s[0] - mean_gap_s)
+    return (len(times_s) - 1) / max(span_s, 1e-9)
+
+
+def _quantiles(values_ms: list[float]) -> Quantiles:
+    known = [value for value in values_ms if value == value]  # without NaN
+    if not known:
+        return Quantiles(nan, nan, nan)
+    p50, p95, p99 = np.percentile(known, [50, 95, 99])
+    return Quantiles(float(p50), float(p95), float(p99))

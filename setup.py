@@ -1,0 +1,79 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+SHARE = 'share/seg_perception'
+
+# Named one by one: found by themselves, `training` and `test` would become global modules.
+PACKAGES = [
+    'seg_perception',
+    'seg_perception.core',
+    'seg_perception.inference',
+    'seg_perception.models',
+    'seg_perception.offline',
+    'seg_perception.ros',
+    'seg_perception.synthetic',
+]
+
+
+def requirements(*names: str) -> list[str]:
+    """The pinned packages of some files in requirements/."""
+    texts = [(HERE / 'requirements' / f'{name}.txt').read_text() for name in names]
+    return [line for text in texts for line in text.splitlines() if line and line[0] != '#']
+
+
+def files(*patterns: str) -> list[str]:
+    """Files to install, relative to the repository as setuptools wants them."""
+    paths = [path for pattern in patterns for path in sorted(HERE.glob(pattern))]
+    return [str(path.relative_to(HERE)) for path in paths]
+
+
+RUN = requirements('run')
+
+setup(
+    name='seg_perception',
+    version=re.search(
+        r"__version__ = '(.+)'", (HERE / 'seg_perception/__init__.py').read_text()
+    ).group(1),
+    description='Semantic segmentation, drivable area and safety risk for ROS 2 cameras',
+    long_description=(HERE / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    author='The seg_perception authors',
+    maintainer='The seg_perception authors',
+    maintainer_email='maintainers@seg-perception.dev',
+    license='Apache-2.0',
+    python_requires='>=3.11',
+    packages=PACKAGES,
+    package_data={
+        'seg_perception': ['py.typed'],
+        'seg_perception.models': ['*.onnx', '*.md'],
+        'seg_perception.ros': ['*.xml'],
+    },
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/seg_perception']),
+        (SHARE, ['package.xml']),
+        (f'{SHARE}/launch', files('launch/*.launch.py')),
+        (f'{SHARE}/config', files('config/*.yaml', 'config/*.rviz', 'config/*.json')),
+    ],
+    zip_safe=False,
+    # A ROS machine has its own numpy and OpenCV from rosdep; without ROS, pip takes an extra.
+    install_requires=['setuptools'],
+    extras_require={
+        'cpu': RUN,
+        'gpu': [line.replace('onnxruntime==', 'onnxruntime-gpu==') for line in RUN],
+        'train': requirements('run', 'train'),
+        'dev': requirements('run', 'dev'),
+        'test': ['pytest'],  # colcon test finds no tests without it
+    },
+    entry_points={
+        'console_scripts': [
+            'seg-perception = seg_perception.cli:main',
+            'node = seg_perception.ros.node:main',
+            'video_source = seg_perception.ros.video_source:main',
+        ],
+    },
+)

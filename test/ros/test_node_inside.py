@@ -1,0 +1,102 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot be seen from outside: a node in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
+from sensor_msgs.msg import Image
+
+from seg_perception.ros import camera_port
+from seg_perception.ros.node import SegPerceptionNode
+from seg_perception_msgs.msg import RoadScene, SafetyRisk
+
+IMAGE = '/inside/image'
+NODE = '/inside'
+
+
+@pytest.fixture(scope='module')
+def node(graph: Graph, tiny_path) -> Iterator[SegPerceptionNode]:
+    overrides = {'model': str(tiny_path), 'provider': 'cpu', 'front.image_topic': IMAGE}
+    # A name of its own: rclpy's lifecycle services stay until the garbage is collected.
+    node = SegPerceptionNode(
+        context=graph.context,
+        cli_args=['--ros-args', '-r', f'__node:={NODE[1:]}'],
+        parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()],
+    )
+    executor = SingleThreadedExecutor(context=graph.context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    yield node
+    executor.shutdown()
+    thread.join()
+    node.close()
+
+
+@pytest.fixture(scope='module')
+def scenes(graph, node) -> list[RoadScene]:
+    return graph.read(RoadScene, f'{NODE}/front/road_scene')
+
+
+@pytest.fixture(scope='module')
+def publisher(graph, node):
+    return graph.publisher(Image, IMAGE)
+
+
+def send(graph, publisher, scenes, stamp_s: int) -> RoadScene:
+    return graph.publish_until(
+        publisher,
+        image_msg(painted(np.full((16, 16), 3)), stamped(stamp_s)),
+        lambda: next((s for s in scenes if s.header.stamp.sec == stamp_s), None),
+        'answer',
+    )
+
+
+def test_a_failure_in_processing_is_told_and_the_next_frame_works(
+    graph, node, publisher, scenes, monkeypatch
+):
+    def fail(pixels, order):
+        raise RuntimeError('boom')
+
+    assert send(graph, publisher, scenes, 1).status == RoadScene.OK
+    with monkeypatch.context() as patch:
+        patch.setattr(node._pipeline, 'process', fail)
+        scene = send(graph, publisher, scenes, 2)
+    assert (scene.status, scene.status_text) == (RoadScene.INVALID, 'RuntimeError: boom')
+    assert scene.safety_risk.level == SafetyRisk.UNKNOWN
+    assert send(graph, publisher, scenes, 3).status == RoadScene.OK
+
+
+def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, scenes, monkeypatch):
+    drawn: list[int] = []
+    draw_scene = camera_port.draw_scene
+
+    def count(*arguments):
+        drawn.append(1)
+        return draw_scene(*arguments)
+
+    monkeypatch.setattr(camera_port, 'draw_scene', count)
+    send(graph, publisher, scenes, 10)
+    send(graph, publisher, scenes, 11)
+    assert drawn == []
+    overlays: list[Image] = []
+    topic = f'{NODE}/front/overlay'
+    subscription = graph.node.create_subscription(Image, topic, overlays.append, BEST_EFFORT)
+    graph.spin_until(lambda: node.count_subscribers(topic), 'match')
+    graph.spin_until(subscription.get_publisher_count, 'match')
+    send(graph, publisher, scenes, 12)
+    graph.spin_until(lambda: overlays, 'overlay')
+    assert drawn == [1]
+    graph.node.destroy_subscription(subscription)
+    graph.spin_until(lambda: node.count_subscribers(topic) == 0, 'end of the match')
+    send(graph, publisher, scenes, 13)
+    send(graph, publisher, scenes, 14)
+    assert drawn == [1]

@@ -1,0 +1,32 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in training, in the family of the package's errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from seg_perception.core.errors import SegPerceptionError
+
+
+class ConfigError(SegPerceptionError):
+    """A configuration key or value cannot be."""
+
+
+class DatasetError(SegPerceptionError):
+    """A data set is not laid out as it should be."""
+
+
+class CheckpointError(SegPerceptionError):
+    """A checkpoint is missing, damaged or of another run."""
+
+
+class ExportError(SegPerceptionError):
+    """The exported file does not give what the network gives."""
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A sentence that names the known words closest to ``word``; empty when none is close."""
+    close = difflib.get_close_matches(word, list(known))
+    return f'Did you mean {" or ".join(close)}?' if close else ''
