@@ -123,7 +123,9 @@ def _add_model(parser: argparse.ArgumentParser, default: str | None = 'auto') ->
 
 def _demo(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_ros('demo')
-    _ensure_transport(given)
+    from seg_perception.ros.transport import ensure_transport
+
+    ensure_transport(['-m', 'seg_perception', *given])
     from seg_perception.ros.demo import DemoOptions, describe, run_demo
     from seg_perception.ros.sources import SYNTHETIC
 
@@ -186,7 +188,7 @@ def _require_ros(command: str) -> None:
 
     :raises SegPerceptionError: when rclpy or our messages cannot be found.
     """
-    missing = [name for name in ('rclpy', 'seg_perception_msgs') if find_spec(name) is None]
+    missing = [name for name in ('rclpy', 'seg_perception_msgs') if not _is_installed(name)]
     if missing:
         raise SegPerceptionError(
             f'`seg-perception {command}`',
@@ -197,15 +199,10 @@ def _require_ros(command: str) -> None:
         )
 
 
-def _ensure_transport(given: Sequence[str]) -> None:
-    """Start this command anew under the transport settings: glibc reads its own at the start."""
-    from seg_perception.ros.transport import transport_env
-
-    missing = transport_env()
-    if missing:
-        command = [sys.executable, '-m', 'seg_perception', *given]
-        sys.stdout.flush()
-        os.execve(sys.executable, command, os.environ | missing)
+def _is_installed(package: str) -> bool:
+    # The source folder of the same name is a namespace package to Python: without an origin.
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 def _positive(text: str) -> float:

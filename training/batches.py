@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,3 +50,12 @@ class TrainingSet:
             views = [augment(samples[index], transform, rng) for index in chosen]
             rgb, labels = (np.stack(parts) for parts in zip(*views, strict=True))
             yield torch.from_numpy(rgb), torch.from_numpy(labels)
+
+
+def prefetch(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same batches in the same order; a thread makes the next while one is trained on."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch

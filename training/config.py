@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 import yaml
 
 from training.errors import ConfigError, near
@@ -54,10 +55,11 @@ class TransformConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Cross-entropy over the pixels of every logits of the network."""
+    """Cross-entropy of every logits of the network, and the overlap of classes of the first."""
 
     aux_weight: float = 0.4
     weight_offset: float = 1.05  # class weight 1 / ln(offset + share); 1.02 is ENet's
+    dice_weight: float = 0.0  # of 1 - Dice, the mean over the classes that occur in a batch
     stride: int = 2  # every stride-th pixel of each axis is scored; 1 is all, at 4 times the cost
 
 
@@ -95,6 +97,25 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
+# What would fail late, or silently train on nothing.
+RANGES: dict[str, tuple[float, float]] = {
+    'model.planes': (1, 1024),
+    'data.synthetic_share': (0, 0.95),
+    'transform.crop': (32, 4096),
+    'transform.early_crop': (32, 4096),
+    'transform.scale': (0.1, 10),
+    'transform.early_scale': (0.1, 10),
+    'transform.early_share': (0, 1),
+    'loss.stride': (1, 8),
+    'loss.dice_weight': (0, 100),
+    'loss.weight_offset': (1.001, 10),
+    'optim.batch': (1, 4096),
+    'optim.epochs': (1, 1e6),
+    'optim.eval_every': (1, 1e6),
+    'optim.ema_decay': (0, 1),
+}
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """
     Read a YAML file, then apply words such as ``optim.batch=4``.
@@ -107,6 +128,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         data = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f'config {path}', str(error).replace('\n', ' '), 'YAML') from error
+    if not isinstance(data, dict):
+        raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
     for word in overrides:
         _override(data, word)
     return parse_config(data)
@@ -129,6 +152,8 @@ def _override(data: dict[str, Any], word: str) -> None:
     *groups, name = key.split('.')
     for group in groups:
         data = data.setdefault(group, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f'config key {group!r}', repr(data), 'a group of keys')
     data[name] = yaml.safe_load(value)
 
 
@@ -144,7 +169,17 @@ def _build(kind: Any, data: Any, prefix: str) -> Any:
         if row.default is row.default_factory is dataclasses.MISSING and row.name not in data:
             raise ConfigError(f'config key {prefix}{row.name}', 'nothing', 'a value')
     values = {key: _convert(hints[key], data[key], f'{prefix}{key}') for key in data}
+    for key, value in values.items():
+        _check_range(f'{prefix}{key}', value)
     return kind(**values)
+
+
+def _check_range(key: str, value: Any) -> None:
+    if key not in RANGES:
+        return
+    low, high = RANGES[key]
+    if not all(low <= number <= high for number in np.atleast_1d(value)):
+        raise ConfigError(f'config key {key}', value, f'{low:g} to {high:g}')
 
 
 def _convert(kind: Any, value: Any, key: str) -> Any:

@@ -22,6 +22,10 @@ class CheckpointError(SegPerceptionError):
     """A checkpoint is missing, damaged or of another run."""
 
 
+class DivergedError(SegPerceptionError):
+    """The loss is no number any more."""
+
+
 class ExportError(SegPerceptionError):
     """The exported file does not give what the network gives."""
 

@@ -19,12 +19,12 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import CAMVID_11
 from training.average import WeightAverage
-from training.batches import TrainingSet
+from training.batches import TrainingSet, prefetch
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, parse_config
 from training.data.camvid import Sample, holdout_samples, list_pairs, read_sample, split_holdout
 from training.data.synthetic import render_samples
-from training.errors import CheckpointError
+from training.errors import CheckpointError, DivergedError
 from training.evaluate import score_network
 from training.losses import SegmentationLoss, class_weights
 from training.models import build_model
@@ -32,7 +32,7 @@ from training.schedule import poly_factor
 from training.transforms import normalise
 
 LOG_COLUMNS = ('epoch', 'step', 'minutes', 'learning_rate', 'loss', 'mean_iou', 'pixel_accuracy')
-MAY_CHANGE = ('out', 'threads', 'data', 'transform', 'optim')  # by hand, on resume
+MAY_CHANGE = ('out', 'threads', 'data', 'transform', 'loss', 'optim')  # by hand, on resume
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def load_frames(config: TrainConfig) -> Frames:
         TrainingSet(
             real,
             synthetic,
-            config.data.synthetic_share,
+            data.synthetic_share,
             config.optim.batch,
             config.seed,
         ),
@@ -77,7 +77,9 @@ class Trainer:
             len(CAMVID_11),
             config.loss.weight_offset,
         )
-        self.loss = SegmentationLoss(weights, config.loss.aux_weight, config.loss.stride)
+        self.loss = SegmentationLoss(
+            weights, config.loss.aux_weight, config.loss.stride, config.loss.dice_weight
+        )
         self.epoch, self.step, self.best = 0, 0, -math.inf
         self._started_s, self._seconds_before = time.monotonic(), 0.0
 
@@ -103,8 +105,8 @@ class Trainer:
             last = self.epoch == optim.epochs or self.progress >= 1
             if last or self.epoch % optim.eval_every == 0:
                 row |= self.evaluate()
-            save_checkpoint(Path(self.config.out) / 'last.pt', self.state())
             self._log(row)
+            save_checkpoint(Path(self.config.out) / 'last.pt', self.state())
             bar.update()
             bar.set_postfix(loss=f'{row["loss"]:.3f}', best=f'{self.best:.3f}')
         bar.close()
@@ -114,13 +116,17 @@ class Trainer:
         """One pass over the training set; the row of the log."""
         self.net.train()
         losses = [self.train_step(*batch) for batch in self.epoch_batches()]
+        loss = sum(losses) / len(losses)
+        if not math.isfinite(loss):
+            fix = 'Lower optim.learning_rate; the last checkpoint is still good.'
+            raise DivergedError(f'loss of epoch {self.epoch + 1}', loss, 'a number', fix)
         self.epoch += 1
         return {
             'epoch': self.epoch,
             'step': self.step,
             'minutes': round(self.seconds / 60, 2),
             'learning_rate': self.optimizer.param_groups[0]['lr'],
-            'loss': sum(losses) / len(losses),
+            'loss': loss,
         }
 
     def epoch_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,7 +134,7 @@ class Trainer:
         view = self.config.transform
         if self.progress < view.early_share:
             view = dataclasses.replace(view, crop=view.early_crop, scale=view.early_scale)
-        return self.frames.train.epoch(self.epoch, view)
+        return prefetch(self.frames.train.epoch(self.epoch, view))
 
     def train_step(self, rgb: Tensor, labels: Tensor) -> float:
         """One step on rgb (N, h, w, 3) and labels (N, h, w), both uint8; the loss before it."""
@@ -173,7 +179,7 @@ class Trainer:
 
         :raises CheckpointError: when it is of another experiment.
         """
-        seen, expected = state['config'], self.config.to_dict()
+        seen, expected = parse_config(state['config']).to_dict(), self.config.to_dict()
         for group in dataclasses.fields(TrainConfig):
             name = group.name
             if name not in MAY_CHANGE and seen[name] != expected[name]:
@@ -187,13 +193,16 @@ class Trainer:
         self._seconds_before = state['seconds']
 
     def _log(self, row: dict[str, Any]) -> None:
+        """Add a row; one of the same epoch, left by a run that was killed, gives way."""
         path = Path(self.config.out) / 'log.csv'
-        fresh = not path.exists()
-        with path.open('a', newline='') as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [*_read_log(path, before_epoch=row['epoch']), row]
+        partial = path.with_suffix('.partial')
+        with partial.open('w', newline='') as file:
             writer = csv.DictWriter(file, LOG_COLUMNS)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(path)
 
 
 def fit(config: TrainConfig) -> float:
@@ -205,6 +214,13 @@ def fit(config: TrainConfig) -> float:
     if last.exists():
         trainer.resume(load_checkpoint(last))
     return trainer.fit()
+
+
+def _read_log(path: Path, before_epoch: int) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline='') as file:
+        return [row for row in csv.DictReader(file) if int(row['epoch']) < before_epoch]
 
 
 def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ class CameraPort:
         self._origin = Origin(params.name, card.name)
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
-        self._last_header = Header()
+        self._last_header = Header()  # of what was said last
         self._spoke_s = self._stale_said_s = 0.0
         self._is_stale = False
         self._create_publishers()
@@ -140,7 +140,6 @@ class CameraPort:
         self, on_frame: Callable[[CameraPort, Frame], None], msg: Image | CompressedImage
     ) -> None:
         frame = Frame(msg, time.monotonic())
-        self._last_header = msg.header
         self.health.arrived(frame.arrived_s, Time.from_msg(msg.header.stamp).nanoseconds)
         on_frame(self, frame)
 
@@ -221,7 +220,7 @@ class CameraPort:
     def _say(self, scene: RoadScene) -> None:
         with self._lock:
             self._scene.publish(scene)
-            self._spoke_s = time.monotonic()
+            self._spoke_s, self._last_header = time.monotonic(), scene.header
             was_stale, self._is_stale = self._is_stale, False
         if was_stale:
             self._node.get_logger().info(f'camera {self.name}: frames again')

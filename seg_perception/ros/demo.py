@@ -1,39 +1,28 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-The real graph on one machine: video source, node and recorder, each a process of its own.
-
-    video_source --Image--> node --mask, road scene, overlay--> this process --> film, summary
-"""
+"""Play a video or the synthetic street through the real graph; film and summary of it."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.inference.engine import OnnxEngine
 from seg_perception.models import default_model_path
 from seg_perception.ros.film import FilmWriter, write_sheet
-from seg_perception.ros.processes import RosProcess, free_domain, sigterm_as_exit
+from seg_perception.ros.playback import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
 from seg_perception.ros.recorder import Recorder
 from seg_perception.ros.sources import SYNTHETIC, FrameSource, open_source
-from seg_perception.ros.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from seg_perception.ros.topics import CAMERA
 from seg_perception.ros.versions import environment
 
-START_TIMEOUT_S = 60.0
-QUIET_S = 1.0  # no answer for so long after the last image: none is coming
 SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and film
 SYNTHETIC_SECONDS = 12.0
 
@@ -66,18 +55,12 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
     OnnxEngine(options.model, options.provider)  # its error here is plainer than the node's
     _make_folder(options.out)
-    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    try:
+    with private_graph(), _progress(options, source) as bar:
         film = FilmWriter(options.out / 'overlay.mp4', source.fps)
         recorder = Recorder(CAMERA, film)
-        with sigterm_as_exit():
-            _play(options, source, recorder)
+        play(_cast(options), recorder, lambda _: _show(bar, recorder))
         film.close()
         summary = _summary(options, recorder)
-    finally:
-        rclpy.try_shutdown()
     _write_sheet(options.out, film, recorder, source.fps)
     path = options.out / 'summary.json'
     path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
@@ -101,40 +84,6 @@ def _make_folder(folder: Path) -> None:
         raise SourceError(thing, error, 'a folder that can be written') from error
 
 
-def _play(options: DemoOptions, source: FrameSource, recorder: Recorder) -> None:
-    """Start the node, then the source; listen until the last frame is answered."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(recorder)
-    with _start_node(options) as node:
-        _await_node(node, recorder, executor)
-        with _start_source(options) as camera, _progress(options, source) as bar:
-            while camera.exit_code is None:
-                executor.spin_once(timeout_sec=0.2)
-                node.check_running()
-                _show(bar, recorder)
-            camera.check()
-        _await_quiet(recorder, executor)
-        node.check_running()
-    executor.shutdown()
-
-
-def _await_node(node: RosProcess, recorder: Recorder, executor: SingleThreadedExecutor) -> None:
-    end_s = time.monotonic() + START_TIMEOUT_S
-    while not recorder.is_matched:
-        executor.spin_once(timeout_sec=0.05)
-        node.check_running()
-        if time.monotonic() > end_s:
-            raise node.failure(f'no topics after {START_TIMEOUT_S:.0f} s')
-
-
-def _await_quiet(recorder: Recorder, executor: SingleThreadedExecutor) -> None:
-    arrivals, since_s = recorder.arrivals, time.monotonic()
-    while time.monotonic() < since_s + QUIET_S:
-        executor.spin_once(timeout_sec=0.1)
-        if recorder.arrivals != arrivals:
-            arrivals, since_s = recorder.arrivals, time.monotonic()
-
-
 def _show(bar: tqdm[Any], recorder: Recorder) -> None:
     source = recorder.source_report
     drawing = source.get('state') == 'preparing'
@@ -148,23 +97,11 @@ def _progress(options: DemoOptions, source: FrameSource) -> tqdm[Any]:
     return bar
 
 
-def _start_node(options: DemoOptions) -> RosProcess:
-    parameters = {
-        'cameras': [CAMERA],
-        f'{CAMERA}.image_topic': IMAGE_TOPIC,
-        f'{CAMERA}.camera_info_topic': CAMERA_INFO_TOPIC,
-        'model': str(options.model.resolve()),
-        'provider': options.provider,
-    }
-    return RosProcess('node', 'seg_perception.ros.node', parameters, options.out / 'node.log')
-
-
-def _start_source(options: DemoOptions) -> RosProcess:
+def _cast(options: DemoOptions) -> Cast:
     height, width = options.size or (0, 0)
-    parameters = {
+    node = {'model': str(options.model.resolve()), 'provider': options.provider}
+    source = {
         'source': options.source,
-        'image_topic': IMAGE_TOPIC,
-        'camera_info_topic': CAMERA_INFO_TOPIC,
         'rate': options.rate_hz,
         'max_frames': options.max_frames,
         'height': height,
@@ -172,10 +109,8 @@ def _start_source(options: DemoOptions) -> RosProcess:
         'seed': options.seed,
         'weather': options.weather,
         'read_ahead': 30,
-        'wait_for_subscribers': 1,
     }
-    log = options.out / 'video_source.log'
-    return RosProcess('video source', 'seg_perception.ros.video_source', parameters, log)
+    return Cast(node, source, options.out)
 
 
 def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
@@ -212,7 +147,7 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
     }
 
 
-_LOOK = 'See node.log and video_source.log in the output folder, and `seg-perception doctor`.'
+_LOOK = f'See {NODE_LOG} and {SOURCE_LOG} in the output folder, and `seg-perception doctor`.'
 
 
 def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:

@@ -37,6 +37,7 @@ from seg_perception.ros.params import CameraParams, Parameters
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
 
+SPIN_TIMEOUT_S = 0.5  # a signal that rclpy misses is noticed so much late
 WATCH_PERIOD_S = 0.1  # a silent camera is noticed so much late at most
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
 
@@ -282,7 +283,9 @@ def _run() -> int:
     try:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        while node.context.ok():
+            # spin() has no timeout and sleeps over a signal at the wrong moment (rclpy 9.1).
+            executor.spin_once(timeout_sec=SPIN_TIMEOUT_S)
     finally:
         node.close()
     return 0

@@ -105,7 +105,7 @@ class RosProcess:
     def failure(self, seen: str) -> ProcessError:
         """The error that tells what it last said."""
         return ProcessError(
-            f'process {self.name!r}', seen, 'a running process', self._last_words()
+            f'process {self.name!r}', seen, 'one that runs, or ends well', self._last_words()
         )
 
     def stop(self, grace_s: float = 5.0) -> None:

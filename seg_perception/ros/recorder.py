@@ -28,6 +28,7 @@ class Scene:
     score: float
     level: RiskLevel
     stage_ms: dict[str, float]
+    node_ms: float  # from the arrival of the image at the node to its answer published
 
 
 class Recorder(Node):
@@ -93,6 +94,7 @@ class Recorder(Node):
             risk.score,
             RiskLevel(risk.level),
             dict(zip(message.stage_names, message.stage_ms, strict=True)),
+            message.latency_ms,
         )
 
     def _on_overlay(self, overlay: Image) -> None:

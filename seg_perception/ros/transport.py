@@ -10,7 +10,8 @@ process starts: both belong in the environment of a process before it runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # What a user may have set to choose transports; any of them wins over the shipped profile.
@@ -44,6 +45,18 @@ def transport_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     if not any(present.get(name) for name in PROFILE_VARIABLES):
         wanted[_profile_variable(present)] = str(profile_path())
     return {name: value for name, value in wanted.items() if not present.get(name)}
+
+
+def ensure_transport(arguments: Sequence[str]) -> None:
+    """
+    Start this process anew, as ``python *arguments``, where a transport setting is missing.
+
+    glibc reads its settings at the start of a process, so setting them later does nothing.
+    """
+    missing = transport_env()
+    if missing:
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *arguments], os.environ | missing)
 
 
 def _profile_variable(environ: Mapping[str, str]) -> str:

@@ -32,7 +32,8 @@ from seg_perception.ros.sources import SYNTHETIC, EndOfSource, FrameSource, Read
 from seg_perception.ros.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.synthetic.weather import WEATHERS
 
-DIAGNOSTIC_NAME = 'video_source'
+NODE_NAME = 'video_source'
+EXIT_FAILED = 2
 
 
 TABLE = (
@@ -91,7 +92,7 @@ class VideoSourceNode(Node):
     """
 
     def __init__(self, **node_options: Any) -> None:
-        super().__init__('video_source', **node_options)
+        super().__init__(NODE_NAME, **node_options)
         self.params = _declare(self)
         self.published = 0
         self.late = 0
@@ -214,7 +215,7 @@ class VideoSourceNode(Node):
         }
         status = DiagnosticStatus(
             level=DiagnosticStatus.OK,
-            name=f'{self.get_name()}: {DIAGNOSTIC_NAME}',
+            name=f'{self.get_fully_qualified_name()}: {self.params.image_topic}',
             message=self._state,
             hardware_id=self._source.name,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
@@ -259,15 +260,15 @@ def _calibration(params: SourceParams, source: FrameSource) -> Calibration | Non
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until its source ends or it is interrupted."""
-    rclpy.init(args=args)
+    """Run the node until its source ends or it is interrupted; 2 when it cannot go on."""
     try:
+        rclpy.init(args=args)
         VideoSourceNode().run()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except SegPerceptionError as error:
-        print(f'video_source: error: {error}', file=sys.stderr)
-        return 2
+        rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
+        return EXIT_FAILED
     finally:
         rclpy.try_shutdown()
     return 0

@@ -9,6 +9,8 @@ Labels and depth both come from it, so they cannot disagree.
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 import cv2
 import numpy as np
 
@@ -28,7 +30,7 @@ class Canvas:
 
     def __init__(self, camera: SyntheticCamera) -> None:
         height, width = camera.size
-        self.camera = camera
+        self.camera, self.centre = camera, camera.K[:2, 2]
         self.rgb = np.empty((height, width, 3), np.uint8)
         self.planes = np.zeros((height, width), np.uint16)
         self.surfaces: list[int] = []
@@ -54,40 +56,52 @@ class Canvas:
 
     def inverse_depth(self, corners: np.ndarray) -> np.ndarray:
         """(a, b, c) of the plane through the first three of the camera points (N, 3)."""
-        first, second, third = corners[:3]
-        ux, uy, uz = second - first
-        vx, vy, vz = third - first
-        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        scale = nx * first[0] + ny * first[1] + nz * first[2]
-        if abs(scale) < 1e-9:  # seen edge-on: no pixel of its own
-            return np.array([0.0, 0.0, 1.0 / max(first[2], NEAR_M)])
-        focal, (cx, cy) = self.camera.focal_px, self.camera.K[:2, 2]
-        a, b = nx / focal, ny / focal
-        return np.array([a, b, nz - a * cx - b * cy]) / scale
+        return np.asarray(self.inverse_depths_of(corners[None, :3])[0])
+
+    def inverse_depths_of(self, corners: np.ndarray) -> np.ndarray:
+        """(a, b, c) in each row (F, 3) of planes through camera points (F, 3, 3)."""
+        first = corners[:, 0]
+        ux, uy, uz = (corners[:, 1] - first).T
+        vx, vy, vz = (corners[:, 2] - first).T
+        normal = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+        scale = (normal * first.T).sum(0)
+        edge_on = np.abs(scale) < 1e-9  # no pixel of its own: its first corner's depth will do
+        a, b, c = normal / np.where(edge_on, 1.0, scale)
+        a, b = a / self.camera.focal_px, b / self.camera.focal_px
+        c = c - a * self.camera.K[0, 2] - b * self.camera.K[1, 2]
+        planes = np.stack([a, b, c], axis=1)
+        planes[edge_on, :2] = 0.0
+        planes[edge_on, 2] = 1.0 / np.maximum(first[edge_on, 2], NEAR_M)
+        return planes
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Camera points (N, 3) in front of the camera to pixels (N, 2)."""
-        pixels = points[:, :2] / points[:, 2:] * self.camera.focal_px + self.camera.K[:2, 2]
-        return np.asarray(np.clip(pixels, -_FAR_PX, _FAR_PX))
+        pixels = points[:, :2] * (self.camera.focal_px / points[:, 2:]) + self.centre
+        return np.asarray(np.minimum(np.maximum(pixels, -_FAR_PX), _FAR_PX))
 
     def fill(self, pixels: np.ndarray, colour: Rgb, plane: int) -> None:
         """Fill a convex polygon (N, 2) of pixels."""
-        fixed = np.rint(pixels * _SUBPIXELS).astype(np.int32)
-        cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.fillConvexPoly(self.planes, fixed, plane, cv2.LINE_8, _SUBPIXEL_BITS)
+        self.fill_fixed(to_fixed(pixels), colour, plane)
 
     def paint(self, pixels: np.ndarray, colour: Rgb) -> None:
         """Fill a convex polygon (N, 2) that lies on what is already there: colour alone."""
-        fixed = np.rint(pixels * _SUBPIXELS).astype(np.int32)
+        self.paint_fixed(to_fixed(pixels), colour)
+
+    def fill_fixed(self, fixed: np.ndarray, colour: Rgb, plane: int) -> None:
+        """Fill a convex polygon (N, 2) of ``to_fixed`` pixels."""
+        cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillConvexPoly(self.planes, fixed, plane, cv2.LINE_8, _SUBPIXEL_BITS)
+
+    def paint_fixed(self, fixed: np.ndarray, colour: Rgb) -> None:
+        """Paint a convex polygon (N, 2) of ``to_fixed`` pixels."""
         cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def region(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
         """Rows and columns (top, bottom, left, right) that hold the pixels, None outside."""
         height, width = self.camera.size
-        left, top = np.floor(pixels.min(0)).astype(int)
-        right, bottom = np.ceil(pixels.max(0)).astype(int) + 1
-        top, left = max(top, 0), max(left, 0)
-        bottom, right = min(bottom, height), min(right, width)
+        columns, rows = pixels[:, 0].tolist(), pixels[:, 1].tolist()
+        top, left = max(floor(min(rows)), 0), max(floor(min(columns)), 0)
+        bottom, right = min(ceil(max(rows)) + 1, height), min(ceil(max(columns)) + 1, width)
         return (top, bottom, left, right) if top < bottom and left < right else None
 
     def paste(self, picture: np.ndarray, mask: np.ndarray, top: int, left: int, plane: int) -> None:
@@ -97,9 +111,10 @@ class Canvas:
         view = self.planes[rows, columns]
         cv2.copyTo(np.full(mask.shape, plane, np.uint16), mask, view)
 
-    def depth(self) -> np.ndarray:
-        """Depth along the optical axis, (H, W) float32 metres, inf for the sky."""
-        return depth_of(self.planes, np.array(self.inverse_depths, np.float64))
+
+def to_fixed(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (N, 2) as int32 sixteenths, what OpenCV draws polygons of."""
+    return np.rint(pixels * _SUBPIXELS).astype(np.int32)
 
 
 def depth_of(planes: np.ndarray, inverse_depths: np.ndarray) -> np.ndarray:
@@ -113,9 +128,9 @@ def depth_of(planes: np.ndarray, inverse_depths: np.ndarray) -> np.ndarray:
 
 def clip_near(points: np.ndarray) -> np.ndarray:
     """The part of a convex polygon of camera points (N, 3) in front of the camera, (M, 3)."""
-    inside = points[:, 2] >= NEAR_M
-    if inside.all():
+    if min(points[:, 2].tolist()) >= NEAR_M:
         return points
+    inside = points[:, 2] >= NEAR_M
     kept: list[np.ndarray] = []
     for i, point in enumerate(points):
         before = points[i - 1]

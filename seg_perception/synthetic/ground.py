@@ -1,76 +1,26 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The ground: one block of road, painted once, and the ray table that lays it under the camera.
+The ground: one block of road, painted once and laid under the camera by a ray table.
 
-The block repeats every ``BLOCK_M`` along the road. Its picture is kept at several lengths of a
-texel along the road, since a pixel's footprint grows with the square of the distance.
+The block's picture is kept at several lengths of a texel along the road, since the length of road
+that a pixel sees grows with the square of the distance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from seg_perception.synthetic.camera import SyntheticCamera
+from seg_perception.synthetic.layout import BLOCK_M, HALF_WIDTH_M, Profile, snap
 from seg_perception.synthetic.surfaces import Surface
-from seg_perception.synthetic.textures import Rng, fractal, noise
+from seg_perception.synthetic.textures import Rng, fractal
 
-BLOCK_M = 64.0
-HALF_WIDTH_M = 16.0
-TEXEL_M = 0.04  # every width of the layout is a multiple of it, so labels are exact
-FAR_M = 260.0
-_COLUMN_STEP = 16  # between two columns of the exact ray table
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Widths across the road in metres; multiples of ``TEXEL_M``."""
-
-    lane_m: float
-    lanes: int  # in each direction
-    parking_m: tuple[float, float]  # left, right
-    pavement_m: tuple[float, float]
-    verge_m: tuple[float, float]  # grass between kerb and pavement
-    drives_left: bool
-    junction_m: tuple[float, float] | None  # along the block, where a side road crosses
-    crossing_m: tuple[float, float] | None  # where people cross
-
-    def kerb_m(self, side: int) -> float:
-        """Distance of the kerb from the road's centre line, side 0 left or 1 right."""
-        return self.lane_m * self.lanes + self.parking_m[side]
-
-    def front_m(self, side: int) -> float:
-        """Distance of the back of the pavement from the road's centre line."""
-        return self.kerb_m(side) + self.verge_m[side] + self.pavement_m[side]
-
-    def lane_centre_m(self, lane: int, forward: bool = True) -> float:
-        """Offset to the left of the centre line; lane 0 is the one next to the centre line."""
-        offset = self.lane_m * (lane + 0.5)
-        return offset if forward == self.drives_left else -offset
-
-
-def snap(value_m: float) -> float:
-    """The nearest multiple of two texels."""
-    return round(value_m / (2 * TEXEL_M)) * 2 * TEXEL_M
-
-
-def random_profile(rng: Rng) -> Profile:
-    """A road as towns have them."""
-    lane = snap(rng.uniform(2.9, 3.7))
-    lanes = 2 if rng.random() < 0.25 else 1
-    parking = [snap(2.16) if rng.random() < 0.55 else snap(rng.uniform(0.1, 0.6)) for _ in '12']
-    pavement = [snap(rng.uniform(1.6, 4.2)) for _ in '12']
-    verge = [snap(rng.uniform(0.8, 2.6)) if rng.random() < 0.3 else 0.0 for _ in '12']
-    start = snap(rng.uniform(34, 46))
-    junction = (start, start + snap(rng.uniform(6, 9))) if rng.random() < 0.6 else None
-    crossing = (start - snap(5.0), start - snap(1.8)) if rng.random() < 0.6 else None
-    return Profile(
-        lane, lanes, (parking[0], parking[1]), (pavement[0], pavement[1]), (verge[0], verge[1]),
-        bool(rng.random() < 0.5), junction, crossing,
-    )  # fmt: skip
+FAR_M = 260.0  # the end of the drawn ground
 
 
 class _Block:
@@ -82,7 +32,7 @@ class _Block:
         self.rgb = np.zeros((*self.size, 3), np.float32)
         self.surface = np.full(self.size, Surface.TERRAIN, np.uint8)
         self.coarse = fractal(rng, self.size, 3.0 / texel_m, 5)
-        self.grain = noise(rng, self.size, (2.5, 2.5))
+        self.grain = rng.random(self.size, np.float32) * 2 - 1
 
     def box(self, along: tuple[float, float], left: tuple[float, float]) -> tuple[slice, slice]:
         """Rows and columns between two distances along the block and two offsets to the left."""
@@ -97,7 +47,7 @@ class _Block:
     def cover(
         self, box: tuple[slice, slice], colour: np.ndarray, surface: Surface, contrast: float
     ) -> None:
-        tone = 1 + contrast * (self.coarse[box] + 0.5 * self.grain[box])
+        tone = 1 + contrast * (self.coarse[box] + 0.9 * self.grain[box])
         self.rgb[box] = colour * tone[..., None]
         self.surface[box] = surface
 
@@ -114,16 +64,16 @@ def paint_block(rng: Rng, profile: Profile, texel_m: float) -> tuple[np.ndarray,
     """Picture (rows, columns, 3) uint8 and surfaces (rows, columns) uint8 of one block."""
     block = _Block(rng, profile, texel_m)
     whole = (0.0, BLOCK_M)
-    grass = np.array(rng.uniform([78, 92, 40], [122, 118, 74]))
+    grass = rng.uniform(0.8, 1.25) * rng.uniform([76, 90, 42], [104, 100, 62])
     block.cover(block.box(whole, (-HALF_WIDTH_M, HALF_WIDTH_M)), grass, Surface.TERRAIN, 0.22)
     for side in (0, 1):
         _paint_side(block, side)
     asphalt = np.array([1.0, 1.0, 1.02]) * rng.uniform(78, 128)
     left, right = profile.kerb_m(0), -profile.kerb_m(1)
-    block.cover(block.box(whole, (left, right)), asphalt, Surface.ROAD, 0.09)
+    block.cover(block.box(whole, (left, right)), asphalt, Surface.ROAD, 0.10)
     if profile.junction_m is not None:
         across = block.box(profile.junction_m, (-HALF_WIDTH_M, HALF_WIDTH_M))
-        block.cover(across, asphalt * 0.97, Surface.ROAD, 0.09)
+        block.cover(across, asphalt * 0.97, Surface.ROAD, 0.10)
     _paint_wear(block)
     _paint_marks(block)
     return np.clip(block.rgb, 0, 255).astype(np.uint8), block.surface
@@ -134,7 +84,7 @@ def _paint_side(block: _Block, side: int) -> None:
     sign = 1 - 2 * side
     kerb, verge = profile.kerb_m(side), profile.verge_m[side]
     inner, outer = sign * (kerb + verge), sign * (kerb + verge + profile.pavement_m[side])
-    slab = np.array(rng.uniform([120, 116, 108], [176, 170, 162]))
+    slab = rng.uniform(112, 172) * rng.uniform([0.98, 0.96, 0.88], [1.05, 1.0, 0.98])
     box = block.box(whole, (inner, outer))
     block.cover(box, slab, Surface.PAVEMENT, 0.10)
     step = max(3, round(float(rng.choice([0.4, 0.64, 0.96])) / block.texel_m))
@@ -205,15 +155,25 @@ def _without(cuts: list[tuple[float, float]], piece: tuple[float, float]) -> lis
     return pieces
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Level:
-    """The block for one band of distances, repeated along the road as far as the band needs."""
+    """The block twice in a row, at one length of a texel along the road."""
 
     rgb: np.ndarray
-    surface: np.ndarray
-    texel_m: tuple[float, float]  # along, across
-    from_m: float
-    to_m: float
+    along: int  # texels of the finest level in one of this
+    across: int
+    to_m: float  # for the ground up to this distance
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """Where the rows of an image meet the road."""
+
+    first_row: int
+    forward_m: np.ndarray  # (rows,)
+    depth_m: np.ndarray  # (rows,)
+    along_m: np.ndarray  # (rows, 3) along the street at the left, middle and right of the image
+    offset_m: np.ndarray  # (rows, 3) to the left of the centre line
 
 
 class Ground:
@@ -227,67 +187,84 @@ class Ground:
 
         :param camera_px_m: focal length in pixels times camera height in metres: a pixel at
             distance r covers r * r / camera_px_m metres along the road.
+        :param light: on the ground, factor per channel (3,).
         """
-        self.profile = profile
-        rgb, self.surface = paint_block(rng, profile, texel_m)
-        rgb = np.clip(rgb * light, 0, 255).astype(np.uint8)
+        rgb, surface = paint_block(rng, profile, texel_m)
+        rgb = cv2.transform(rgb, np.diag(light))
+        # Numbers of planes are uint16; those of the ground equal its surfaces.
+        self.surface = np.concatenate([surface, surface]).astype(np.uint16)
         self.texel_m = texel_m
         self.levels: list[_Level] = []
-        near = 0.0
-        while near < FAR_M:
-            texel = texel_m * 2 ** len(self.levels)
-            far = min(np.sqrt(camera_px_m * texel), FAR_M) if texel < 4.0 else FAR_M
-            self.levels.append(self._level(rgb, len(self.levels), near, float(far)))
-            near = float(far)
-
-    def _level(self, rgb: np.ndarray, number: int, near: float, far: float) -> _Level:
-        across = 2 ** max(0, number - 4)
-        size = (self.surface.shape[1] // across, self.surface.shape[0] >> number)
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        step = (BLOCK_M / small.shape[0], 2 * HALF_WIDTH_M / small.shape[1])
-        spare = BLOCK_M + (far - near) * 1.2 + 12.0  # metres of road that the band may touch
-        rows = np.arange(round(spare / step[0])) % small.shape[0]
-        return _Level(small[rows], self.surface, step, near, far)
+        far = 0.0
+        while far < FAR_M:
+            number = len(self.levels)
+            far = float(np.sqrt(camera_px_m * texel_m * 2**number))
+            far = FAR_M if number == 7 else min(far, FAR_M)
+            across = 2 ** max(0, number - 4)
+            size = (surface.shape[1] // across, surface.shape[0] >> number)
+            small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+            self.levels.append(_Level(np.concatenate([small, small]), 2**number, across, far))
 
     def draw(
-        self,
-        camera: SyntheticCamera,
-        road_offset: np.ndarray,
-        along: np.ndarray,
-        rgb: np.ndarray,
-        surface: np.ndarray,
-        first_row: int,
+        self, camera: SyntheticCamera, rays: Rays, rgb: np.ndarray, planes: np.ndarray
     ) -> None:
-        """
-        Paint the ground below ``first_row`` into rgb (H, W, 3) and surface (H, W) uint8.
+        """Paint the ground into rgb (H, W, 3) uint8 and planes (H, W) uint16."""
+        ends = np.searchsorted(-rays.forward_m, [-level.to_m for level in self.levels])
+        base = np.floor(rays.along_m.min(1) / BLOCK_M)[:, None] * BLOCK_M
+        along = (rays.along_m - base) / self.texel_m
+        across = (HALF_WIDTH_M - rays.offset_m) / self.texel_m
+        stop = len(along)
+        for level, start in zip(self.levels, ends.tolist(), strict=True):
+            if start < stop:
+                target = slice(rays.first_row + start, rays.first_row + stop)
+                part = slice(start, stop)
+                self._band(level, along[part], across[part], rgb[target], planes[target])
+                stop = start
 
-        :param road_offset: (rows, W) metres to the left of the centre line, per pixel.
-        :param along: (rows, W) metres along the street, per pixel.
-        """
-        forward, _ = camera.ground_ray(
-            (np.arange(first_row, camera.size[0]) - camera.K[1, 2]) / camera.focal_px
-        )
-        for level in self.levels:
-            rows = np.flatnonzero((forward >= level.from_m) & (forward < level.to_m))
-            if len(rows):
-                part = slice(int(rows[0]), int(rows[-1]) + 1)
-                target = slice(part.start + first_row, part.stop + first_row)
-                self._draw_band(level, road_offset[part], along[part], rgb[target], surface[target])
-
-    def _draw_band(
-        self, level: _Level, road_offset: np.ndarray, along: np.ndarray,
-        rgb: np.ndarray, surface: np.ndarray,
+    def _band(
+        self, level: _Level, along: np.ndarray, across: np.ndarray,
+        rgb: np.ndarray, planes: np.ndarray,
     ) -> None:  # fmt: skip
-        base = np.floor((along.min() - 1e-3) / BLOCK_M) * BLOCK_M
-        step_along, step_across = level.texel_m
-        map_y = ((along - base) / step_along - 0.5).astype(np.float32)
-        map_x = ((HALF_WIDTH_M - road_offset) / step_across - 0.5).astype(np.float32)
-        border = cv2.BORDER_REPLICATE
-        rgb[:] = cv2.remap(level.rgb, map_x, map_y, cv2.INTER_LINEAR, borderMode=border)
-        surface[:] = self.lookup(along, road_offset)
+        """One band of rows; along and across are in texels at three places of each row."""
+        rows = _spread(along - 0.5, rgb.shape[1])
+        columns = _spread(across - 0.5, rgb.shape[1])
+        edge = cv2.BORDER_REPLICATE
+        cv2.remap(self.surface, columns, rows, cv2.INTER_NEAREST, planes, edge)
+        if level.along > 1:
+            rows = (rows + 0.5) / level.along - 0.5
+        if level.across > 1:
+            columns = (columns + 0.5) / level.across - 0.5
+        cv2.remap(level.rgb, columns, rows, cv2.INTER_LINEAR, rgb, edge)
 
-    def lookup(self, along: np.ndarray, road_offset: np.ndarray) -> np.ndarray:
-        """Surface of ground points, uint8, by distance along and offset from the centre line."""
-        rows = np.floor(along / self.texel_m).astype(np.int32) % self.surface.shape[0]
-        columns = np.floor((HALF_WIDTH_M - road_offset) / self.texel_m).astype(np.int32)
-        return np.asarray(self.surface[rows, np.clip(columns, 0, self.surface.shape[1] - 1)])
+
+def _spread(ends: np.ndarray, width: int) -> np.ndarray:
+    """Rows (N, width) float32 through values (N, 3) at the left, middle and right of each row."""
+    left, middle, right = ends.T.astype(np.float32)
+    place = np.linspace(-1, 1, width, dtype=np.float32)
+    rows = np.multiply.outer((left + right) / 2 - middle, place)
+    rows += ((right - left) / 2)[:, None]
+    rows *= place
+    rows += middle[:, None]
+    return rows
+
+
+def cast_rays(
+    camera: SyntheticCamera, pose: tuple[float, float, float], centre_m: Callable[..., np.ndarray]
+) -> Rays:
+    """
+    Where the ground is in the image.
+
+    :param pose: world X and Y in metres and heading in radians of the vehicle.
+    :param centre_m: offset of the street's centre line at distances along it.
+    """
+    height, width = camera.size
+    first = max(0, int(np.ceil(camera.horizon_row + camera.focal_px * camera.height_m / FAR_M)))
+    slope = (np.arange(first, height) - camera.K[1, 2]) / camera.focal_px
+    forward, depth = camera.ground_ray(slope)
+    columns = np.array([0.0, (width - 1) / 2, width - 1.0])
+    left = -(columns - camera.K[0, 2]) / camera.focal_px * depth[:, None]
+    x0, y0, heading = pose
+    cos, sin = np.cos(heading), np.sin(heading)
+    along = x0 + forward[:, None] * cos - left * sin
+    offset = y0 + forward[:, None] * sin + left * cos - centre_m(along)
+    return Rays(first, forward, depth, along, offset)

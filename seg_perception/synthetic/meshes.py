@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +34,9 @@ class Mesh:
     faces: tuple[Face, ...]
     normals: np.ndarray  # (F, 3)
     points: np.ndarray  # all corners of all faces and details, (P, 3)
+    parts: tuple[tuple[slice, ...], ...]  # rows of points of each face and of its details
+    firsts: np.ndarray  # (F,) row of each face's first corner
+    triples: np.ndarray  # (F, 3) rows of three corners that span each face
 
 
 # Side outlines as shares of length and height, from the rear bottom over the roof to the front.
@@ -66,11 +70,18 @@ def vehicle(kind: str) -> Mesh:
     right = left * (1, -1, 1)
     faces = [*_skin(kind, left, right), *_sides(kind, left, width), *_sides(kind, right, width)]
     normals = np.array([_normal(face.corners) for face in faces])
-    points = np.concatenate(
-        [np.concatenate([f.corners, *(d for d, _ in f.details)]) for f in faces]
-    )
+    shapes = [(face.corners, *(shape for shape, _ in face.details)) for face in faces]
+    parts, start = [], 0
+    for group in shapes:
+        ends = np.cumsum([start, *(len(shape) for shape in group)]).tolist()
+        parts.append(tuple(slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)))
+        start = ends[-1]
+    points = np.concatenate([shape for group in shapes for shape in group])
+    firsts = np.array([group[0].start for group in parts])
+    triples = firsts[:, None] + np.arange(3)
     surface = _SURFACES.get(kind, Surface.CAR)
-    return Mesh(kind, surface, length, width, height, tuple(faces), normals, points)
+    return Mesh(kind, surface, length, width, height, tuple(faces), normals, points,
+                tuple(parts), firsts, triples)  # fmt: skip
 
 
 def _normal(corners: np.ndarray) -> np.ndarray:
@@ -94,45 +105,96 @@ def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
     """Rear, lid, rear window, roof, windscreen, bonnet and front."""
     quads = [np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)]
     quads[4], quads[5], quads[6] = (quads[i][[3, 2, 1, 0]] for i in (4, 5, 6))
-    window = (0.06, 0.94), (0.08, 0.92)
-    rear_lights = [((0.0, 0.17), (0.62, 0.95), 'tail'), ((0.83, 1.0), (0.62, 0.95), 'tail')]
-    front_lights = [((0.02, 0.22), (0.62, 0.9), 'head'), ((0.78, 0.98), (0.62, 0.9), 'head')]
-    plate = ((0.37, 0.63), (0.40, 0.54), 'plate')
-    rear = [*rear_lights, plate, ((0.0, 1.0), (0.0, 0.2), 'trim')]
-    front = [*front_lights, ((0.28, 0.72), (0.5, 0.78), 'grille'), ((0, 1.0), (0, 0.2), 'trim'),
-             ((0.37, 0.63), (0.26, 0.4), 'plate')]  # fmt: skip
-    glass = 'body' if kind == 'truck' else 'glass'
-    parts = [rear, [], [(*window, glass)], [], [(*window, 'glass')], [], front]
-    return [
-        Face(quad, 'body', tuple((_patch(quad, u, v), name) for u, v, name in part))
-        for quad, part in zip(quads, parts, strict=True)
-    ]
+    glass = [((0.05, 0.95), (0.07, 0.93), 'glass'), ((0.05, 0.95), (0.55, 0.93), 'gleam')]
+    middle = [((0.08, 0.92), (0.15, 0.85), 'sheen')]
+    window = [((0.04, 0.96), (0.05, 0.95), 'seam')] if kind == 'truck' else glass
+    parts: list[Sequence[_Part]] = [_REAR, middle, window, middle, glass, middle, _FRONT]
+    faces = []
+    for number, (quad, part) in enumerate(zip(quads, parts, strict=True)):
+        details = [(_patch(quad, u, v), name) for u, v, name in part]
+        if number in (0, 6):
+            details = [*_underside(quad), *details]
+        faces.append(Face(quad, 'body', tuple(details)))
+    return faces
+
+
+_Part = tuple[tuple[float, float], tuple[float, float], str]
+# Share across, share up.
+_REAR: tuple[_Part, ...] = (
+    ((0.0, 1.0), (0.0, 0.26), 'trim'), ((0.02, 0.98), (0.30, 0.50), 'low'),
+    ((0.0, 0.15), (0.56, 0.92), 'tail'), ((0.85, 1.0), (0.56, 0.92), 'tail'),
+    ((0.15, 0.85), (0.925, 0.945), 'seam'), ((0.36, 0.64), (0.54, 0.70), 'plate'),
+)  # fmt: skip
+_FRONT: tuple[_Part, ...] = (
+    ((0.0, 1.0), (0.0, 0.2), 'trim'), ((0.2, 0.8), (0.06, 0.34), 'grille'),
+    ((0.02, 0.24), (0.58, 0.86), 'head'), ((0.76, 0.98), (0.58, 0.86), 'head'),
+    ((0.3, 0.7), (0.56, 0.80), 'grille'), ((0.37, 0.63), (0.36, 0.50), 'plate'),
+)  # fmt: skip
+
+
+def _underside(quad: np.ndarray) -> list[tuple[np.ndarray, str]]:
+    """What is seen below a bumper: the dark underside and two tyres."""
+    low = quad.copy()
+    low[2:] = quad[[1, 0]]
+    low[:2, 2] = 0.06
+    dark = _patch(low, (0.05, 0.95), (0.45, 1.0))
+    tyres = [_patch(low, span, (0.0, 1.0)) for span in ((0.01, 0.13), (0.87, 0.99))]
+    return [(dark, 'under'), *((tyre, 'tyre') for tyre in tyres)]
 
 
 def _sides(kind: str, side: np.ndarray, width: float) -> list[Face]:
     """Body below the belt, cabin above with windows, and two wheels."""
-    sign = np.sign(side[0, 1])
-    body = side[[0, 1, 2, 5, 6, 7]]
-    cabin = side[[2, 5, 4, 3]]
-    split = 0.5 if kind != 'van' else 0.72
+    body, cabin = side[[0, 1, 2, 5, 6, 7]], side[[2, 5, 4, 3]]
+    split = 0.72 if kind == 'van' else 0.5
     panes = {
         'bus': [((0.02 + i * 0.14, 0.14 + i * 0.14), (0.3, 0.86)) for i in range(7)],
         'truck': [((0.86, 0.96), (0.25, 0.7))],
         'van': [((0.74, 0.93), (0.1, 0.85))],
-    }.get(kind, [((0.08, split - 0.02), (0.08, 0.86)), ((split + 0.02, 0.92), (0.08, 0.86))])
-    windows = tuple((_patch(cabin, u, v), 'glass') for u, v in panes)
+    }.get(kind, [((0.07, split - 0.02), (0.08, 0.88)), ((split + 0.02, 0.93), (0.08, 0.88))])
+    windows = [(_patch(cabin, u, v), 'glass') for u, v in panes]
+    windows += [(_patch(cabin, u, ((v[0] + v[1]) / 2, v[1])), 'gleam') for u, v in panes]
+    length = float(np.ptp(side[:, 0]))
+    return [
+        Face(cabin, 'body', tuple(windows)),
+        Face(body, 'body', tuple(_flank(kind, side, width, length))),
+    ]
+
+
+def _flank(
+    kind: str, side: np.ndarray, width: float, length: float
+) -> list[tuple[np.ndarray, str]]:
+    """Sill, shaded lower half, door seams and wheels of one side."""
+    y, bottom, belt = float(side[0, 1]), float(side[0, 2]), float(side[2, 2])
+    half, waist = length / 2, bottom + 0.55 * (belt - bottom)
+
+    def plate(x: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
+        corners = [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
+        return np.array(corners)
+
+    details = [
+        (plate((-0.29 * length, 0.30 * length), (0.07, bottom + 0.02)), 'under'),
+        (plate((-half * 0.99, half * 0.99), (bottom, waist)), 'low'),
+        (plate((-half, half), (bottom, bottom + 0.10)), 'trim'),
+    ]
+    for share in {'bus': (0.38,), 'truck': (0.36,)}.get(kind, (-0.17, 0.02, 0.21)):
+        x = share * length
+        details.append((plate((x, x + 0.025), (bottom + 0.1, belt)), 'seam'))
+        if len(details) < 6:
+            details.append((plate((x - 0.22, x - 0.06), (belt - 0.14, belt - 0.09)), 'seam'))
     radius = {'bus': 0.48, 'truck': 0.46, 'suv': 0.36, 'van': 0.35}.get(kind, 0.32)
-    length = side[:, 0].max() - side[:, 0].min()
-    details: list[tuple[np.ndarray, str]] = []
     for share in (-0.31, 0.32):
-        for scale, name in ((1.18, 'trim'), (1.0, 'tyre'), (0.58, 'hub')):
-            details.append((_wheel(share * length, sign * width / 2, radius, scale), name))
-    return [Face(cabin, 'body', windows), Face(body, 'body', tuple(details))]
+        for scale, name in ((1.16, 'trim'), (1.0, 'tyre'), (0.62, 'hub'), (0.2, 'trim')):
+            details.append((_wheel(share * length, np.sign(y) * width / 2, radius, scale), name))
+    return details
 
 
 def _wheel(x: float, y: float, radius: float, scale: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     reach = radius * scale
     return np.column_stack(
-        [x + reach * np.cos(angle), np.full(14, y), radius + reach * np.sin(angle)]
+        [
+            x + reach * np.cos(angle),
+            np.full(14, y),
+            np.maximum(radius + reach * np.sin(angle), 0.0),
+        ]
     )

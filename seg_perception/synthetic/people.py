@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,21 +17,22 @@ _PX_PER_M = 72
 SKINS = ((236, 200, 172), (214, 168, 132), (160, 112, 80), (96, 66, 50))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sprite:
-    """A flat picture that faces the camera; its foot is the middle of the last row."""
+    """A flat picture that faces the camera; its foot is the middle of its lower edge."""
 
-    rgb: list[np.ndarray]  # pyramid of (h, w, 3) uint8
-    mask: list[np.ndarray]  # pyramid of (h, w) uint8
+    levels: list[np.ndarray]  # pyramid of (h, w, 4) uint8, the fourth channel is the mask
     width_m: float
     height_m: float
 
 
 def sprite(rgb: np.ndarray, mask: np.ndarray, px_per_m: float) -> Sprite:
-    """Make a sprite of a picture and its mask."""
-    filled = cv2.inpaint(rgb, 255 - mask, 3, cv2.INPAINT_TELEA) if mask.size < 4000 else rgb
+    """Make a sprite of a picture (h, w, 3) and its mask (h, w)."""
+    # Colour bleeds outwards, so that a blended edge does not turn black.
+    spread = cv2.dilate(rgb, np.ones((5, 5), np.uint8))
+    cv2.copyTo(rgb, mask, spread)
     height, width = mask.shape
-    return Sprite(pyramid(filled), pyramid(mask), width / px_per_m, height / px_per_m)
+    return Sprite(pyramid(np.dstack([spread, mask]), 8), width / px_per_m, height / px_per_m)
 
 
 class _Figure:
@@ -61,9 +63,17 @@ class _Figure:
         cv2.fillPoly(self.mask, [points], 255)
 
     def finish(self, rng: Rng) -> Sprite:
-        tone = 1 + 0.10 * fractal(rng, self.size, 14)
-        tone *= np.linspace(1.1, 0.85, self.size[1], dtype=np.float32)[None]
+        top, left = rng.integers(0, 60, 2)
+        folds = _folds()[top : top + self.size[0], left : left + self.size[1]]
+        tone = folds * np.linspace(1.12, 0.82, self.size[1], dtype=np.float32)[None]
         return sprite(shade(self.rgb.astype(np.float32), tone), self.mask, _PX_PER_M)
+
+
+@lru_cache(maxsize=1)
+def _folds() -> np.ndarray:
+    """Shades of cloth, larger than any figure."""
+    rng = np.random.default_rng(11)
+    return 1 + 0.16 * fractal(rng, (224, 224), 12)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ def random_looks(rng: Rng) -> Looks:
     """Clothes as people wear them: mostly dark, some bright."""
     child = rng.random() < 0.12
     top = rng.uniform(20, 120, 3) if rng.random() < 0.6 else rng.uniform(60, 245, 3)
-    legs = rng.uniform(18, 80, 3) + (0, 0, rng.uniform(0, 40))
+    top = top * 0.55 + top.mean() * 0.45
+    legs = rng.uniform(22, 62) * rng.uniform(0.9, 1.1, 3) + (0, 0, rng.uniform(0, 40))
     return Looks(
         float(rng.uniform(1.1, 1.4) if child else rng.uniform(1.55, 1.9)),
         float(rng.uniform(0.85, 1.25)), np.array(SKINS[rng.integers(len(SKINS))]),

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import atan, cos
 
 import numpy as np
 
-from seg_perception.synthetic.ground import BLOCK_M, Profile
+from seg_perception.synthetic.layout import BLOCK_M, Profile
 from seg_perception.synthetic.meshes import VEHICLES
 from seg_perception.synthetic.textures import Rng
 
 SIGHT_M = 190.0
 BEHIND_M = 12.0
+PARKED = 1  # variant of a vehicle that stands with its lamps off
 FACADES = 8
 TREES = 5
 PEOPLE = 10
@@ -46,6 +48,7 @@ class Thing:
     phase: int = 0
     track: int = 0
     colour: tuple[int, int, int] = (128, 128, 128)
+    gable: bool = True  # of a building: the end wall towards the camera can be seen
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,9 @@ class Scene:
 
     def __init__(self, seed: int, rng: Rng, profile: Profile) -> None:
         self.seed, self.profile = seed, profile
-        self.bend = [
-            (rng.uniform(-3, 3) * rng.choice([0.3, 1.0]), rng.uniform(45, 70), rng.uniform(0, 6)),
-            (rng.uniform(-8, 8), rng.uniform(110, 190), rng.uniform(0, 6)),
-        ]
+        # Two waves: amplitude and length / 2 pi in metres, phase.
+        waves = rng.uniform([[-3, 45, 0], [-8, 110, 0]], [[3, 70, 6], [8, 190, 6]])
+        self.bend = [(float(a), float(w), float(p)) for a, w, p in waves]
         self.speed_mps = float(rng.uniform(5, 12))
         self.surge = (float(rng.uniform(0, 4)), float(rng.uniform(4, 9)), float(rng.uniform(0, 6)))
         self.lane = int(rng.integers(profile.lanes))
@@ -82,13 +84,14 @@ class Scene:
         self.lead_gap = (float(rng.uniform(14, 34)), float(rng.uniform(1, 6)), float(rng.uniform(0, 6)))
         self.block = lru_cache(maxsize=64)(self._plan_block)
 
-    def centre_m(self, along: np.ndarray) -> np.ndarray:
+    def centre_m(self, along: np.ndarray | float) -> np.ndarray:
         """Offset of the centre line to the left at distances along the street."""
-        return np.asarray(sum(a * np.sin(along / w + p) for a, w, p in self.bend))
+        (a, w, p), (b, v, q) = self.bend
+        return np.asarray(a * np.sin(along / w + p) + b * np.sin(along / v + q))
 
     def heading_rad(self, along: float) -> float:
         """Direction of the street, positive to the left."""
-        return float(np.arctan(sum(a / w * np.cos(along / w + p) for a, w, p in self.bend)))
+        return atan(sum(a / w * cos(along / w + p) for a, w, p in self.bend))
 
     def ego_m(self, time_s: float) -> tuple[float, float]:
         """Distance along the street and offset from the centre line of the ego vehicle."""
@@ -195,15 +198,18 @@ class Scene:
         front = self.profile.front_m(side)
         things: list[Thing] = []
         for first, end in self._free_stretches(start):
-            along = first
+            along, before = first, 0.0
             while kind != 'park' and end - along > 5:
                 length = float(min(rng.uniform(7, 18), end - along))
                 height = 3.0 * float(max(1, self.storeys[side] + rng.integers(-1, 3)))
                 if kind == 'suburb':
                     height, length = min(height, 6.0), min(length, 11.0)
-                left = sign * (front + setback + rng.uniform(0, 0.5))
-                things.append(Thing('building', along, left, int(rng.integers(FACADES)), length, height))
-                along += length + (0.0 if kind == 'city' and rng.random() < 0.85 else rng.uniform(2, 5))
+                gable = height > before
+                things.append(Thing('building', along, sign * (front + setback),
+                                    int(rng.integers(FACADES)), length, height, gable=gable))  # fmt: skip
+                joined = kind == 'city' and rng.random() < 0.85
+                before = height if joined else 0.0
+                along += length + (0.0 if joined else rng.uniform(2, 5))
             if kind != 'city' and end - first > 6:
                 border = str(rng.choice(['fence', 'wall', 'hedge', 'rail', 'none']))
                 height = float(rng.uniform(0.9, 1.9))
@@ -255,7 +261,7 @@ class Scene:
                 kind, colour = _car(rng, big=False)
                 place, offset = start + along + rng.uniform(-0.4, 0.4), left + rng.uniform(-0.1, 0.1)
                 turn = (0.0 if forward else np.pi) + rng.normal(0, 0.02)
-                things.append(Thing(kind, place, offset, 1, turn_rad=turn, colour=colour))
+                things.append(Thing(kind, place, offset, PARKED, turn_rad=turn, colour=colour))
         return things
 
 

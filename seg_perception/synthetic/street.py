@@ -8,6 +8,7 @@ Same seed, same frames: ``Street(seed).frame(i)`` depends on nothing but its arg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,11 +18,14 @@ from seg_perception.core.classes import CAMVID_11, ClassTable
 from seg_perception.core.errors import ImageError, ParameterError
 from seg_perception.synthetic.camera import SyntheticCamera
 from seg_perception.synthetic.canvas import Canvas, depth_of
-from seg_perception.synthetic.ground import TEXEL_M, Ground, random_profile
+from seg_perception.synthetic.assets import paint_assets
+from seg_perception.synthetic.ground import FAR_M, Ground
+from seg_perception.synthetic.layout import TEXEL_M, random_profile
 from seg_perception.synthetic.meshes import VEHICLES, vehicle
-from seg_perception.synthetic.render import Painter, paint_assets
+from seg_perception.synthetic.render import draw
 from seg_perception.synthetic.scene import Scene, Thing
 from seg_perception.synthetic.surfaces import Surface, class_ids
+from seg_perception.synthetic.view import View
 from seg_perception.synthetic.weather import WEATHERS, Lens, check_weather, random_light
 
 _SMALLEST = 64
@@ -48,17 +52,23 @@ class StreetFrame:
     """One frame and its truth."""
 
     rgb: np.ndarray  # (H, W, 3) uint8
-    labels: np.ndarray  # (H, W) uint8 class ids
     camera: SyntheticCamera
     stamp_s: float
     objects: tuple[StreetObject, ...]
     planes: np.ndarray  # (H, W) uint16, which drawn plane each pixel shows
-    inverse_depths: np.ndarray  # (N, 3): 1 / depth of a plane is a * column + b * row + c
+    plane_surfaces: np.ndarray  # (N,) Surface of each plane
+    plane_inverse_depths: np.ndarray  # (N, 3): 1 / depth is a * column + b * row + c
+    class_ids: np.ndarray  # (256,) uint8, class of each surface
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Class ids, (H, W) uint8."""
+        return np.asarray(self.class_ids[self.plane_surfaces][self.planes])
 
     @cached_property
     def depth_m(self) -> np.ndarray:
         """Depth along the optical axis, (H, W) float32 metres, inf for the sky."""
-        return depth_of(self.planes, self.inverse_depths)
+        return depth_of(self.planes, self.plane_inverse_depths)
 
 
 class Street:
@@ -102,7 +112,7 @@ class Street:
             art, self.profile, self.focal_px * self.height_m, texel_m,
             self.light.on(np.array([0.0, 0.0, 1.0])),
         )  # fmt: skip
-        self._assets = paint_assets(art, self.light, self.size, self.focal_px)
+        self._assets = paint_assets(art, self.light, self.size, self.focal_px, FAR_M)
         self._lens = Lens(np.random.default_rng([seed, 6]), self.light, self.size, self.focal_px)
 
     def camera(self, index: int) -> SyntheticCamera:
@@ -127,16 +137,13 @@ class Street:
         time_s = index / self.fps
         camera = self.camera(index)
         canvas = Canvas(camera)
-        pose = self._pose(time_s)
+        view = View(canvas, self.light, self.scene, self._pose(time_s))
         things = self.scene.things(time_s)
-        painter = Painter(canvas, self._assets, self._ground, self.light, self.scene, pose)
-        painter.draw(things)
+        draw(view, self._assets, self._ground, self._lens, things)
         rgb = self._lens.expose(canvas.rgb, np.random.default_rng([self.seed, 8, index]))
-        lut = np.take(self._class_ids, np.array(canvas.surfaces))
         return StreetFrame(
-            rgb, np.take(lut, canvas.planes), camera, time_s,
-            tuple(self._object(painter, thing) for thing in things), canvas.planes,
-            np.array(canvas.inverse_depths),
+            rgb, camera, time_s, _place(view, things), canvas.planes,
+            np.array(canvas.surfaces, np.uint8), np.array(canvas.inverse_depths), self._class_ids,
         )  # fmt: skip
 
     def _pose(self, time_s: float) -> tuple[float, float, float]:
@@ -144,19 +151,27 @@ class Street:
         centre = float(self.scene.centre_m(np.array(along)))
         return along, centre + offset, self.scene.heading_rad(along)
 
-    def _object(self, painter: Painter, thing: Thing) -> StreetObject:
-        x, y = painter.vehicle_xy(thing.along_m, thing.left_m)[0].tolist()
-        length, width, height = thing.length_m, 0.0, thing.height_m
-        if thing.kind in VEHICLES:
-            mesh = vehicle(thing.kind)
-            length, width, height = mesh.length_m, mesh.width_m, mesh.height_m
-        elif thing.kind in ('person', 'cyclist'):
-            length, width, height = 0.5, 0.5, 1.75
-        yaw = thing.turn_rad + self.scene.heading_rad(thing.along_m) - painter.pose[2]
-        return StreetObject(
-            thing.kind, x, y, width, height, length, yaw, thing.speed_mps, thing.track,
-            _SURFACE_OF.get(thing.kind, Surface.CAR),
-        )  # fmt: skip
+
+def _place(view: View, things: Sequence[Thing]) -> tuple[StreetObject, ...]:
+    """The things in the vehicle frame."""
+    along = np.array([thing.along_m for thing in things])
+    left = np.array([thing.left_m for thing in things])
+    places = view.vehicle_xy(along, left).tolist()
+    return tuple(_object(view, thing, x, y) for thing, (x, y) in zip(things, places, strict=True))
+
+
+def _object(view: View, thing: Thing, x: float, y: float) -> StreetObject:
+    length, width, height = thing.length_m, 0.0, thing.height_m
+    if thing.kind in VEHICLES:
+        mesh = vehicle(thing.kind)
+        length, width, height = mesh.length_m, mesh.width_m, mesh.height_m
+    elif thing.kind in ('person', 'cyclist'):
+        length, width, height = 0.5, 0.5, 1.75
+    yaw = thing.turn_rad + view.scene.heading_rad(thing.along_m) - view.pose[2]
+    return StreetObject(
+        thing.kind, x, y, width, height, length, yaw, thing.speed_mps, thing.track,
+        _SURFACE_OF.get(thing.kind, Surface.CAR),
+    )  # fmt: skip
 
 
 _SURFACE_OF = {

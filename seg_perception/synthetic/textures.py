@@ -113,7 +113,7 @@ def _wall(rng: Rng, style: str, size: tuple[int, int], px_per_m: float) -> np.nd
 
 
 def _glass(rng: Rng, height: int, width: int) -> np.ndarray:
-    top = np.array(rng.uniform([70, 85, 95], [150, 170, 185]), np.float32)
+    top = (rng.uniform(60, 165) * np.array([0.88, 0.98, 1.06])).astype(np.float32)
     bottom = top * rng.uniform(0.25, 0.55)
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     pane = np.repeat(top * (1 - ramp) + bottom * ramp, width, 1)
@@ -207,9 +207,11 @@ def tree(rng: Rng, size_px: int, light: float) -> tuple[np.ndarray, np.ndarray]:
         lit = 0.62 + 0.55 * (0.5 - level / crown_bottom) + 0.3 * light * (x - 0.5) * 2
         cv2.circle(tone, centre, max(1, round(radius * width)), lit + rng.uniform(-0.12, 0.12), -1)
     ragged = fractal(rng, mask.shape, size_px / 14, 4)
+    leaves = fractal(rng, mask.shape, size_px / 40, 3)
     soft = cv2.GaussianBlur(mask, (0, 0), size_px / 60).astype(np.float32)
-    mask = ((soft + ragged * 130) > 128).astype(np.uint8) * 255
-    tone = cv2.GaussianBlur(tone, (0, 0), size_px / 90) + 0.30 * fractal(rng, mask.shape, size_px / 20)
+    mask = ((soft + ragged * 120 + leaves * 70) > 128).astype(np.uint8) * 255
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    tone = cv2.GaussianBlur(tone, (0, 0), size_px / 90) + 0.18 * ragged + 0.34 * leaves
     green = np.array(rng.uniform([62, 88, 30], [120, 132, 62]), np.float32)
     picture = shade(green, np.clip(tone, 0.12, 1.5))
     _trunk(rng, picture, mask, crown_bottom)
@@ -232,21 +234,23 @@ def _trunk(rng: Rng, picture: np.ndarray, mask: np.ndarray, crown_bottom: float)
     mask |= trunk
 
 
-def sky(rng: Rng, size: tuple[int, int], zenith: np.ndarray, horizon: np.ndarray, clouds: float) -> np.ndarray:
+def sky(
+    rng: Rng, size: tuple[int, int], zenith: np.ndarray, horizon: np.ndarray, clouds: float
+) -> np.ndarray:
     """
     Sky panorama (H, W, 3) uint8, horizon in the last row.
 
     :param clouds: 0 none to 1 overcast.
     """
-    height, width = size
+    height, width = small = (size[0] // 3, size[1] // 3)
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 1.5
-    picture = np.broadcast_to(zenith * (1 - ramp) + horizon * ramp, (height, width, 3)).copy()
-    cover = noise(rng, size, (height / 2.5, width / 5))
-    cover += 0.5 * noise(rng, size, (height / 6, width / 14))
-    cover += 0.3 * noise(rng, size, (height / 14, width / 36))
+    clear = zenith * (1 - ramp) + horizon * ramp
+    cover = noise(rng, small, (height / 2.5, width / 5))
+    cover += 0.5 * noise(rng, small, (height / 6, width / 14))
+    cover += 0.3 * noise(rng, small, (height / 14, width / 36))
     cover = np.clip((cover + clouds * 2.4 - 1.2) * 1.1, 0, 1)[..., None]
-    body = 0.5 + 0.5 * horizon / max(float(horizon.max()), 1.0)
-    white = body * (horizon.max() * 0.6 + 0.4 * 245 * horizon.max() / 255)
-    dark = 1 - 0.22 * np.clip(noise(rng, size, (height / 5, width / 12)), 0, 1)[..., None]
-    picture = picture * (1 - cover) + white * dark * cover
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    bright = float(horizon.max())
+    white = (0.5 + 0.5 * horizon / max(bright, 1.0)) * bright * 0.985
+    dark = 1 - 0.22 * np.clip(noise(rng, small, (height / 5, width / 12)), 0, 1)[..., None]
+    picture = np.clip(clear * (1 - cover) + white * dark * cover, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR))

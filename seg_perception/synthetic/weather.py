@@ -13,6 +13,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.synthetic.textures import Rng
 
 WEATHERS = ('clear', 'fog', 'rain', 'night', 'dusk')
+_SLACK = 61  # pixels that the noise is larger than the image, to shift it about
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class Light:
     def on(self, normal: np.ndarray) -> np.ndarray:
         """Light on a surface with a unit normal in the world frame, factor per channel."""
         return np.asarray(self.ambient + self.sun * max(0.0, float(normal @ self.sun_direction)))
+
+    def on_all(self, normals: np.ndarray) -> np.ndarray:
+        """Light on surfaces with unit normals (N, 3) in the world frame, (N, 3)."""
+        facing = np.maximum(normals @ self.sun_direction, 0.0)
+        return np.asarray(self.ambient * self._open(normals[:, 2]) + facing[:, None] * self.sun)
+
+    def _open(self, up: np.ndarray) -> np.ndarray:
+        """How much of the sky a surface sees, 0.75 for what looks down to 1.1 for what looks up."""
+        return np.asarray(0.92 + 0.18 * up)[:, None]
 
     def haze_share(self, depth_m: float) -> float:
         """Share 0..1 of the haze in the colour of something at a depth."""
@@ -127,26 +137,32 @@ class Lens:
     """Headlamps, rain, blur and sensor noise, prepared once for a street."""
 
     def __init__(self, rng: Rng, light: Light, size: tuple[int, int], focal_px: float) -> None:
-        self.light, self.size = light, size
-        self.blur_sigma = light.blur_px * focal_px / 1000
-        tile = (size[0] + 61, size[1] + 61, 3)
-        grain = rng.standard_normal(tile, np.float32) * light.noise
+        self.size, self.blur_sigma = size, light.blur_px * focal_px / 1000
+        tile = (size[0] + _SLACK, size[1] + _SLACK)
+        grain = rng.standard_normal((tile[0] // 2 + 1, tile[1] // 2 + 1, 3), np.float32)
+        grain = np.tile(grain * light.noise, (2, 2, 1))
         self.brighter = np.clip(grain, 0, 255).astype(np.uint8)
         self.darker = np.clip(-grain, 0, 255).astype(np.uint8)
         self.lamp_map = _headlamps(size) if light.weather == 'night' else None
-        self.streaks = _streaks(rng, tile[:2], focal_px) if light.weather == 'rain' else None
+        self.streaks = _streaks(rng, tile, focal_px) if light.weather == 'rain' else None
+
+    def illuminate(self, rgb: np.ndarray) -> None:
+        """Light of the ego vehicle's lamps on the picture (H, W, 3), in place."""
+        if self.lamp_map is not None:
+            cv2.multiply(rgb, self.lamp_map, rgb, 0.01)
 
     def expose(self, rgb: np.ndarray, rng: Rng) -> np.ndarray:
         """What the sensor makes of the picture (H, W, 3)."""
-        if self.blur_sigma > 0.3:
-            rgb = cv2.GaussianBlur(rgb, (3, 3), self.blur_sigma)
+        wet_at, grain_at = rng.integers(0, _SLACK, (2, 2))
         if self.streaks is not None:
-            rgb = cv2.add(rgb, self._crop(self.streaks, rng))
-        rgb = cv2.add(rgb, self._crop(self.brighter, rng, keep := rng.integers(0, 60, 2)))
-        return np.asarray(cv2.subtract(rgb, self._crop(self.darker, rng, keep)))
+            rgb = cv2.add(rgb, self._crop(self.streaks, wet_at))
+        if self.blur_sigma > 0.25:
+            rgb = cv2.GaussianBlur(rgb, (3, 3), self.blur_sigma)
+        rgb = cv2.add(rgb, self._crop(self.brighter, grain_at))
+        return np.asarray(cv2.subtract(rgb, self._crop(self.darker, grain_at)))
 
-    def _crop(self, tile: np.ndarray, rng: Rng, at: np.ndarray | None = None) -> np.ndarray:
-        top, left = rng.integers(0, 60, 2) if at is None else at
+    def _crop(self, tile: np.ndarray, at: np.ndarray) -> np.ndarray:
+        top, left = at.tolist()
         return tile[top : top + self.size[0], left : left + self.size[1]]
 
 

@@ -50,6 +50,7 @@ def test_arguments_stay_as_they_are():
 def test_resize_takes_the_nearest_centre():
     mask = np.array([[1, 2, 3, 4, 5]], np.uint8)
     assert resize_nearest(mask, (1, 10)).tolist() == [[1, 1, 2, 2, 3, 3, 4, 4, 5, 5]]
+    assert resize_nearest(mask[:, ::-1], (2, 10))[1].tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
     assert resize_nearest(mask, (2, 3)).tolist() == [[1, 3, 5], [1, 3, 5]]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ros_graph import Graph
 
+from ros_graph import Graph
 from seg_perception.ros.processes import RosProcess
 from tiny_model import write_tiny_model
 

@@ -14,9 +14,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_graph import BEST_EFFORT, Graph, image_msg, painted, pixels_of, png_msg, stamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ros_graph import BEST_EFFORT, Graph, image_msg, painted, pixels_of, png_msg, stamped
 from seg_perception.ros.processes import RosProcess
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from sensor_msgs.msg import Image
 
+from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from seg_perception.ros import camera_port
 from seg_perception.ros.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk

@@ -12,9 +12,9 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from ros_graph import image_msg, painted, stamped
 from sensor_msgs.msg import Image
 
+from ros_graph import image_msg, painted, stamped
 from seg_perception_msgs.msg import RoadScene
 
 MASK, SCENE = '/seg_perception/front/mask', '/seg_perception/front/road_scene'
@@ -23,7 +23,11 @@ MASK, SCENE = '/seg_perception/front/mask', '/seg_perception/front/road_scene'
 @pytest.fixture(scope='module')
 def process(start_node, tiny_path):
     return start_node(
-        model=str(tiny_path), provider='cpu', autostart=False, diagnostics_period_s=0.2
+        model=str(tiny_path),
+        provider='cpu',
+        autostart=False,
+        diagnostics_period_s=0.2,
+        use_sim_time=True,  # and nobody publishes /clock: nothing may hang on it
     )
 
 

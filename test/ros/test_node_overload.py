@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from ros_graph import image_msg, painted, stamped
 from sensor_msgs.msg import Image
 
+from ros_graph import image_msg, painted, stamped
 from seg_perception_msgs.msg import RoadScene
 from tiny_model import write_tiny_model
 
@@ -42,13 +42,14 @@ def test_drops_are_counted_and_latency_does_not_grow(graph, start_node, tmp_path
     stamps = [scene.header.stamp.sec for scene in scenes]
     assert stamps == sorted(set(stamps))
     assert len(scenes) < FRAMES // 2
-    inference_ms = [scene.stage_ms[list(scene.stage_names).index('inference')] for scene in scenes]
+    inference_ms = np.array(
+        [scene.stage_ms[list(scene.stage_names).index('inference')] for scene in scenes]
+    )
     latency_ms = [scene.latency_ms for scene in scenes]
-    # A frame waits for one model run at most, then has its own.
-    slowest_ms = max(inference_ms)
-    assert max(latency_ms) < 2 * slowest_ms + 100
-    third = len(latency_ms) // 3
-    assert np.median(latency_ms[-third:]) < 1.5 * np.median(latency_ms[:third]) + 20
+    # A frame waits for the run before it and has its own. The rest is a busy machine; a queue
+    # would add seconds.
+    waits_ms = np.array(latency_ms[1:]) - inference_ms[1:] - inference_ms[:-1]
+    assert waits_ms.max() < 300
 
     diagnostics.clear()
     array = graph.spin_until(lambda: len(diagnostics) > 1 and diagnostics[-1])

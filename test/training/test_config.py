@@ -59,6 +59,19 @@ def test_wrong_type_names_key_value_and_type(group, key, value, words):
         parse_config({'name': 'a', 'out': 'b', group: {key: value}})
 
 
+@pytest.mark.parametrize(
+    ('group', 'key', 'value', 'words'),
+    [
+        ('optim', 'batch', 0, 'optim.batch: got 0, expected 1 to 4096'),
+        ('data', 'synthetic_share', 1.0, 'synthetic_share: got 1.0, expected 0 to 0.95'),
+        ('transform', 'crop', [64, 8], r'transform.crop: got \(64, 8\), expected 32 to 4096'),
+    ],
+)
+def test_value_out_of_range(group, key, value, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config({'name': 'a', 'out': 'b', group: {key: value}})
+
+
 def test_group_that_is_no_group():
     with pytest.raises(ConfigError, match="'optim': got 3, expected a group of keys"):
         parse_config({'name': 'a', 'out': 'b', 'optim': 3})
@@ -78,6 +91,9 @@ def test_missing_file_and_damaged_file(tmp_path):
     path.write_text('name: [a\n')
     with pytest.raises(ConfigError, match='expected YAML'):
         load_config(path)
+    path.write_text('- name\n')
+    with pytest.raises(ConfigError, match='got a list, expected a group of keys'):
+        load_config(path, ['optim.batch=2'])
 
 
 def test_config_survives_plain_types():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.cli import main
-from training.errors import CheckpointError
+from training.errors import CheckpointError, DivergedError
 from training.fit import Trainer, fit, load_frames
 
 
@@ -52,6 +52,22 @@ def test_resumed_run_has_the_same_curve(config, tmp_path, monkeypatch):
     fit(cut)
     assert [epoch for epoch, _ in whole] == [1, 2, 3, 4]
     assert curve(cut) == pytest.approx(whole, rel=1e-6)
+
+
+def test_epoch_that_was_logged_but_not_saved_is_logged_once(config):
+    trainer = Trainer(config, load_frames(config))
+    trainer.fit()
+    Trainer(config, trainer.frames)._log({'epoch': 3, 'loss': 7.0})
+    assert [epoch for epoch, _ in curve(config)] == [1, 2, 3]
+    assert curve(config)[-1] == (3, 7.0)
+
+
+def test_loss_that_is_no_number_stops_the_run(config):
+    trainer = Trainer(config, load_frames(config))
+    trainer.net.head[1].bias.data.fill_(float('nan'))
+    with pytest.raises(DivergedError, match=r'loss of epoch 1: got nan.*learning_rate'):
+        trainer.fit()
+    assert not (Path(config.out) / 'last.pt').exists()
 
 
 def test_run_ends_in_time(config):

@@ -1,0 +1,106 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One camera.
+
+    ros2 launch seg_perception camera.launch.py image_topic:=/camera/image_raw
+    ros2 launch seg_perception camera.launch.py video:=synthetic rviz:=true
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+from seg_perception.ros.launching import perception_node, rviz, video_source
+
+YES_NO = ['true', 'false']
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'camera', default_value='', description='name of the camera; empty: front, or params_file'
+    ),
+    DeclareLaunchArgument(
+        'image_topic',
+        default_value='',
+        description='images of the camera; empty: /camera/<camera>/image_raw, or params_file',
+    ),
+    DeclareLaunchArgument(
+        'camera_info_topic',
+        default_value='',
+        description='its calibration; empty: /camera/<camera>/camera_info, or params_file',
+    ),
+    DeclareLaunchArgument(
+        'transport',
+        default_value='',
+        choices=['', 'raw', 'compressed'],
+        description='Image or CompressedImage, then on <image_topic>/compressed; empty: raw',
+    ),
+    DeclareLaunchArgument(
+        'model', default_value='', description='model file; empty: the embedded default model'
+    ),
+    DeclareLaunchArgument(
+        'provider',
+        default_value='',
+        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+        description='what runs the model; empty: auto, or params_file',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value='',
+        description='parameters, as a changed copy of config/params.yaml; these arguments win',
+    ),
+    DeclareLaunchArgument(
+        'video',
+        default_value='',
+        description='play this, looping, in place of a camera: a video file, an image folder, '
+        'a device such as /dev/video0, or synthetic',
+    ),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=YES_NO,
+        description='take the time from /clock, as with ros2 bag play --clock',
+    ),
+    DeclareLaunchArgument(
+        'rviz', default_value='false', choices=YES_NO, description='show it in RViz'
+    ),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='what the processes log',
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes, once the arguments are known."""
+    given = context.launch_configurations
+    camera = given['camera'] or 'front'
+    parameters = {
+        'cameras': [camera] if given['camera'] else '',
+        f'{camera}.image_topic': given['image_topic'],
+        f'{camera}.camera_info_topic': given['camera_info_topic'],
+        f'{camera}.transport': given['transport'],
+        'model': given['model'],
+        'provider': given['provider'],
+    }
+    if given['use_sim_time'] == 'true':
+        parameters['use_sim_time'] = True
+    log_level = given['log_level']
+    has_video = given['video'] != ''
+    processes = [perception_node(parameters, given['params_file'], log_level, has_video)]
+    if has_video:
+        source = {
+            'source': given['video'],
+            'image_topic': given['image_topic'] or f'/camera/{camera}/image_raw',
+            'camera_info_topic': given['camera_info_topic'] or f'/camera/{camera}/camera_info',
+            'transport': given['transport'] or 'raw',
+        }
+        processes.append(video_source(camera, source, log_level))
+    if given['rviz'] == 'true':
+        processes.append(rviz('camera.rviz', [camera]))
+    return processes

@@ -1,0 +1,125 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Several cameras, served fairly by one node and one model.
+
+    ros2 launch seg_perception multi_camera.launch.py cameras:=front,left,right
+    ros2 launch seg_perception multi_camera.launch.py cameras:=front,rear video:=synthetic
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+from seg_perception.ros.launching import perception_node, rviz, video_source
+
+YES_NO = ['true', 'false']
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'cameras', default_value='front,rear', description='names of the cameras, with commas'
+    ),
+    DeclareLaunchArgument(
+        'image_topic',
+        default_value='/camera/{camera}/image_raw',
+        description='images of each camera; {camera} stands for its name',
+    ),
+    DeclareLaunchArgument(
+        'camera_info_topic',
+        default_value='/camera/{camera}/camera_info',
+        description='calibration of each camera; {camera} stands for its name',
+    ),
+    DeclareLaunchArgument(
+        'transport',
+        default_value='raw',
+        choices=['raw', 'compressed'],
+        description='Image or CompressedImage, then on <image_topic>/compressed',
+    ),
+    DeclareLaunchArgument(
+        'model', default_value='', description='model file; empty: the embedded default model'
+    ),
+    DeclareLaunchArgument(
+        'provider',
+        default_value='',
+        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+        description='what runs the model; empty: auto, or params_file',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value='',
+        description='parameters, as a changed copy of config/params.yaml; these arguments win',
+    ),
+    DeclareLaunchArgument(
+        'video',
+        default_value='',
+        description='play these, looping, in place of the cameras: one source for all or one '
+        'each, with commas; files, image folders, devices or synthetic',
+    ),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=YES_NO,
+        description='take the time from /clock, as with ros2 bag play --clock',
+    ),
+    DeclareLaunchArgument(
+        'rviz',
+        default_value='false',
+        choices=YES_NO,
+        description='show the first four cameras in RViz',
+    ),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='what the processes log',
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes, once the arguments are known."""
+    given = context.launch_configurations
+    cameras = [name.strip() for name in given['cameras'].split(',')]
+    topics = {camera: camera_topics(camera, given) for camera in cameras}
+    parameters = {
+        'cameras': cameras,
+        'model': given['model'],
+        'provider': given['provider'],
+    }
+    if given['use_sim_time'] == 'true':
+        parameters['use_sim_time'] = True
+    for camera in cameras:
+        parameters |= {f'{camera}.{name}': value for name, value in topics[camera].items()}
+    log_level = given['log_level']
+    videos = videos_for(cameras, given['video'])
+    processes = [perception_node(parameters, given['params_file'], log_level, bool(videos))]
+    for seed, (camera, video) in enumerate(videos.items()):
+        source = {'source': video, 'seed': seed, **topics[camera]}
+        processes.append(video_source(camera, source, log_level))
+    if given['rviz'] == 'true':
+        processes.append(rviz('multi_camera.rviz', cameras))
+    return processes
+
+
+def camera_topics(camera: str, given: dict[str, str]) -> dict[str, str]:
+    """Topics and transport of one camera, by parameter."""
+    return {
+        'image_topic': given['image_topic'].replace('{camera}', camera),
+        'camera_info_topic': given['camera_info_topic'].replace('{camera}', camera),
+        'transport': given['transport'],
+    }
+
+
+def videos_for(cameras: list[str], video: str) -> dict[str, str]:
+    """The source of each camera; none where none is played."""
+    sources = video.split(',') if video else []
+    if len(sources) == 1:
+        sources *= len(cameras)
+    if sources and len(sources) != len(cameras):
+        raise ValueError(
+            f'video: got {len(sources)} sources, expected 1 or {len(cameras)}, one a camera'
+        )
+    return dict(zip(cameras, sources, strict=False))

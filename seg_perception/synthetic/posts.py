@@ -1,0 +1,171 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Draws what stands on one foot and faces the camera: trees, people, lamps and signs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from seg_perception.synthetic.assets import Assets
+from seg_perception.synthetic.canvas import Rgb
+from seg_perception.synthetic.people import PHASES, Sprite
+from seg_perception.synthetic.scene import Thing
+from seg_perception.synthetic.surfaces import Surface
+from seg_perception.synthetic.view import Glow, View
+
+_TOWARDS = np.array([-0.6, 0.0, 0.5])
+_METAL: Rgb = (96.0, 100.0, 102.0)
+_BRIGHT_METAL: Rgb = (150.0, 154.0, 156.0)
+_LAMP_LIGHT: Rgb = (255.0, 206.0, 130.0)
+_TRAFFIC_LIGHTS: tuple[Rgb, ...] = (
+    (255.0, 40.0, 30.0), (255.0, 170.0, 20.0), (40.0, 235.0, 130.0),
+)  # fmt: skip
+# Edge colour, inner colour, number of corners.
+_SIGNS: tuple[tuple[Rgb, Rgb, int], ...] = (
+    ((196.0, 24.0, 30.0), (238.0, 236.0, 232.0), 18), ((28.0, 74.0, 160.0), (36.0, 92.0, 190.0), 18),
+    ((196.0, 24.0, 30.0), (240.0, 238.0, 230.0), 3), ((238.0, 200.0, 40.0), (246.0, 214.0, 60.0), 4),
+    ((240.0, 240.0, 240.0), (30.0, 90.0, 160.0), 4), ((190.0, 20.0, 26.0), (196.0, 28.0, 34.0), 8),
+)  # fmt: skip
+
+
+def draw_tree(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
+    """A tree on its foot, a camera point (3,)."""
+    art = assets.trees[thing.variant]
+    _sprite(view, art, foot, thing.height_m / art.height_m, Surface.TREE, thing.track % 2 == 0)
+
+
+def draw_person(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
+    """Somebody on foot."""
+    sideways = abs(np.cos(thing.turn_rad)) < 0.5
+    art = assets.walkers[thing.variant][0 if sideways else 1][thing.phase % PHASES]
+    _sprite(view, art, foot, 1.0, Surface.PERSON, flip=thing.turn_rad > 0.1)
+
+
+def draw_cyclist(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
+    """Somebody on a bicycle, seen along the way or, from close by and aside, from the side."""
+    aside = abs(foot[0]) > 0.8 * foot[2]
+    bicycle, rider = assets.cyclists[thing.variant][0 if aside else 1][thing.phase % PHASES]
+    flip = aside and thing.speed_mps < 0
+    _sprite(view, bicycle, foot, 1.0, Surface.BICYCLE, flip)
+    _sprite(view, rider, foot, 1.0, Surface.RIDER, flip)
+
+
+def _sprite(
+    view: View, art: Sprite, foot: np.ndarray, scale: float, surface: Surface, flip: bool
+) -> None:
+    depth = float(foot[2])
+    px = view.camera.focal_px / depth * scale
+    x, y = view.canvas.project(foot[None])[0].tolist()
+    width, height = art.width_m * px, art.height_m * px
+    region = view.canvas.region(np.array([[x - width / 2, y - height], [x + width / 2, y]]))
+    if region is None or height < 2:
+        return
+    top, bottom, left, right = region
+    zoom = height / art.levels[0].shape[0]
+    rgba = art.levels[int(np.clip(-np.log2(zoom) + 0.3, 0, len(art.levels) - 1))]
+    sx, sy = width / rgba.shape[1], height / rgba.shape[0]
+    start, turn = (x + width / 2, -sx) if flip else (x - width / 2, sx)
+    # The last row of the picture ends at the foot; texel centres are at half steps.
+    warp = np.array(
+        [[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]]
+    )
+    patch = cv2.warpAffine(rgba, warp, (right - left, bottom - top))
+    mask = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
+    light = view.light.matrix(view.light.on(_TOWARDS), depth)
+    picture = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
+    view.canvas.paste(picture, mask, top, left, view.canvas.upright(surface, depth))
+
+
+def draw_post(view: View, thing: Thing, foot: np.ndarray) -> None:
+    """A lamp, sign, traffic light or bollard."""
+    post = _Post(view, foot)
+    half = {'lamp': 0.08, 'bollard': 0.09}.get(thing.kind, 0.04)
+    post.plane = view.canvas.upright(Surface.POLE, post.depth_m)
+    post.box((-half, half), (0.0, thing.height_m), _METAL)
+    post.stripe((-half, -half * 0.3), (0.0, thing.height_m), _BRIGHT_METAL)
+    if thing.kind == 'lamp':
+        _draw_arm(post, thing)
+    elif thing.kind == 'sign':
+        _draw_sign(post, thing)
+    elif thing.kind == 'traffic_light':
+        _draw_traffic_light(post, thing)
+
+
+class _Post:
+    """Draws in metres, right and up of a foot on the ground."""
+
+    def __init__(self, view: View, foot: np.ndarray) -> None:
+        self.view, self.depth_m = view, float(foot[2])
+        self.px = view.camera.focal_px / self.depth_m
+        self.base = view.canvas.project(foot[None])[0]
+        self.light: list[float] = view.light.on(_TOWARDS).tolist()
+        self.plane = 0
+
+    def at(self, x: float, z: float) -> np.ndarray:
+        return np.asarray(self.base + (x * self.px, -z * self.px))
+
+    def _corners(self, x: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
+        corners = np.array([[x[0], z[0]], [x[1], z[0]], [x[1], z[1]], [x[0], z[1]]])
+        return np.asarray(corners * (self.px, -self.px) + self.base)
+
+    def seen(self, colour: Rgb) -> Rgb:
+        return self.view.seen(colour, self.light, self.depth_m)
+
+    def box(self, x: tuple[float, float], z: tuple[float, float], colour: Rgb) -> None:
+        self.view.canvas.fill(self._corners(x, z), self.seen(colour), self.plane)
+
+    def stripe(self, x: tuple[float, float], z: tuple[float, float], colour: Rgb) -> None:
+        if (x[1] - x[0]) * self.px < 0.5:
+            return
+        self.view.canvas.paint(self._corners(x, z), self.seen(colour))
+
+    def disc(self, corners: int, radius: float, z: float, colour: Rgb, solid: bool = True) -> None:
+        shape = _regular(corners) * (radius * self.px) + self.at(0.0, z)
+        if solid:
+            self.view.canvas.fill(shape, colour, self.plane)
+        else:
+            self.view.canvas.paint(shape, colour)
+
+    def glow(self, x: float, z: float, radius: float, colour: Rgb) -> None:
+        column, row = self.at(x, z).tolist()
+        self.view.glows.append(Glow(column, row, radius * self.px, colour, self.plane))
+
+
+@lru_cache(maxsize=32)
+def _regular(corners: int) -> np.ndarray:
+    """A regular polygon (N, 2) of radius 1; three corners point up, four are a square."""
+    start = {3: -np.pi / 2, 4: np.pi / 4, 8: np.pi / 8}.get(corners, 0.0)
+    angle = np.arange(corners) * 2 * np.pi / corners + start
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def _draw_arm(post: _Post, thing: Thing) -> None:
+    reach = 1.6 * float(np.sign(thing.left_m))  # towards the road; right is positive
+    top = thing.height_m
+    post.box((min(0.0, reach), max(0.0, reach)), (top - 0.1, top), _METAL)
+    post.box((reach - 0.35, reach + 0.35), (top - 0.08, top + 0.1), _METAL)
+    if post.view.light.lamps:
+        post.glow(reach, top - 0.02, 1.1, _LAMP_LIGHT)
+
+
+def _draw_sign(post: _Post, thing: Thing) -> None:
+    edge, inner, corners = _SIGNS[thing.variant]
+    post.plane = post.view.canvas.upright(Surface.SIGN, post.depth_m - 0.02)
+    post.disc(corners, 0.38, thing.height_m, post.seen(edge))
+    post.disc(corners, 0.27, thing.height_m, post.seen(inner), solid=False)
+    dark: Rgb = (30.0, 30.0, 34.0) if sum(inner) > 500 else (230.0, 230.0, 230.0)
+    post.stripe((-0.12, 0.12), (thing.height_m - 0.05, thing.height_m + 0.05), dark)
+
+
+def _draw_traffic_light(post: _Post, thing: Thing) -> None:
+    middle = thing.height_m
+    post.plane = post.view.canvas.upright(Surface.TRAFFIC_LIGHT, post.depth_m - 0.02)
+    post.box((-0.18, 0.18), (middle - 0.5, middle + 0.5), (24.0, 26.0, 26.0))
+    for i, colour in enumerate(_TRAFFIC_LIGHTS):
+        height, on = middle - (i - 1) * 0.31, i == thing.variant
+        post.disc(12, 0.11, height, colour if on else (46.0, 40.0, 36.0), solid=False)
+        if on:
+            post.glow(0.0, height, 0.35, colour)

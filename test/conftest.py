@@ -1,0 +1,19 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A ROS graph of its own for each run, and skips that cannot be overlooked."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Off the network, and away from other graphs and other test runs on this machine.
+os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that counts the skips; ``-ra`` lists each with its reason above it."""
+    skipped = len(terminalreporter.stats.get('skipped', []))
+    terminalreporter.write_line(f'skipped: {skipped}')
