@@ -39,7 +39,8 @@ setup: $(MESSAGES)  ## .venv for the demo and the commands, without torch
 
 gpu: $(MESSAGES)  ## the CUDA build of onnxruntime in place of the CPU one
 	$(BIN)/python -m pip uninstall --yes --quiet onnxruntime
-	$(BIN)/python -m pip install --quiet '.[gpu]'
+	$(BIN)/python -m pip install --quiet \
+		'onnxruntime-gpu[cuda,cudnn]$(shell sed -n 's/^onnxruntime//p' requirements/run.txt)'
 
 clean:  ## remove .venv and everything built
 	rm -rf .venv build install log demo_out *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -33,6 +33,7 @@ def files(*patterns: str) -> list[str]:
 
 
 RUN = requirements('run')
+GPU = 'onnxruntime-gpu[cuda,cudnn]=='
 
 setup(
     name='seg_perception',
@@ -64,7 +65,7 @@ setup(
     install_requires=['setuptools'],
     extras_require={
         'cpu': RUN,
-        'gpu': [line.replace('onnxruntime==', 'onnxruntime-gpu==') for line in RUN],
+        'gpu': [line.replace('onnxruntime==', GPU) for line in RUN],
         'train': requirements('run', 'train'),
         'dev': requirements('run', 'dev'),
         'test': ['pytest'],  # colcon test finds no tests without it

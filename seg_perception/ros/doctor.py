@@ -191,13 +191,12 @@ def check_discovery() -> Iterator[Finding]:
 def check_profile() -> Iterator[Finding]:
     """The Fast DDS profile that processes of this shell would get."""
     variable = next((name for name in PROFILE_VARIABLES if os.environ.get(name)), None)
-    export = ' '.join(f'{name}={value}' for name, value in transport_env({}).items())
     if variable is None:
         yield Finding(
             Level.WARN,
             'dds profile',
             'none in this shell; our launch files, `run` and `demo` set the shipped one',
-            f'Start the camera driver with: export {export}',
+            f'Start the camera driver with: export {_profile_setting()}',
         )
         return
     value = os.environ[variable]
@@ -205,6 +204,11 @@ def check_profile() -> Iterator[Finding]:
         yield Finding(Level.OK, 'dds profile', f'{variable}={value}, your own choice')
         return
     yield _check_profile_file(Path(value))
+
+
+def _profile_setting() -> str:
+    wanted = transport_env({'ROS_DISTRO': os.environ.get('ROS_DISTRO', '')})
+    return next(f'{name}={value}' for name, value in wanted.items() if name in PROFILE_VARIABLES)
 
 
 def _check_profile_file(path: Path) -> Finding:
@@ -254,14 +258,15 @@ def check_shared_memory(folder: Path) -> Iterator[Finding]:
     else:
         fix = 'Enlarge it (mount -o remount,size=1g /dev/shm; in Docker --shm-size=1g).'
         yield Finding(Level.WARN, 'shared memory', seen, fix)
-    stale = [lock for lock in sorted(folder.glob('fastrtps_*_el')) if _is_unlocked(lock)]
+    stale = [lock for lock in sorted(folder.glob('fast*_el')) if _is_unlocked(lock)]
     if stale:
-        fix = 'Remove them with: fastdds shm clean'
+        fix = 'fastdds shm clean; or, while no ROS runs: rm /dev/shm/*fastdds* /dev/shm/*fastrtps*'
         yield Finding(Level.WARN, 'stale segments', f'{len(stale)} of ended processes', fix)
 
 
 def _is_unlocked(lock: Path) -> bool:
-    # The owner of a Fast DDS segment holds a lock on its _el file for as long as it lives.
+    # The owner of a Fast DDS segment (fastdds_*, before version 3 fastrtps_*) holds a lock on its
+    # _el file for as long as it lives.
     try:
         with lock.open('rb') as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

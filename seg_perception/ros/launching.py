@@ -37,13 +37,13 @@ def perception_node(
         executable='node',
         name=PACKAGE,
         parameters=[*([params_file] if params_file else []), _typed(wanted)],
-        on_exit=[Shutdown(reason='the perception node ended')] if stops_launch else None,
+        on_exit=_shutdown('node') if stops_launch else None,
         **_common(log_level),
     )
 
 
 def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
-    """A video in place of a camera; it loops and waits for a listener."""
+    """A video in place of a camera, looping; the launch ends with it."""
     fixed: Parameters = {
         'frame_id': f'camera_{camera}_optical_frame',
         'loop': True,
@@ -53,6 +53,7 @@ def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
         executable='video_source',
         name=f'video_source_{camera}',
         parameters=[_typed({**parameters, **fixed})],
+        on_exit=_shutdown('video source'),
         **_common(log_level),
     )
 
@@ -72,6 +73,10 @@ def rviz(layout: str, cameras: Sequence[str]) -> Node:
         ],
         additional_env=transport_env(),
     )
+
+
+def _shutdown(name: str) -> list[Shutdown]:
+    return [Shutdown(reason=f'the {name} has ended')]
 
 
 def _common(log_level: str) -> dict[str, Any]:

@@ -83,7 +83,10 @@ def _people(
 ) -> tuple[list[list[list[Sprite]]], list[list[list[tuple[Sprite, Sprite]]]]]:
     people = [random_looks(rng) for _ in range(PEOPLE)]
     walkers = [
-        [[walker(rng, looks, phase, turned) for phase in range(PHASES)] for turned in (True, False)]
+        [
+            [walker(rng, looks, phase, turned) for phase in range(PHASES)]
+            for turned in (True, False)
+        ]
         for looks in people
     ]
     cyclists = []

@@ -31,6 +31,7 @@ class Canvas:
     def __init__(self, camera: SyntheticCamera) -> None:
         height, width = camera.size
         self.camera, self.centre = camera, camera.K[:2, 2]
+        self.focal_px, (self.cx, self.cy) = camera.focal_px, camera.K[:2, 2].tolist()
         self.rgb = np.empty((height, width, 3), np.uint8)
         self.planes = np.zeros((height, width), np.uint16)
         self.surfaces: list[int] = []
@@ -56,7 +57,14 @@ class Canvas:
 
     def inverse_depth(self, corners: np.ndarray) -> np.ndarray:
         """(a, b, c) of the plane through the first three of the camera points (N, 3)."""
-        return np.asarray(self.inverse_depths_of(corners[None, :3])[0])
+        (x, y, z), (x1, y1, z1), (x2, y2, z2) = corners[:3].tolist()
+        ux, uy, uz, vx, vy, vz = x1 - x, y1 - y, z1 - z, x2 - x, y2 - y, z2 - z
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        scale = nx * x + ny * y + nz * z
+        if abs(scale) < 1e-9:  # edge-on, no pixel of its own: its first corner's depth will do
+            return np.array([0.0, 0.0, 1.0 / max(z, NEAR_M)])
+        a, b = nx / self.focal_px / scale, ny / self.focal_px / scale
+        return np.array([a, b, nz / scale - a * self.cx - b * self.cy])
 
     def inverse_depths_of(self, corners: np.ndarray) -> np.ndarray:
         """(a, b, c) in each row (F, 3) of planes through camera points (F, 3, 3)."""
@@ -65,7 +73,7 @@ class Canvas:
         vx, vy, vz = (corners[:, 2] - first).T
         normal = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
         scale = (normal * first.T).sum(0)
-        edge_on = np.abs(scale) < 1e-9  # no pixel of its own: its first corner's depth will do
+        edge_on = np.abs(scale) < 1e-9
         a, b, c = normal / np.where(edge_on, 1.0, scale)
         a, b = a / self.camera.focal_px, b / self.camera.focal_px
         c = c - a * self.camera.K[0, 2] - b * self.camera.K[1, 2]
@@ -96,15 +104,29 @@ class Canvas:
         """Paint a convex polygon (N, 2) of ``to_fixed`` pixels."""
         cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
 
+    def project_one(self, point: np.ndarray) -> tuple[float, float]:
+        """Column and row of a camera point (3,) in front of the camera."""
+        x, y, z = point.tolist()
+        scale = self.focal_px / z
+        return x * scale + self.cx, y * scale + self.cy
+
     def region(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
         """Rows and columns (top, bottom, left, right) that hold the pixels, None outside."""
-        height, width = self.camera.size
         columns, rows = pixels[:, 0].tolist(), pixels[:, 1].tolist()
-        top, left = max(floor(min(rows)), 0), max(floor(min(columns)), 0)
-        bottom, right = min(ceil(max(rows)) + 1, height), min(ceil(max(columns)) + 1, width)
+        return self.window(min(rows), max(rows), min(columns), max(columns))
+
+    def window(
+        self, high: float, low: float, first: float, last: float
+    ) -> tuple[int, int, int, int] | None:
+        """Rows and columns (top, bottom, left, right) of a box in pixels, None outside."""
+        height, width = self.camera.size
+        top, left = max(floor(high), 0), max(floor(first), 0)
+        bottom, right = min(ceil(low) + 1, height), min(ceil(last) + 1, width)
         return (top, bottom, left, right) if top < bottom and left < right else None
 
-    def paste(self, picture: np.ndarray, mask: np.ndarray, top: int, left: int, plane: int) -> None:
+    def paste(
+        self, picture: np.ndarray, mask: np.ndarray, top: int, left: int, plane: int
+    ) -> None:
         """Copy the picture (h, w, 3) where the mask (h, w) is set, at a place inside the image."""
         rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
         cv2.copyTo(picture, mask, self.rgb[rows, columns])

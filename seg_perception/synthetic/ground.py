@@ -118,7 +118,10 @@ def _paint_wear(block: _Block) -> None:
         pixels = np.column_stack([(HALF_WIDTH_M - path[:, 0]) / texel, path[:, 1] / texel])
         cv2.polylines(block.rgb, [np.rint(pixels).astype(np.int32)], False, (52, 52, 52), 1)
     for _ in range(rng.integers(1, 4)):
-        spot = (round((HALF_WIDTH_M - rng.uniform(*kerbs)) / texel), round(rng.uniform(3, BLOCK_M - 3) / texel))
+        spot = (
+            round((HALF_WIDTH_M - rng.uniform(*kerbs)) / texel),
+            round(rng.uniform(3, BLOCK_M - 3) / texel),
+        )
         cv2.circle(block.rgb, spot, round(0.33 / texel), (58, 56, 54), -1)
         cv2.circle(block.rgb, spot, round(0.36 / texel), (96, 94, 92), 1)
 
@@ -147,7 +150,9 @@ def _paint_marks(block: _Block) -> None:
         block.mark((start - 0.72, start - 0.4), reach, white)
 
 
-def _without(cuts: list[tuple[float, float]], piece: tuple[float, float]) -> list[tuple[float, float]]:
+def _without(
+    cuts: list[tuple[float, float]], piece: tuple[float, float]
+) -> list[tuple[float, float]]:
     pieces = [piece]
     for start, end in cuts:
         split = [((a, min(b, start)), (max(a, end), b)) for a, b in pieces]

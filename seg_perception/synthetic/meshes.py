@@ -96,14 +96,14 @@ def _patch(quad: np.ndarray, u: tuple[float, float], v: tuple[float, float]) -> 
     """A part of a quad (left low, right low, right high, left high) by shares across and up."""
     low, high = quad[1] - quad[0], quad[2] - quad[3]
     corners = [(u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1])]
-    return np.array(
-        [(quad[0] + low * a) * (1 - b) + (quad[3] + high * a) * b for a, b in corners]
-    )
+    return np.array([(quad[0] + low * a) * (1 - b) + (quad[3] + high * a) * b for a, b in corners])
 
 
 def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
     """Rear, lid, rear window, roof, windscreen, bonnet and front."""
-    quads = [np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)]
+    quads = [
+        np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)
+    ]
     quads[4], quads[5], quads[6] = (quads[i][[3, 2, 1, 0]] for i in (4, 5, 6))
     glass = [((0.05, 0.95), (0.07, 0.93), 'glass'), ((0.05, 0.95), (0.55, 0.93), 'gleam')]
     middle = [((0.08, 0.92), (0.15, 0.85), 'sheen')]

@@ -141,7 +141,10 @@ def _torso(
     figure.shape(outline, looks.top)
     for sign in (-1, 1):
         start = (0.0 if sideways else sign * reach * 0.95, shoulder * scale * 0.97)
-        hand = (start[0] - sign * swing * 0.9 * scale + (0 if sideways else sign * 0.05), 0.82 * scale)
+        hand = (
+            start[0] - sign * swing * 0.9 * scale + (0 if sideways else sign * 0.05),
+            0.82 * scale,
+        )
         elbow = ((start[0] + hand[0]) / 2, 1.12 * scale)
         figure.limb([start, elbow, hand], 0.085 * looks.width * scale, looks.top * 0.86)
         figure.disc(*hand, (0.045 * scale, 0.05 * scale), looks.skin)
@@ -164,21 +167,32 @@ def cyclist(rng: Rng, looks: Looks, phase: int, frame: np.ndarray) -> tuple[Spri
         knee = (sign * 0.15, 0.66 + drop)
         rider.limb([(sign * 0.10, 0.98), knee, (sign * 0.11, 0.3 + drop)], 0.13, looks.legs)
         rider.limb([(sign * 0.11, 0.28 + drop), (sign * 0.13, 0.26 + drop)], 0.08, looks.shoes)
-        rider.limb([(sign * 0.2, 1.42), (sign * 0.3, 1.22), (sign * 0.26, 1.05)], 0.09, looks.top * 0.85)
-    rider.shape([(-0.16, 0.92), (0.16, 0.92), (0.22, 1.38), (0.12, 1.5), (-0.12, 1.5), (-0.22, 1.38)], looks.top)
+        rider.limb(
+            [(sign * 0.2, 1.42), (sign * 0.3, 1.22), (sign * 0.26, 1.05)], 0.09, looks.top * 0.85
+        )
+    rider.shape(
+        [(-0.16, 0.92), (0.16, 0.92), (0.22, 1.38), (0.12, 1.5), (-0.12, 1.5), (-0.22, 1.38)],
+        looks.top,
+    )
     rider.disc(0, 1.64, (0.09, 0.12), looks.skin)
     rider.disc(0, 1.69, (0.105, 0.09), looks.hair if looks.bag else frame)
     return bicycle.finish(rng), rider.finish(rng)
 
 
-def cyclist_sideways(rng: Rng, looks: Looks, phase: int, frame: np.ndarray) -> tuple[Sprite, Sprite]:
+def cyclist_sideways(
+    rng: Rng, looks: Looks, phase: int, frame: np.ndarray
+) -> tuple[Sprite, Sprite]:
     """Bicycle and rider, seen from the side."""
     dark = np.array([28.0, 28.0, 30.0])
     bicycle, rider = _Figure(1.9, 1.85), _Figure(1.9, 1.85)
     for x in (-0.52, 0.52):
-        ring = [(x + 0.32 * np.cos(a), 0.35 + 0.32 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 20)]
+        ring = [
+            (x + 0.32 * np.cos(a), 0.35 + 0.32 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 20)
+        ]
         bicycle.limb(ring, 0.05, dark)
-    bicycle.limb([(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)], 0.05, frame)
+    bicycle.limb(
+        [(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)], 0.05, frame
+    )
     bicycle.limb([(0.52, 0.35), (0.38, 0.95), (0.5, 1.02)], 0.045, frame)
     angle = 2 * np.pi * phase / PHASES
     for turn in (0.0, np.pi):

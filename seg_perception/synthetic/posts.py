@@ -16,7 +16,7 @@ from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.view import Glow, View
 
-_TOWARDS = np.array([-0.6, 0.0, 0.5])
+_TOWARDS = (-0.6, 0.0, 0.5)
 _METAL: Rgb = (96.0, 100.0, 102.0)
 _BRIGHT_METAL: Rgb = (150.0, 154.0, 156.0)
 _LAMP_LIGHT: Rgb = (255.0, 206.0, 130.0)
@@ -58,9 +58,9 @@ def _sprite(
 ) -> None:
     depth = float(foot[2])
     px = view.camera.focal_px / depth * scale
-    x, y = view.canvas.project(foot[None])[0].tolist()
+    x, y = view.canvas.project_one(foot)
     width, height = art.width_m * px, art.height_m * px
-    region = view.canvas.region(np.array([[x - width / 2, y - height], [x + width / 2, y]]))
+    region = view.canvas.window(y - height, y, x - width / 2, x + width / 2)
     if region is None or height < 2:
         return
     top, bottom, left, right = region
@@ -69,12 +69,10 @@ def _sprite(
     sx, sy = width / rgba.shape[1], height / rgba.shape[0]
     start, turn = (x + width / 2, -sx) if flip else (x - width / 2, sx)
     # The last row of the picture ends at the foot; texel centres are at half steps.
-    warp = np.array(
-        [[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]]
-    )
+    warp = np.array([[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]])
     patch = cv2.warpAffine(rgba, warp, (right - left, bottom - top))
     mask = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
-    light = view.light.matrix(view.light.on(_TOWARDS), depth)
+    light = view.light.matrix(view.lit(_TOWARDS), depth)
     picture = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
     view.canvas.paste(picture, mask, top, left, view.canvas.upright(surface, depth))
 
@@ -100,16 +98,17 @@ class _Post:
     def __init__(self, view: View, foot: np.ndarray) -> None:
         self.view, self.depth_m = view, float(foot[2])
         self.px = view.camera.focal_px / self.depth_m
-        self.base = view.canvas.project(foot[None])[0]
-        self.light: list[float] = view.light.on(_TOWARDS).tolist()
+        self.column, self.row = view.canvas.project_one(foot)
+        self.light: list[float] = view.lit(_TOWARDS).tolist()
         self.plane = 0
 
     def at(self, x: float, z: float) -> np.ndarray:
-        return np.asarray(self.base + (x * self.px, -z * self.px))
+        return np.array([self.column + x * self.px, self.row - z * self.px])
 
     def _corners(self, x: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
-        corners = np.array([[x[0], z[0]], [x[1], z[0]], [x[1], z[1]], [x[0], z[1]]])
-        return np.asarray(corners * (self.px, -self.px) + self.base)
+        left, right = self.column + x[0] * self.px, self.column + x[1] * self.px
+        low, high = self.row - z[0] * self.px, self.row - z[1] * self.px
+        return np.array([[left, low], [right, low], [right, high], [left, high]])
 
     def seen(self, colour: Rgb) -> Rgb:
         return self.view.seen(colour, self.light, self.depth_m)
@@ -148,7 +147,7 @@ def _draw_arm(post: _Post, thing: Thing) -> None:
     post.box((min(0.0, reach), max(0.0, reach)), (top - 0.1, top), _METAL)
     post.box((reach - 0.35, reach + 0.35), (top - 0.08, top + 0.1), _METAL)
     if post.view.light.lamps:
-        post.glow(reach, top - 0.02, 1.1, _LAMP_LIGHT)
+        post.glow(reach, top - 0.02, 0.7, _LAMP_LIGHT)
 
 
 def _draw_sign(post: _Post, thing: Thing) -> None:

@@ -19,12 +19,19 @@ from seg_perception.synthetic.shadows import shadow_mask
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.vehicles import draw_vehicle
 from seg_perception.synthetic.view import NEAREST_M, Glow, View
-from seg_perception.synthetic.walls import STRIPS, draw_building, draw_strip
+from seg_perception.synthetic.walls import (
+    STRIPS,
+    Building,
+    Horizon,
+    draw_building,
+    draw_strip,
+    feet_of_walls,
+    plan_building,
+)
 from seg_perception.synthetic.weather import Lens
 
 _GROUND = (Surface.ROAD, Surface.MARKING, Surface.PAVEMENT, Surface.TERRAIN)
 _SPRITES = {'tree': draw_tree, 'person': draw_person, 'cyclist': draw_cyclist}
-_WIDEST_M = 6.0  # half the width of the widest thing with one foot
 _SMALLEST_PX = 2.0
 
 
@@ -103,25 +110,44 @@ def _draw_things(view: View, assets: Assets, things: Sequence[Thing]) -> None:
     along = np.array([thing.along_m for thing in things])
     left = np.array([thing.left_m for thing in things])
     feet = view.camera_points(along, left, np.zeros(len(things)))
-    ends = along + [thing.length_m for thing in things]
-    for number in np.argsort(-ends, kind='stable').tolist():
+    order = np.argsort(along + [thing.length_m for thing in things], kind='stable').tolist()
+    horizon = Horizon(view.camera.size)
+    flat = [thing for thing in things if thing.length_m]
+    walls = dict(zip(map(id, flat), feet_of_walls(view, flat), strict=True))
+    jobs: list[tuple[Thing | Building, np.ndarray]] = []
+    for number in order:  # near ones first, to find what they hide
         thing, foot = things[number], feet[number]
         if thing.kind == 'building':
-            draw_building(view, assets, thing)
-        elif thing.kind in STRIPS:
-            draw_strip(view, assets, thing)
-        elif thing.kind in VEHICLES:
-            draw_vehicle(view, thing, foot)
-        elif _in_sight(view, thing, foot):
-            _draw_standing(view, assets, thing, foot)
+            jobs.append((plan_building(view, thing, walls[id(thing)], horizon), foot))
+        elif thing.length_m:
+            jobs.append((thing, walls[id(thing)]))
+        elif thing.kind in VEHICLES or _in_sight(view, thing, foot, horizon):
+            jobs.append((thing, foot))
+    for job, feet_m in reversed(jobs):
+        _draw_one(view, assets, job, feet_m)
 
 
-def _in_sight(view: View, thing: Thing, foot: np.ndarray) -> bool:
-    x, _, z = foot.tolist()
+def _draw_one(view: View, assets: Assets, job: Thing | Building, feet: np.ndarray) -> None:
+    if isinstance(job, Building):
+        draw_building(view, assets, job)
+    elif job.kind in STRIPS:
+        draw_strip(view, assets, job, feet)
+    elif job.kind in VEHICLES:
+        draw_vehicle(view, job, feet)
+    else:
+        _draw_standing(view, assets, job, feet)
+
+
+def _in_sight(view: View, thing: Thing, foot: np.ndarray, horizon: Horizon) -> bool:
+    z = float(foot[2])
     if z < NEAREST_M:
         return False
-    size_px = (thing.height_m or 1.7) * view.camera.focal_px / z
-    return abs(x) < z * view.half_width + _WIDEST_M and size_px > _SMALLEST_PX
+    px, height_m = view.camera.focal_px / z, thing.height_m or 1.9
+    if height_m * px < _SMALLEST_PX:
+        return False
+    column, row = view.canvas.project_one(foot)
+    reach = max(2.0, 0.5 * height_m) * px
+    return horizon.shows(column - reach, column + reach, row - 1.1 * height_m * px)
 
 
 def _draw_standing(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:

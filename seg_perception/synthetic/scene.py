@@ -19,7 +19,7 @@ from seg_perception.synthetic.layout import BLOCK_M, Profile
 from seg_perception.synthetic.meshes import VEHICLES
 from seg_perception.synthetic.textures import Rng
 
-SIGHT_M = 190.0
+SIGHT_M = 160.0
 BEHIND_M = 12.0
 PARKED = 1  # variant of a vehicle that stands with its lamps off
 FACADES = 8
@@ -75,13 +75,19 @@ class Scene:
         self.speed_mps = float(rng.uniform(5, 12))
         self.surge = (float(rng.uniform(0, 4)), float(rng.uniform(4, 9)), float(rng.uniform(0, 6)))
         self.lane = int(rng.integers(profile.lanes))
-        self.sides = [str(rng.choice(['city', 'suburb', 'park'], p=[0.5, 0.33, 0.17])) for _ in '12']
+        self.sides = [
+            str(rng.choice(['city', 'suburb', 'park'], p=[0.5, 0.33, 0.17])) for _ in '12'
+        ]
         self.storeys = rng.integers(2, 6, 2)
         self.planting = rng.random(2)
         self.parking = rng.uniform(0.2, 0.9, 2)
         self.traffic = self._plan_traffic(rng)
         self.lead = rng.random() < 0.65
-        self.lead_gap = (float(rng.uniform(14, 34)), float(rng.uniform(1, 6)), float(rng.uniform(0, 6)))
+        self.lead_gap = (
+            float(rng.uniform(14, 34)),
+            float(rng.uniform(1, 6)),
+            float(rng.uniform(0, 6)),
+        )
         self.block = lru_cache(maxsize=64)(self._plan_block)
 
     def centre_m(self, along: np.ndarray | float) -> np.ndarray:
@@ -149,7 +155,11 @@ class Scene:
         kind, colour = _car(rng) if traffic.kind == 'car' else (traffic.kind, (0, 0, 0))
         steps = abs(traffic.speed_mps) * time_s / (0.22 if kind == 'person' else 0.5)
         variant = int(rng.integers(PEOPLE if kind == 'person' else CYCLISTS))
-        turn = traffic.turn_rad if traffic.kind == 'car' else (0.0 if traffic.speed_mps > 0 else np.pi)
+        turn = (
+            traffic.turn_rad
+            if traffic.kind == 'car'
+            else (0.0 if traffic.speed_mps > 0 else np.pi)
+        )
         return Thing(kind, along - BEHIND_M + place, traffic.left_m, variant, turn_rad=turn,
                      speed_mps=traffic.speed_mps, phase=int(steps + traffic.start_m), track=traffic.track,
                      colour=colour)  # fmt: skip
@@ -162,13 +172,19 @@ class Scene:
             rng = np.random.default_rng([self.seed, 5, block % 1_000_003])
             for i in range(rng.integers(0, 3)):
                 place = self.profile.crossing_m or (20.0, 24.0)
-                along = block * BLOCK_M + rng.uniform(*place) + (0 if rng.random() < 0.7 else rng.uniform(3, 25))
+                along = (
+                    block * BLOCK_M
+                    + rng.uniform(*place)
+                    + (0 if rng.random() < 0.7 else rng.uniform(3, 25))
+                )
                 speed, pause = rng.uniform(1.0, 1.8), rng.uniform(4, 20)
                 walked = (time_s * speed + rng.uniform(0, 60)) % (width + pause) - 0.3
                 sign = 1 if rng.random() < 0.5 else -1
                 variant = int(rng.integers(PEOPLE))
                 if walked < width - 0.6:
-                    left = sign * (self.profile.front_m(0 if sign > 0 else 1) - 0.3 - max(walked, 0.0))
+                    left = sign * (
+                        self.profile.front_m(0 if sign > 0 else 1) - 0.3 - max(walked, 0.0)
+                    )
                     things.append(Thing('person', along, left, variant, turn_rad=-sign * np.pi / 2,
                                         phase=int(walked / 0.22), track=400 + block % 1000 * 8 + i))  # fmt: skip
         return things
@@ -216,7 +232,9 @@ class Scene:
                 for piece in np.arange(first, end - 1.5, 4.0):
                     if border != 'none' and rng.random() < 0.92:
                         length = float(min(4.0, end - piece))
-                        things.append(Thing(border, float(piece), sign * (front + 0.2), side, length, height))
+                        things.append(
+                            Thing(border, float(piece), sign * (front + 0.2), side, length, height)
+                        )
             for _ in range({'city': 0, 'suburb': 3, 'park': 10}[kind]):
                 left = sign * (front + rng.uniform(1.5, 3.2 if kind == 'suburb' else 13))
                 things.append(_tree(rng, rng.uniform(first, end), left, rng.uniform(4, 11)))
@@ -227,15 +245,33 @@ class Scene:
         edge = sign * (profile.kerb_m(side) + 0.55)
         things = []
         for along in np.arange(4.0, BLOCK_M, 27.0):
-            things.append(Thing('lamp', start + along + rng.uniform(-2, 2), edge, side, height_m=rng.uniform(5.5, 8)))
+            things.append(
+                Thing(
+                    'lamp',
+                    start + along + rng.uniform(-2, 2),
+                    edge,
+                    side,
+                    height_m=rng.uniform(5.5, 8),
+                )
+            )
         planted = self.planting[side] < 0.55
         for along in np.arange(2.0, BLOCK_M, 9.0 + 8 * self.planting[side]):
             if planted and rng.random() < 0.8 and self._clear(along):
-                things.append(_tree(rng, start + along + rng.uniform(-1, 1), edge, rng.uniform(4, 9)))
+                things.append(
+                    _tree(rng, start + along + rng.uniform(-1, 1), edge, rng.uniform(4, 9))
+                )
         for _ in range(rng.integers(1, 5)):
             along = rng.uniform(0, BLOCK_M)
             if self._clear(along):
-                things.append(Thing('sign', start + along, edge * 1.02, int(rng.integers(6)), height_m=rng.uniform(2.1, 2.9)))
+                things.append(
+                    Thing(
+                        'sign',
+                        start + along,
+                        edge * 1.02,
+                        int(rng.integers(6)),
+                        height_m=rng.uniform(2.1, 2.9),
+                    )
+                )
         for _ in range(rng.integers(0, 4)):
             things.append(Thing('bollard', start + rng.uniform(0, BLOCK_M), edge, height_m=1.0))
         if profile.junction_m is not None and (side == 0) == profile.drives_left:
@@ -257,9 +293,17 @@ class Scene:
         for along in np.arange(3.0, BLOCK_M - 2.0, 5.9):
             crossing = profile.crossing_m
             blocked = crossing is not None and crossing[0] - 3 < along < crossing[1] + 3
-            if rng.random() < self.parking[side] and self._clear(along - 2.5) and self._clear(along + 2.5) and not blocked:
+            if (
+                rng.random() < self.parking[side]
+                and self._clear(along - 2.5)
+                and self._clear(along + 2.5)
+                and not blocked
+            ):
                 kind, colour = _car(rng, big=False)
-                place, offset = start + along + rng.uniform(-0.4, 0.4), left + rng.uniform(-0.1, 0.1)
+                place, offset = (
+                    start + along + rng.uniform(-0.4, 0.4),
+                    left + rng.uniform(-0.1, 0.1),
+                )
                 turn = (0.0 if forward else np.pi) + rng.normal(0, 0.02)
                 things.append(Thing(kind, place, offset, PARKED, turn_rad=turn, colour=colour))
         return things
@@ -274,7 +318,9 @@ def _car(rng: Rng, big: bool = True) -> tuple[str, tuple[int, int, int]]:
 
 
 def _tree(rng: Rng, along: float, left: float, height: float) -> Thing:
-    return Thing('tree', float(along), float(left), int(rng.integers(TREES)), height_m=float(height))
+    return Thing(
+        'tree', float(along), float(left), int(rng.integers(TREES)), height_m=float(height)
+    )
 
 
 def _tracked(thing: Thing, track: int) -> Thing:

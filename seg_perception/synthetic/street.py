@@ -16,9 +16,9 @@ import numpy as np
 
 from seg_perception.core.classes import CAMVID_11, ClassTable
 from seg_perception.core.errors import ImageError, ParameterError
+from seg_perception.synthetic.assets import paint_assets
 from seg_perception.synthetic.camera import SyntheticCamera
 from seg_perception.synthetic.canvas import Canvas, depth_of
-from seg_perception.synthetic.assets import paint_assets
 from seg_perception.synthetic.ground import FAR_M, Ground
 from seg_perception.synthetic.layout import TEXEL_M, random_profile
 from seg_perception.synthetic.meshes import VEHICLES, vehicle
@@ -121,7 +121,11 @@ class Street:
         x, y, heading = self._pose(time_s)
         height, width = self.size
         intrinsics = np.array(
-            [[self.focal_px, 0, (width - 1) / 2], [0, self.focal_px, (height - 1) / 2], [0, 0, 1.0]]
+            [
+                [self.focal_px, 0, (width - 1) / 2],
+                [0, self.focal_px, (height - 1) / 2],
+                [0, 0, 1.0],
+            ]
         )
         pitch = self.pitch_rad + 0.0025 * np.sin(time_s * 5.1) + 0.0015 * np.sin(time_s * 11.3)
         camera = SyntheticCamera(intrinsics, self.size, self.height_m, float(pitch), np.eye(4))

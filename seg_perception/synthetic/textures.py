@@ -84,9 +84,7 @@ def facade(rng: Rng, px_per_m: float, storeys: int, bays: int) -> Facade:
         else:
             _windows(rng, wall[rows], lit[rows], bay, str(style))
     _cornice(rng, wall, lit, px_per_m)
-    return Facade(
-        pyramid(wall), pyramid(lit), px_per_m, size[1] / px_per_m, size[0] / px_per_m
-    )
+    return Facade(pyramid(wall), pyramid(lit), px_per_m, size[1] / px_per_m, size[0] / px_per_m)
 
 
 def _wall(rng: Rng, style: str, size: tuple[int, int], px_per_m: float) -> np.ndarray:
@@ -143,7 +141,9 @@ def _windows(rng: Rng, wall: np.ndarray, lit: np.ndarray, bay: int, style: str) 
         pane[edge : 2 * edge, edge:-edge] *= 0.5  # the lintel's shadow
         wall[y0:y1, left + x0 : left + x1] = pane
         warm = np.array([255, 214, 140]) * rng.uniform(0.6, 1.0) if rng.random() < 0.35 else 0.0
-        lit[y0:y1, left + x0 : left + x1] = np.clip(pane * (0.25 if np.any(warm) else 0.5) + warm * 0.75, 0, 255)
+        lit[y0:y1, left + x0 : left + x1] = np.clip(
+            pane * (0.25 if np.any(warm) else 0.5) + warm * 0.75, 0, 255
+        )
         sill = slice(y1, min(storey, y1 + edge))
         wall[sill, left + x0 - edge : left + x1 + edge] = 200
 
@@ -171,7 +171,13 @@ def _shop(rng: Rng, wall: np.ndarray, lit: np.ndarray, px_per_m: float) -> None:
         y = (board[0] + board[1]) // 2
         for x in range(part.start + 4, part.stop - 6, max(3, round(0.3 * px_per_m))):
             if rng.random() < 0.8:
-                cv2.rectangle(wall, (x, y - 2), (x + max(1, round(0.12 * px_per_m)), y + 2), letters.tolist(), -1)
+                cv2.rectangle(
+                    wall,
+                    (x, y - 2),
+                    (x + max(1, round(0.12 * px_per_m)), y + 2),
+                    letters.tolist(),
+                    -1,
+                )
         left = right
 
 
@@ -229,7 +235,9 @@ def _trunk(rng: Rng, picture: np.ndarray, mask: np.ndarray, crown_bottom: float)
     trunk = np.zeros_like(mask)
     cv2.fillConvexPoly(trunk, np.rint(outline).astype(np.int32), 255)
     trunk[mask > 0] = 0
-    bark = shade(np.array([88, 74, 60], np.float32), 1 + 0.3 * fractal(rng, mask.shape, height / 40))
+    bark = shade(
+        np.array([88, 74, 60], np.float32), 1 + 0.3 * fractal(rng, mask.shape, height / 40)
+    )
     cv2.copyTo(bark, trunk, picture)
     mask |= trunk
 

@@ -39,6 +39,7 @@ class View:
     scene: Scene
     pose: tuple[float, float, float]  # world X and Y in metres, heading in radians
     glows: list[Glow] = field(default_factory=list)
+    lights: dict[tuple[float, float, float], np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def haze(self) -> Rgb:
@@ -66,9 +67,15 @@ class View:
         cos, sin = np.cos(heading), np.sin(heading)
         return np.stack([dx * cos + dy * sin, dy * cos - dx * sin], axis=1)
 
-    def turned(self, normal: np.ndarray) -> np.ndarray:
+    def lit(self, normal: tuple[float, float, float]) -> np.ndarray:
+        """Light on a surface with a normal in the world frame, factor per channel."""
+        if normal not in self.lights:
+            self.lights[normal] = self.light.on(np.array(normal))
+        return self.lights[normal]
+
+    def turned(self, normal: tuple[float, float, float]) -> np.ndarray:
         """A direction (3,) of the world in the vehicle frame."""
-        x, y, z = normal.tolist()
+        x, y, z = normal
         cos, sin = np.cos(self.pose[2]), np.sin(self.pose[2])
         return np.array([x * cos + y * sin, y * cos - x * sin, z])
 

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
 import cv2
 import numpy as np
 
 from seg_perception.synthetic.assets import Assets
-from seg_perception.synthetic.canvas import clip_near
+from seg_perception.synthetic.canvas import clip_near, to_fixed
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.textures import Facade
@@ -18,28 +22,107 @@ STRIPS = {
     'fence': Surface.FENCE, 'rail': Surface.FENCE, 'wall': Surface.WALL, 'hedge': Surface.TREE,
 }  # fmt: skip
 _STOREY_M = 3.0
-_TOWARDS = np.array([-1.0, 0.0, 0.0])
+_TOWARDS = (-1.0, 0.0, 0.0)
+Normal = tuple[float, float, float]
 _SLATES = ((112.0, 74.0, 62.0), (84.0, 82.0, 86.0), (96.0, 70.0, 58.0), (70.0, 72.0, 78.0))
 
 
-def draw_building(view: View, assets: Assets, thing: Thing) -> None:
-    """Roof where there is one, the gable that faces the camera, the front."""
-    art = assets.facades[thing.variant]
-    side = float(np.sign(thing.left_m))
-    start, end = thing.along_m, thing.along_m + thing.length_m
-    front, back = thing.left_m, thing.left_m + side * building_depth_m(thing)
-    pitched = _is_house(thing) and thing.variant % 3 != 0
-    if pitched:
-        _draw_roof(view, thing, front, back)
-    corners = ((start, back), (start, front), (end, front))
-    gable, face = corners[:2], corners[1:]
-    if side < 0:
-        gable, face = gable[::-1], face
-    else:
-        face = face[::-1]
+class Horizon:
+    """Row above which each image column is still free, met from near to far."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.height, self.width = size
+        self.rows = np.full(size[1], float(size[0]))
+
+    def shows(self, left: float, right: float, top: float) -> bool:
+        """Whether something as high as a row between two columns can be seen."""
+        first, last = max(0, floor(left)), min(self.width, ceil(right) + 1)
+        return first < last and top < float(self.rows[first:last].max())
+
+    def add(self, wall: Wall) -> tuple[int, int] | None:
+        """Columns of a wall that can be seen, and hide what is behind it; None if nothing."""
+        (x0, y0), (x1, y1) = wall.pixels[:2].tolist()
+        first, last = max(0, floor(x0)), min(self.width, ceil(x1) + 1)
+        if first >= last:
+            return None
+        columns = np.arange(first, last)
+        tops = y0 + (columns - x0) * ((y1 - y0) / (x1 - x0))
+        part = self.rows[first:last]
+        seen = np.flatnonzero(tops < part + 1)
+        # The first and last column may be covered in part only.
+        np.minimum(part[1:-1], tops[1:-1] + 1, out=part[1:-1])
+        if len(seen) == 0:
+            return None
+        return first + int(seen[0]), first + int(seen[-1]) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Wall:
+    """An upright wall before the camera."""
+
+    corners: np.ndarray  # (4, 3) camera points: high left, high right, low right, low left
+    pixels: np.ndarray  # (4, 2)
+    shares: tuple[float, float]  # of its length that lie before the camera
+    extent_m: tuple[float, float]  # whole length and height
+    normal: Normal
+
+
+@dataclass(frozen=True, eq=False)
+class Building:
+    """Walls of a building that can be seen, with their columns, the gable first."""
+
+    thing: Thing
+    walls: list[tuple[Wall, tuple[int, int]]]
+
+
+def feet_of_walls(view: View, things: Sequence[Thing]) -> np.ndarray:
+    """Start at the back, start and end at the front of things, camera points (N, 3, 3)."""
+    along = np.array([[t.along_m, t.along_m, t.along_m + t.length_m] for t in things])
+    depth = [np.copysign(building_depth_m(t), t.left_m) for t in things]
+    front = np.array([thing.left_m for thing in things])
+    left = np.stack([front + depth, front, front], axis=1)
+    points = view.camera_points(along.ravel(), left.ravel(), np.zeros(along.size))
+    return points.reshape(-1, 3, 3)
+
+
+def plan_building(view: View, thing: Thing, feet: np.ndarray, horizon: Horizon) -> Building:
+    """
+    Find what can be seen of a building, given what is nearer.
+
+    :param feet: camera points (3, 3) of ``feet_of_walls``.
+    """
+    right = thing.left_m < 0
+    front = feet[1:] if right else feet[:0:-1]
+    depth, height = building_depth_m(thing), thing.height_m
+    walls = [_wall(view, front, (thing.length_m, height), (0.0, 1.0 if right else -1.0, 0.0))]
     if thing.gable:
-        _draw_wall(view, art, gable, thing.height_m, _TOWARDS)
-    _draw_wall(view, art, face, thing.height_m, np.array([0.0, -side, 0.0]))
+        walls.append(_wall(view, feet[1::-1] if right else feet[:2], (depth, height), _TOWARDS))
+    seen = [(wall, horizon.add(wall)) for wall in walls if wall is not None]
+    return Building(thing, [(wall, columns) for wall, columns in seen[::-1] if columns])
+
+
+def _wall(
+    view: View, foot: np.ndarray, extent_m: tuple[float, float], normal: Normal
+) -> Wall | None:
+    """A wall on two camera points (2, 3), the one seen on the left first; None if unseen."""
+    shape = _standing(view, foot, extent_m[1])
+    if shape is None:
+        return None
+    corners, shares = shape
+    pixels = view.canvas.project(corners)
+    if pixels[1, 0] - pixels[0, 0] < 0.5:
+        return None  # seen from behind or edge-on
+    return Wall(corners, pixels, shares, extent_m, normal)
+
+
+def draw_building(view: View, assets: Assets, building: Building) -> None:
+    """Roof where there is one, the gable that faces the camera, the front."""
+    thing = building.thing
+    if _is_house(thing) and thing.variant % 3 != 0:
+        side = float(np.sign(thing.left_m))
+        _draw_roof(view, thing, thing.left_m, thing.left_m + side * building_depth_m(thing))
+    for wall, columns in building.walls:
+        _draw_wall(view, assets.facades[thing.variant], wall, columns)
 
 
 def _is_house(thing: Thing) -> bool:
@@ -57,14 +140,14 @@ def _draw_roof(view: View, thing: Thing, front: float, back: float) -> None:
     slope = [(start - 0.2, front, eaves), (end, front, eaves), (end, middle, ridge),
              (start - 0.2, middle, ridge)]  # fmt: skip
     gable = [(start, front, eaves), (start, back, eaves), (start, middle, ridge)]
-    normal = np.array([0.0, -np.sign(front) * 0.5, 0.87])
+    normal = (0.0, -float(np.sign(front)) * 0.5, 0.87)
     _draw_flat(view, gable, (158.0, 146.0, 134.0), _TOWARDS)
     _draw_flat(view, slope, _SLATES[thing.track % 4], normal)
 
 
 def _draw_flat(
     view: View, corners: list[tuple[float, float, float]], colour: tuple[float, float, float],
-    normal: np.ndarray,
+    normal: Normal,
 ) -> None:  # fmt: skip
     whole = view.camera_points(*np.array(corners).T)
     facing = view.camera.T_camera_vehicle[:3, :3] @ view.turned(normal)
@@ -72,90 +155,79 @@ def _draw_flat(
     if facing @ whole[0] >= 0 or len(points) < 3:
         return
     plane = view.canvas.plane_through(Surface.BUILDING, points)
-    lit = view.seen(colour, view.light.on(normal), float(points[:, 2].mean()))
+    lit = view.seen(colour, view.lit(normal).tolist(), float(points[:, 2].mean()))
     view.canvas.fill(view.canvas.project(points), lit, plane)
 
 
-def _draw_wall(
-    view: View, art: Facade, ends: tuple[tuple[float, float], ...], height: float,
-    normal: np.ndarray,
-) -> None:  # fmt: skip
-    """A textured wall between two (along, left) ends, the one seen on the left first."""
-    along, left = np.array(ends).T
-    shape = _standing(view, along, left, height)
-    if shape is None:
-        return
-    corners, shares = shape
-    pixels = view.canvas.project(corners)
-    if pixels[1, 0] - pixels[0, 0] < 0.5:
-        return  # seen from behind or edge-on
-    region = view.canvas.region(pixels)
+def _draw_wall(view: View, art: Facade, wall: Wall, columns: tuple[int, int]) -> None:
+    """A textured wall, as far as it can be seen."""
+    region = view.canvas.region(wall.pixels)
     if region is None:
         return
-    length = float(np.hypot(along[1] - along[0], left[1] - left[0]))
-    texture, warp = _hang(view, art, corners, pixels, (length, height), shares)
     top, bottom, first, last = region
+    first, last = max(first, columns[0]), min(last, columns[1])
+    if first >= last:
+        return
+    texture, warp = _hang(view, art, wall)
     shift = np.array([[1.0, 0, -first], [0, 1, -top], [0, 0, 1]])
     size = (last - first, bottom - top)
     patch = cv2.warpPerspective(texture, shift @ warp, size, borderMode=cv2.BORDER_REPLICATE)
-    depth = float(corners[:, 2].mean())
-    patch = cv2.transform(patch, view.light.matrix(_wall_light(view, normal), depth))
+    depth = float(wall.corners[:, 2].mean())
+    patch = cv2.transform(patch, view.light.matrix(_wall_light(view, wall.normal), depth))
     mask = np.zeros(size[::-1], np.uint8)
-    fixed = np.rint((pixels - (first, top)) * 16).astype(np.int32)
+    fixed = to_fixed(wall.pixels - (first, top))
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_8, 4)
-    plane = view.canvas.plane_through(Surface.BUILDING, corners)
+    plane = view.canvas.plane_through(Surface.BUILDING, wall.corners)
     view.canvas.paste(patch, mask, top, first, plane)
 
 
 def _standing(
-    view: View, along: np.ndarray, left: np.ndarray, height: float
+    view: View, foot: np.ndarray, height_m: float
 ) -> tuple[np.ndarray, tuple[float, float]] | None:
-    """Corners (4, 3) of an upright wall before the camera and the shares of its length kept."""
-    points = view.camera_points(
-        np.tile(along, 2), np.tile(left, 2), np.array([height, height, 0, 0])
-    )
-    near = np.minimum(points[:2, 2], points[2:, 2])
-    if near.max() <= NEAREST_M:
+    """Corners (4, 3) of a wall on two feet (2, 3), and the shares of its length kept."""
+    points = np.empty((4, 3))
+    points[2:] = foot
+    points[:2] = foot + view.camera.T_camera_vehicle[:3, 2] * height_m
+    z = points[:, 2].tolist()
+    near, shares = (min(z[0], z[2]), min(z[1], z[3])), [0.0, 1.0]
+    if max(near) <= NEAREST_M:
         return None
-    shares = [0.0, 1.0]
     for i in (0, 1):
         if near[i] < NEAREST_M:
-            cut = float((NEAREST_M - near[i]) / (near[1 - i] - near[i]))
+            cut = (NEAREST_M - near[i]) / (near[1 - i] - near[i])
             shares[i] = abs(i - cut)
             points[i::2] += cut * (points[1 - i :: 2] - points[i::2])
     return points[[0, 1, 3, 2]], (shares[0], shares[1])
 
 
-def _hang(
-    view: View, art: Facade, corners: np.ndarray, pixels: np.ndarray,
-    extent_m: tuple[float, float], shares: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def _hang(view: View, art: Facade, wall: Wall) -> tuple[np.ndarray, np.ndarray]:
     """The level of the facade to use and its perspective into the image."""
     levels = art.lit if view.light.weather == 'night' else art.levels
-    scale = view.camera.focal_px / float(corners[:, 2].mean()) / art.px_per_m
+    scale = view.camera.focal_px / float(wall.corners[:, 2].mean()) / art.px_per_m
     number = int(np.clip(np.floor(-np.log2(max(scale, 1e-6)) + 0.5), 0, len(levels) - 1))
     texture = levels[number]
     texel = texture.shape[1] / art.width_m, texture.shape[0] / art.height_m
-    stretch = min(1.0, art.width_m / extent_m[0])
-    u0, u1 = (share * extent_m[0] * stretch * texel[0] for share in shares)
+    length, height = min(wall.extent_m[0], art.width_m), min(wall.extent_m[1], art.height_m)
+    u0, u1 = (share * length * texel[0] for share in wall.shares)
     bottom = float(texture.shape[0])
-    top = bottom - min(extent_m[1], art.height_m) * texel[1]
+    top = bottom - height * texel[1]
     source = np.array([[u0, top], [u1, top], [u1, bottom], [u0, bottom]], np.float32) - 0.5
-    return texture, cv2.getPerspectiveTransform(source, pixels.astype(np.float32))
+    return texture, cv2.getPerspectiveTransform(source, wall.pixels.astype(np.float32))
 
 
-def _wall_light(view: View, normal: np.ndarray) -> np.ndarray:
+def _wall_light(view: View, normal: Normal) -> np.ndarray:
     if view.light.weather == 'night':  # the picture of the night has its lamps painted in
         return np.full(3, 0.85 if normal[0] == 0 else 0.4)
-    return view.light.on(normal)
+    return view.lit(normal)
 
 
-def draw_strip(view: View, assets: Assets, thing: Thing) -> None:
-    """A piece of fence, wall, rail or hedge."""
-    along = np.array([thing.along_m, thing.along_m + thing.length_m])
-    if thing.left_m > 0:
-        along = along[::-1]
-    shape = _standing(view, along, np.full(2, thing.left_m), thing.height_m)
+def draw_strip(view: View, assets: Assets, thing: Thing, feet: np.ndarray) -> None:
+    """
+    A piece of fence, wall, rail or hedge.
+
+    :param feet: camera points (3, 3) of ``feet_of_walls``.
+    """
+    shape = _standing(view, feet[:0:-1] if thing.left_m > 0 else feet[1:], thing.height_m)
     if shape is None:
         return
     corners, (u0, u1) = shape
@@ -172,8 +244,8 @@ def draw_strip(view: View, assets: Assets, thing: Thing) -> None:
     source = np.array([[u0, 0], [u1, 0], [u1, height], [u0, height]], np.float32) - 0.5
     warp = cv2.getPerspectiveTransform(source, (pixels - (first, top)).astype(np.float32))
     patch = cv2.warpPerspective(texture, warp, (last - first, bottom - top), borderValue=0)
-    normal = np.array([0.0, -np.sign(thing.left_m), 0.0])
-    light = view.light.matrix(view.light.on(normal), float(corners[:, 2].mean()))
+    normal = (0.0, -float(np.sign(thing.left_m)), 0.0)
+    light = view.light.matrix(view.lit(normal), float(corners[:, 2].mean()))
     mask = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
     plane = view.canvas.plane_through(STRIPS[thing.kind], corners)
     lit = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.synthetic.textures import Rng
 
 WEATHERS = ('clear', 'fog', 'rain', 'night', 'dusk')
+_DIAGONAL = ([0, 1, 2], [0, 1, 2])
 _SLACK = 61  # pixels that the noise is larger than the image, to shift it about
 
 
@@ -50,12 +52,15 @@ class Light:
 
     def haze_share(self, depth_m: float) -> float:
         """Share 0..1 of the haze in the colour of something at a depth."""
-        return float(1 - np.exp(-self.haze_per_m * depth_m))
+        return 1 - exp(-self.haze_per_m * depth_m)
 
     def matrix(self, factor: np.ndarray, depth_m: float) -> np.ndarray:
         """Light and haze as one (3, 4) float32 matrix for ``cv2.transform``."""
         share = self.haze_share(depth_m)
-        return np.column_stack([np.diag(factor * (1 - share)), self.haze * share]).astype(np.float32)
+        matrix = np.zeros((3, 4), np.float32)
+        matrix[_DIAGONAL] = factor * (1 - share)
+        matrix[:, 3] = self.haze * share
+        return matrix
 
 
 def check_weather(weather: str) -> None:
@@ -83,8 +88,8 @@ def random_light(rng: Rng, weather: str) -> Light:
     warm = rng.uniform(-0.05, 0.08)
     tint = np.array([1 + warm, 1.0, 1 - warm])
     values: dict[str, object] = {
-        'ambient': exposure * np.array([0.62, 0.66, 0.74]),
-        'sun': exposure * 0.62 * np.array([1.0, 0.95, 0.85]) * tint,
+        'ambient': exposure * np.array([0.72, 0.75, 0.81]),
+        'sun': exposure * 0.68 * np.array([1.0, 0.95, 0.85]) * tint,
         'shadow': 0.48, 'haze': np.array([196.0, 206, 216]), 'haze_per_m': rng.uniform(0.0006, 0.003),
         'zenith': np.array([78.0, 128, 196]) * rng.uniform(0.85, 1.1),
         'horizon': np.array([196.0, 214, 230]), 'clouds': rng.uniform(0.1, 0.6),
@@ -116,7 +121,7 @@ def _rain(rng: Rng, exposure: float) -> dict[str, object]:
 
 def _night(rng: Rng, exposure: float) -> dict[str, object]:
     glow = np.array([30.0, 30, 40]) * rng.uniform(0.6, 1.3)
-    return {'ambient': exposure * 0.36 * np.array([1.05, 0.98, 0.92]), 'sun': np.full(3, 0.03),
+    return {'ambient': exposure * 0.5 * np.array([1.05, 0.98, 0.92]), 'sun': np.full(3, 0.03),
             'haze': glow, 'haze_per_m': rng.uniform(0.003, 0.008), 'zenith': glow * 0.35,
             'horizon': glow * 1.2, 'shadow': 0.25, 'clouds': 0.5, 'lamps': True,
             'noise': rng.uniform(5, 9), 'wet': float(rng.choice([0.0, 0.25]))}  # fmt: skip
@@ -182,5 +187,12 @@ def _streaks(rng: Rng, size: tuple[int, int], focal_px: float) -> np.ndarray:
         x, y = rng.integers(size[1]), rng.integers(size[0])
         length = round(rng.uniform(0.015, 0.06) * focal_px)
         shade = int(rng.integers(12, 60))
-        cv2.line(picture, (int(x), int(y)), (int(x) + length // 9, int(y) + length), shade, 1, cv2.LINE_AA)
+        cv2.line(
+            picture,
+            (int(x), int(y)),
+            (int(x) + length // 9, int(y) + length),
+            shade,
+            1,
+            cv2.LINE_AA,
+        )
     return cv2.merge([cv2.GaussianBlur(picture, (3, 3), 0)] * 3)

@@ -106,12 +106,13 @@ def test_discovery(
 
 def test_stale_segments_are_those_without_a_lock(tmp_path: Path) -> None:
     (tmp_path / 'fastrtps_dead_el').touch()
-    alive = tmp_path / 'fastrtps_alive_el'
+    (tmp_path / 'fastdds_dead_el').touch()
+    alive = tmp_path / 'fastdds_alive_el'
     with alive.open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         stale = [item for item in doctor.check_shared_memory(tmp_path) if 'stale' in item.name]
-    assert [item.seen for item in stale] == ['1 of ended processes']
-    assert stale[0].fix.endswith('fastdds shm clean')
+    assert [item.seen for item in stale] == ['2 of ended processes']
+    assert stale[0].fix.startswith('fastdds shm clean')
 
 
 def test_no_shared_memory_is_a_failure(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files under the real `ros2 launch`, where a built workspace is sourced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+from ros_graph import Graph
+from tiny_model import write_tiny_model
+
+
+def _missing() -> str:
+    """Why `ros2 launch` cannot run here; empty if it can."""
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    built = [Path(prefix, 'lib', 'seg_perception', 'node') for prefix in prefixes if prefix]
+    if shutil.which('ros2') is None:
+        return 'no `ros2` command: the wheels have none'
+    if not any(path.exists() for path in built):
+        return 'seg_perception is not built: colcon build, then source install/setup.bash'
+    return ''
+
+
+pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing() or 'it can run')
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    graph = Graph()
+    yield graph
+    graph.close()
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """A folder of images, for which the tiny model answers class 3, road."""
+    folder = tmp_path / 'street'
+    folder.mkdir()
+    road = np.full((48, 64, 3), (128, 64, 128), np.uint8)
+    for index in range(3):
+        cv2.imwrite(str(folder / f'{index}.png'), road)
+    return folder
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """`ros2 launch seg_perception ...` with the tiny model; interrupted at the end."""
+    model = write_tiny_model(tmp_path / 'tiny.onnx')
+    started: list[subprocess.Popen] = []
+
+    def start(file: str, *words: str) -> subprocess.Popen:
+        command = ['ros2', 'launch', 'seg_perception', file, f'model:={model}', *words]
+        started.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # SIGTERM would leave its children behind
+            process.wait(20)
+
+
+def test_camera_launch_turns_a_folder_into_masks(graph, launch, street) -> None:
+    process = launch('camera.launch.py', f'video:={street}', 'camera:=on')
+    masks = graph.read(Image, '/seg_perception/on/mask')
+    graph.spin_until(lambda: len(masks) >= 2, 'masks')
+    assert set(masks[-1].data) == {3}
+    assert (masks[-1].height, masks[-1].width) == (48, 64)
+    assert masks[-1].header.frame_id == 'camera_on_optical_frame'
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
+def test_multi_camera_launch_serves_each(graph, launch, street) -> None:
+    launch('multi_camera.launch.py', 'cameras:=left,right', f'video:={street}')
+    masks = [graph.read(Image, f'/seg_perception/{camera}/mask') for camera in ('left', 'right')]
+    graph.spin_until(lambda: all(masks), 'a mask of each camera')
+    frames = [messages[-1].header.frame_id for messages in masks]
+    assert frames == ['camera_left_optical_frame', 'camera_right_optical_frame']
+
+
+def test_a_missing_video_ends_the_launch(launch) -> None:
+    process = launch('camera.launch.py', 'video:=nowhere.mp4')
+    output, _ = process.communicate(timeout=60)
+    assert "'nowhere.mp4': got nothing there" in output
+
+
+def test_a_wrong_number_of_videos_ends_the_launch(launch) -> None:
+    process = launch('multi_camera.launch.py', 'cameras:=a,b,c', 'video:=x,y')
+    output, _ = process.communicate(timeout=60)
+    assert 'got 2 sources, expected 1 or 3' in output
+    assert process.returncode == 1
