@@ -24,11 +24,11 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: $(MESSAGES)  ## video through the real graph into demo_out/; VIDEO=file.mp4 OUT=folder
-	$(WITH_MESSAGES) $(BIN)/seg-perception demo \
+	@$(WITH_MESSAGES) $(BIN)/seg-perception demo \
 		$(if $(VIDEO),--video '$(VIDEO)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 test: $(TEST)  ## all tests; ARGS='-k mask' passes options on to pytest
-	$(WITH_MESSAGES) $(BIN)/python -m pytest $(ARGS)
+	@$(WITH_MESSAGES) $(BIN)/python -m pytest $(ARGS)
 
 lint: $(TEST)  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -43,7 +43,8 @@ gpu: $(MESSAGES)  ## the CUDA build of onnxruntime in place of the CPU one
 		'onnxruntime-gpu[cuda,cudnn]$(shell sed -n 's/^onnxruntime//p' requirements/run.txt)'
 
 clean:  ## remove .venv and everything built
-	rm -rf .venv build install log demo_out *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build install log demo_out *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
 
 $(RUN): requirements/run.txt requirements/ros.txt requirements/constraints.txt setup.py \
 		seg_perception/__init__.py tools/setup.sh tools/fix_wheel_paths.py

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent  # colcon build --symlink-install links this file
 SHARE = 'share/seg_perception'
 
 # Named one by one: found by themselves, `training` and `test` would become global modules.

@@ -10,12 +10,15 @@ from seg_perception.inference.model_file import ModelCard
 from training.config import TrainConfig
 from training.evaluate import Scores
 
+CAMVID_SIZE = (360, 480)  # of SegNet's copy
+
 
 def card_text(
     card: ModelCard, config: TrainConfig, state: dict[str, Any], scores: Scores, file_bytes: int
 ) -> str:
     """The card as Markdown."""
     height, width = card.input_size
+    worked = 'x'.join(map(str, config.deploy.size_for(CAMVID_SIZE)))
     sequence = config.data.holdout
     rows = '\n'.join(
         f'| {row.name} | {iou:.3f} |'
@@ -27,8 +30,9 @@ def card_text(
 `python -m training fit`: epoch {state['epoch']}, step {state['step']}, averaged weights.
 File {file_bytes / 1e6:.1f} MB: float16 weights, float32 arithmetic. Contract version
 {card.contract}, class table `{card.classes.name}` (SegNet's grouping; the exact-colour protocol of
-other papers is another one). Preferred input {height}x{width}; any multiple of
-{card.size_multiple} is taken.
+other papers is another one). Frames are segmented at their own aspect with
+at most the pixels of {height}x{width}, smaller ones enlarged by at most {card.upscale:g}; any
+multiple of {card.size_multiple} is taken.
 
 ## Data and terms
 
@@ -38,9 +42,10 @@ other papers is another one). Preferred input {height}x{width}; any multiple of
 
 ## Scores
 
-{scores.frames} frames of sequence {sequence} at 360x480, void ignored, one confusion matrix. The
+{scores.frames} frames of sequence {sequence} of 360x480, segmented at {worked}, compared at
+their own size; void ignored, one confusion matrix. The
 sequence was never trained on, but the checkpoint was chosen and the temperature fitted on it, so
-expect less on other streets. It is a dusk sequence, while the training frames are daylight.
+expect less on other streets. It is much darker than the frames trained on.
 
 | class | IoU |
 |---|---|
@@ -54,8 +59,8 @@ logits / {card.temperature}; its expected calibration error (15 bins) is
 ## Limits
 
 - **Not for driving a car**, nor for any use where a wrong pixel can hurt someone.
-- A few hundred frames of one city, one camera and daylight, left-hand traffic: other cities, snow,
-  night and lenses are outside of what it has seen, rendered frames aside.
+- A few hundred frames of one city, one camera and mostly daylight, left-hand traffic: other
+  cities, snow, night and lenses are outside of what it has seen, rendered frames aside.
 - Thin and rare things (poles, signs, fences, bicyclists, distant people) are often missed.
 - There is no class for animals, trains or anything that is none of the eleven: such things get
   some class, often with high confidence.

@@ -44,10 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument('--checkpoint', type=Path, required=True)
     export.add_argument('--out', type=Path, required=True, help='file name ending in .onnx')
     export.add_argument(
-        '--size', type=int, nargs=2, default=(384, 640), metavar=('HEIGHT', 'WIDTH'),
-        help='preferred input size (default 384 640)',
-    )  # fmt: skip
-    export.add_argument('--camvid', default='', help='data folder, if not that of the run')
+        'overrides', nargs='*', metavar='key=value', help='such as deploy.upscale=1.25'
+    )
     return parser
 
 
@@ -72,6 +70,6 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from training.export import export
 
-    scores = export(args.checkpoint, args.out, tuple(args.size), args.camvid)
+    scores = export(args.checkpoint, args.out, args.overrides)
     print(scores.text(CAMVID_11))
     print(f'wrote {args.out} and {args.out.with_suffix(".md")}')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 import yaml
 
+from seg_perception.inference.engine import working_size
 from training.errors import ConfigError, near
+
+SIZE_MULTIPLE = 8
+"""Height and width of every frame to segment are multiples of it: the stride of the logits."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,18 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
+class DeployConfig:
+    """At which size the model works; it is evaluated and exported so. See ``ModelCard``."""
+
+    input_size: tuple[int, int] = (384, 640)  # preferred height, width; their area is the limit
+    upscale: float = 1.0  # the most that a smaller frame is enlarged
+
+    def size_for(self, frame_size: tuple[int, int]) -> tuple[int, int]:
+        """The (height, width) at which a frame of that (height, width) is segmented."""
+        return working_size(frame_size, self.input_size, SIZE_MULTIPLE, self.upscale)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One experiment."""
 
@@ -91,6 +108,7 @@ class TrainConfig:
     transform: TransformConfig = field(default_factory=TransformConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    deploy: DeployConfig = field(default_factory=DeployConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain types; ``parse_config`` reads it back."""
@@ -107,6 +125,7 @@ RANGES: dict[str, tuple[float, float]] = {
     'transform.early_scale': (0.1, 10),
     'transform.early_share': (0, 1),
     'loss.stride': (1, 8),
+    'deploy.upscale': (1, 4),
     'loss.dice_weight': (0, 100),
     'loss.weight_offset': (1.001, 10),
     'optim.batch': (1, 4096),
@@ -130,18 +149,19 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise ConfigError(f'config {path}', str(error).replace('\n', ' '), 'YAML') from error
     if not isinstance(data, dict):
         raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
-    for word in overrides:
-        _override(data, word)
-    return parse_config(data)
+    return parse_config(data, overrides)
 
 
-def parse_config(data: Mapping[str, Any]) -> TrainConfig:
+def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
     """
-    Check and convert plain types.
+    Check and convert plain types, after words such as ``optim.batch=4`` have been applied.
 
     :raises ConfigError: when a key is unknown or missing, or a value has another type.
     """
-    config: TrainConfig = _build(TrainConfig, data, '')
+    changed = copy.deepcopy(dict(data))
+    for word in overrides:
+        _override(changed, word)
+    config: TrainConfig = _build(TrainConfig, changed, '')
     return config
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,41 +24,41 @@ from seg_perception.inference.model_file import (
     OUTPUT_NAMES,
     ModelCard,
 )
-from training.calibration import fit_temperature
 from training.card import card_text
 from training.checkpoint import load_checkpoint
-from training.config import TrainConfig, parse_config
+from training.config import SIZE_MULTIPLE, TrainConfig, parse_config
 from training.data.camvid import holdout_samples
 from training.deploy import Deployed, averaged_network, full_size
 from training.errors import ExportError
-from training.evaluate import Scores, model_predictor, score
+from training.evaluate import Scores, holdout_temperature, score_file
 from training.transforms import normalise
 
 OPSET = 18
-SIZE_MULTIPLE = 8
 MARGIN = 1e-3  # logits closer than this may swap places between two libraries
 SMALL = 256  # values; smaller weights stay float32
 
 
-def export(checkpoint: Path, out: Path, input_size: tuple[int, int], camvid: str = '') -> Scores:
+def export(checkpoint: Path, out: Path, overrides: Sequence[str] = ()) -> Scores:
     """
     Write ``out`` and the model card beside it (``.md``); the file's scores on the hold-out.
 
-    :param input_size: preferred (height, width).
-    :param camvid: folder of the data when it has moved since the run.
+    :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
     :raises ExportError: when onnxruntime and torch differ on held-out frames.
     """
     state = load_checkpoint(checkpoint)
-    config = parse_config(state['config'])
-    samples = holdout_samples(camvid or config.data.camvid, config.data.holdout)
+    config = parse_config(state['config'], overrides)
+    samples = holdout_samples(config.data.camvid, config.data.holdout)
     net = averaged_network(config, state)
-    deployed = Deployed(net, fit_temperature(net, samples)).eval()
-    model = to_onnx(deployed, input_size)
+    deployed = Deployed(net, holdout_temperature(net, samples, config)).eval()
+    model = to_onnx(deployed, config.deploy.input_size)
     check_equal(model, deployed, [sample.rgb for sample in samples[::12]])
-    scores = score(model_predictor(model.SerializeToString()), samples, len(CAMVID_11))
-    card = _card(config, input_size, deployed.temperature, scores)
-    helper.set_model_props(model, {METADATA_KEY: card.to_json()})
-    data = model.SerializeToString()
+    card = _card(config, deployed.temperature)
+    with tempfile.TemporaryDirectory() as folder:
+        unscored = Path(folder) / out.name
+        unscored.write_bytes(_with_card(model, card))
+        scores = score_file(unscored, samples)
+    card = replace(card, scores=_score_table(config, scores))
+    data = _with_card(model, card)
     _write(out, data)
     _write(out.with_suffix('.md'), card_text(card, config, state, scores, len(data)).encode())
     return scores
@@ -140,19 +142,18 @@ def _name_sizes(model: onnx.ModelProto) -> None:
             dim.dim_param = name
 
 
-def _card(
-    config: TrainConfig, input_size: tuple[int, int], temperature: float, scores: Scores
-) -> ModelCard:
+def _with_card(model: onnx.ModelProto, card: ModelCard) -> bytes:
+    helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _card(config: TrainConfig, temperature: float) -> ModelCard:
     sequence = config.data.holdout
-    per_class = {
-        f'iou {row.name} {sequence}': round(float(iou), 4)
-        for row, iou in zip(CAMVID_11.classes, scores.matrix.iou(), strict=True)
-        if not np.isnan(iou)
-    }
     return ModelCard(
         name=config.name,
         classes=CAMVID_11,
-        input_size=input_size,
+        input_size=config.deploy.input_size,
         size_multiple=SIZE_MULTIPLE,
         dynamic=True,
         temperature=temperature,
@@ -160,15 +161,26 @@ def _card(
             f'CamVid train (SegNet grouping, 360x480) without sequence {sequence}, and '
             f'{config.data.synthetic_frames} rendered streets; chosen and calibrated on {sequence}'
         ),
-        scores={
-            f'mean_iou {sequence}': round(scores.matrix.mean_iou(), 4),
-            f'pixel_accuracy {sequence}': round(scores.matrix.pixel_accuracy(), 4),
-            f'calibration_error {sequence}': round(scores.calibration.value(), 4),
-            **per_class,
-        },
+        scores={},
         licence='CC BY-NC: trained on CamVid, for research and other non-commercial use',
         commit=_commit(),
+        upscale=config.deploy.upscale,
     )
+
+
+def _score_table(config: TrainConfig, scores: Scores) -> dict[str, float]:
+    sequence = config.data.holdout
+    per_class = {
+        f'iou {row.name} {sequence}': round(float(iou), 4)
+        for row, iou in zip(CAMVID_11.classes, scores.matrix.iou(), strict=True)
+        if not np.isnan(iou)
+    }
+    return {
+        f'mean_iou {sequence}': round(scores.matrix.mean_iou(), 4),
+        f'pixel_accuracy {sequence}': round(scores.matrix.pixel_accuracy(), 4),
+        f'calibration_error {sequence}': round(scores.calibration.value(), 4),
+        **per_class,
+    }
 
 
 def _commit() -> str:

@@ -155,7 +155,9 @@ class Trainer:
 
     def evaluate(self) -> dict[str, float]:
         """Score the averaged weights on the hold-out; keep them when they are the best."""
-        matrix = score_network(self.average.net, self.frames.holdout, len(CAMVID_11))
+        matrix = score_network(
+            self.average.net, self.frames.holdout, len(CAMVID_11), self.config.deploy.size_for
+        )
         mean_iou = matrix.mean_iou()
         if mean_iou > self.best:
             self.best = mean_iou

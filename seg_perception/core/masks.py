@@ -63,7 +63,8 @@ def resize_nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _doubled(mask: np.ndarray) -> np.ndarray:
     """Every pixel of a mask (h, w) uint8 four times; a fifth of the time that OpenCV takes."""
-    wide = np.multiply(mask, 257, dtype=np.uint16, order='C').view(np.uint8)  # the byte in both halves
+    # 257 puts the byte into both halves of a 16-bit word.
+    wide = np.multiply(mask, 257, dtype=np.uint16, order='C').view(np.uint8)
     large = np.empty((2 * mask.shape[0], wide.shape[1]), np.uint8)
     large[0::2] = large[1::2] = wide
     return large

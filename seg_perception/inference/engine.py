@@ -65,10 +65,10 @@ class OnnxEngine:
 
     def size_for(self, frame_size: tuple[int, int]) -> tuple[int, int]:
         """The (height, width) to which a frame of that (height, width) should be resized."""
-        if not self.card.dynamic:
-            return self.card.input_size
-        area = self.card.input_size[0] * self.card.input_size[1]
-        return _fit(frame_size, area, self.card.size_multiple)
+        card = self.card
+        if not card.dynamic:
+            return card.input_size
+        return working_size(frame_size, card.input_size, card.size_multiple, card.upscale)
 
     def warm_up(self, frame_size: tuple[int, int] | None = None) -> None:
         """
@@ -129,19 +129,26 @@ def available_providers() -> tuple[str, ...]:
     return tuple(name for name, ort_name in _ORT_NAMES.items() if ort_name in built)
 
 
-def _fit(frame_size: tuple[int, int], area: int, multiple: int) -> tuple[int, int]:
-    """The frame's shape in multiples, no larger than the area nor the frame rounded up."""
+def working_size(
+    frame_size: tuple[int, int], input_size: tuple[int, int], multiple: int, upscale: float = 1.0
+) -> tuple[int, int]:
+    """
+    The (height, width) at which a dynamic model works on a frame: its aspect, in multiples.
+
+    Never more pixels than ``input_size`` has; a smaller frame grows by ``upscale`` at most.
+    """
+    area = input_size[0] * input_size[1]
 
     def down(side: float) -> int:
         return max(multiple, int(side) // multiple * multiple)
 
     height, width = frame_size
-    up = tuple(-(-side // multiple) * multiple for side in frame_size)
-    if up[0] * up[1] <= area:
-        return up[0], up[1]
     if whole := _whole_fraction(frame_size, area, multiple):
         return whole
-    scale = min(1.0, sqrt(area / (height * width)))
+    up = tuple(-(-side // multiple) * multiple for side in frame_size)
+    if upscale == 1 and up[0] * up[1] <= area:
+        return up[0], up[1]
+    scale = min(upscale, sqrt(area / (height * width)))
     fit_height = down(min(height * scale, area / multiple))
     return fit_height, down(min(width * scale, area / fit_height))
 

@@ -41,6 +41,8 @@ class ModelCard:
         dynamic model, whose area bounds the work of a frame.
     :param size_multiple: height and width must be multiples of it; 1 for a fixed model.
     :param dynamic: any number of rows and columns is taken, within ``size_multiple``.
+    :param upscale: frames smaller than ``input_size``'s area are enlarged by so much at most; thin
+        things gain from it. 1 leaves them as they are.
     :param temperature: divides the logits before the softmax that gives the confidence.
     :param data: what it was trained and selected on, with terms.
     :param scores: measured scores by name, such as ``{'mean_iou 0001TP': 0.58}``.
@@ -58,6 +60,7 @@ class ModelCard:
     licence: str
     commit: str
     contract: int = CONTRACT_VERSION
+    upscale: float = 1.0
 
     def __post_init__(self) -> None:
         _check_contract(self.contract, 'model card')
@@ -77,6 +80,8 @@ class ModelCard:
             )
         if not (isfinite(self.temperature) and self.temperature > 0):
             raise ModelFileError('model card: temperature', self.temperature, 'above 0')
+        if not 1 <= self.upscale <= 4:
+            raise ModelFileError('model card: upscale', self.upscale, '1 to 4')
         _check_table(self.classes)
 
     def to_json(self) -> str:
@@ -89,6 +94,7 @@ class ModelCard:
                 'input_size': list(self.input_size),
                 'size_multiple': self.size_multiple,
                 'dynamic': self.dynamic,
+                'upscale': self.upscale,
                 'temperature': self.temperature,
                 'data': self.data,
                 'scores': self.scores,
@@ -117,6 +123,7 @@ class ModelCard:
             scores=_scores(_field(data, 'scores', dict)),
             licence=_field(data, 'licence', str),
             commit=_field(data, 'commit', str),
+            upscale=_field({'upscale': 1.0} | data, 'upscale', float),
         )
 
 

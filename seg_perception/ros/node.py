@@ -177,7 +177,8 @@ class SegPerceptionNode(LifecycleNode):
             except ImageError as error:
                 port.reject(frame, error)
             except Exception as error:
-                port.fail(frame, error)
+                if self.context.ok():  # else it is the end of the process, no failure
+                    port.fail(frame, error)
         except Exception:
             # Nothing can be published; at the end of the process nothing can be logged either.
             if self.context.ok():

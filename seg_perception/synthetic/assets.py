@@ -9,16 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from seg_perception.synthetic.people import (
-    PHASES,
-    Sprite,
-    cyclist,
-    cyclist_sideways,
-    random_looks,
-    sprite,
-    walker,
-)
-from seg_perception.synthetic.scene import CYCLISTS, FACADES, PEOPLE, TREES
+from seg_perception.synthetic.people import Sprite, Wardrobe, sprite
+from seg_perception.synthetic.scene import FACADES, PEOPLE, TREES
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.textures import (
     Facade,
@@ -45,8 +37,7 @@ class Assets:
 
     facades: list[Facade]
     trees: list[Sprite]
-    walkers: list[list[list[Sprite]]]  # person, sideways or along, phase
-    cyclists: list[list[list[tuple[Sprite, Sprite]]]]  # cyclist, sideways or along, phase
+    people: Wardrobe
     strips: dict[str, list[np.ndarray]]  # pyramids of (h, w, 4), the fourth channel is the mask
     sky: np.ndarray  # (h, w, 3), the horizon below
     skyline: np.ndarray  # (h, w, 3), lit, what is seen far away above the ground
@@ -61,7 +52,7 @@ def paint_assets(
 
     :param far_m: distance of the skyline.
     """
-    px_per_m = float(np.clip(focal_px / 28, 12, 36))
+    px_per_m = float(np.clip(focal_px / 42, 12, 26))
     facades = [
         facade(rng, px_per_m, int(rng.integers(4, 7)), int(rng.integers(4, 7)))
         for _ in range(FACADES)
@@ -72,31 +63,9 @@ def paint_assets(
     wide = round(size[1] * 2)
     heaven = sky(rng, (size[0] * 2 // 3, wide), light.zenith, light.horizon, light.clouds)
     skyline, surface = _skyline(rng, light, wide, focal_px / far_m, far_m)
-    walkers, cyclists = _people(rng)
     return Assets(
-        facades, trees, walkers, cyclists, _strips(rng, px_per_m), heaven, skyline, surface
+        facades, trees, Wardrobe(rng, PEOPLE), _strips(rng, px_per_m), heaven, skyline, surface
     )
-
-
-def _people(
-    rng: Rng,
-) -> tuple[list[list[list[Sprite]]], list[list[list[tuple[Sprite, Sprite]]]]]:
-    people = [random_looks(rng) for _ in range(PEOPLE)]
-    walkers = [
-        [
-            [walker(rng, looks, phase, turned) for phase in range(PHASES)]
-            for turned in (True, False)
-        ]
-        for looks in people
-    ]
-    cyclists = []
-    for i in range(CYCLISTS):
-        frame = rng.uniform(20, 220, 3)
-        views = (cyclist_sideways, cyclist)
-        cyclists.append(
-            [[paint(rng, people[i], phase, frame) for phase in range(PHASES)] for paint in views]
-        )
-    return walkers, cyclists
 
 
 def _skyline(

@@ -136,7 +136,7 @@ class Canvas:
 
 def to_fixed(pixels: np.ndarray) -> np.ndarray:
     """Pixels (N, 2) as int32 sixteenths, what OpenCV draws polygons of."""
-    return np.rint(pixels * _SUBPIXELS).astype(np.int32)
+    return np.asarray(np.rint(pixels * _SUBPIXELS), np.int32)
 
 
 def depth_of(planes: np.ndarray, inverse_depths: np.ndarray) -> np.ndarray:

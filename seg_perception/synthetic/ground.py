@@ -68,7 +68,7 @@ def paint_block(rng: Rng, profile: Profile, texel_m: float) -> tuple[np.ndarray,
     block.cover(block.box(whole, (-HALF_WIDTH_M, HALF_WIDTH_M)), grass, Surface.TERRAIN, 0.22)
     for side in (0, 1):
         _paint_side(block, side)
-    asphalt = np.array([1.0, 1.0, 1.02]) * rng.uniform(78, 128)
+    asphalt = np.array([1.0, 1.0, 1.02]) * rng.uniform(92, 138)
     left, right = profile.kerb_m(0), -profile.kerb_m(1)
     block.cover(block.box(whole, (left, right)), asphalt, Surface.ROAD, 0.10)
     if profile.junction_m is not None:
@@ -250,7 +250,7 @@ def _spread(ends: np.ndarray, width: int) -> np.ndarray:
     rows += ((right - left) / 2)[:, None]
     rows *= place
     rows += middle[:, None]
-    return rows
+    return np.asarray(rows)
 
 
 def cast_rays(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,13 +42,34 @@ class Mesh:
 
 # Side outlines as shares of length and height, from the rear bottom over the roof to the front.
 _OUTLINES = {
-    'hatchback': ((0, .14), (.0, .58), (.05, .66), (.13, .97), (.55, 1.0), (.73, .64), (.97, .52), (1, .14)),
-    'sedan': ((0, .14), (.0, .58), (.16, .64), (.29, .97), (.56, 1.0), (.72, .64), (.97, .54), (1, .14)),
-    'estate': ((0, .14), (.0, .58), (.03, .64), (.08, .95), (.55, 1.0), (.71, .64), (.97, .54), (1, .14)),
-    'suv': ((0, .18), (.0, .58), (.03, .62), (.09, .97), (.58, 1.0), (.73, .62), (.97, .56), (1, .18)),
-    'van': ((0, .14), (.0, .5), (.01, .55), (.02, 1.0), (.74, 1.0), (.9, .56), (.99, .46), (1, .14)),
-    'bus': ((0, .10), (.0, .35), (.0, .42), (.01, 1.0), (.985, 1.0), (.995, .40), (1, .34), (1, .10)),
-    'truck': ((0, .16), (.0, .36), (.0, .42), (.0, 1.0), (.97, 1.0), (.985, .52), (1, .40), (1, .16)),
+    'hatchback': (
+        (0, 0.14), (0.0, 0.58), (0.05, 0.66), (0.13, 0.97), (0.55, 1.0),
+        (0.73, 0.64), (0.97, 0.52), (1, 0.14),
+    ),
+    'sedan': (
+        (0, 0.14), (0.0, 0.58), (0.16, 0.64), (0.29, 0.97), (0.56, 1.0),
+        (0.72, 0.64), (0.97, 0.54), (1, 0.14),
+    ),
+    'estate': (
+        (0, 0.14), (0.0, 0.58), (0.03, 0.64), (0.08, 0.95), (0.55, 1.0),
+        (0.71, 0.64), (0.97, 0.54), (1, 0.14),
+    ),
+    'suv': (
+        (0, 0.18), (0.0, 0.58), (0.03, 0.62), (0.09, 0.97), (0.58, 1.0),
+        (0.73, 0.62), (0.97, 0.56), (1, 0.18),
+    ),
+    'van': (
+        (0, 0.14), (0.0, 0.5), (0.01, 0.55), (0.02, 1.0), (0.74, 1.0),
+        (0.9, 0.56), (0.99, 0.46), (1, 0.14),
+    ),
+    'bus': (
+        (0, 0.10), (0.0, 0.35), (0.0, 0.42), (0.01, 1.0), (0.985, 1.0),
+        (0.995, 0.40), (1, 0.34), (1, 0.10),
+    ),
+    'truck': (
+        (0, 0.16), (0.0, 0.36), (0.0, 0.42), (0.0, 1.0), (0.97, 1.0),
+        (0.985, 0.52), (1, 0.40), (1, 0.16),
+    ),
 }  # fmt: skip
 _SIZES_M = {
     'hatchback': (3.9, 1.72, 1.47), 'sedan': (4.6, 1.8, 1.44), 'estate': (4.6, 1.8, 1.5),
@@ -74,7 +96,7 @@ def vehicle(kind: str) -> Mesh:
     parts, start = [], 0
     for group in shapes:
         ends = np.cumsum([start, *(len(shape) for shape in group)]).tolist()
-        parts.append(tuple(slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)))
+        parts.append(tuple(slice(*pair) for pair in pairwise(ends)))
         start = ends[-1]
     points = np.concatenate([shape for group in shapes for shape in group])
     firsts = np.array([group[0].start for group in parts])

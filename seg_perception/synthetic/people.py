@@ -62,8 +62,8 @@ class _Figure:
         cv2.fillPoly(self.rgb, [points], colour.tolist())
         cv2.fillPoly(self.mask, [points], 255)
 
-    def finish(self, rng: Rng) -> Sprite:
-        top, left = rng.integers(0, 60, 2)
+    def finish(self, looks: Looks) -> Sprite:
+        top, left = looks.folds
         folds = _folds()[top : top + self.size[0], left : left + self.size[1]]
         tone = folds * np.linspace(1.12, 0.82, self.size[1], dtype=np.float32)[None]
         return sprite(shade(self.rgb.astype(np.float32), tone), self.mask, _PX_PER_M)
@@ -89,6 +89,8 @@ class Looks:
     shoes: np.ndarray
     skirt: bool
     bag: bool
+    bicycle: np.ndarray  # colour of the frame
+    folds: tuple[int, int]  # where in the cloth
 
 
 def random_looks(rng: Rng) -> Looks:
@@ -101,11 +103,12 @@ def random_looks(rng: Rng) -> Looks:
         float(rng.uniform(1.1, 1.4) if child else rng.uniform(1.55, 1.9)),
         float(rng.uniform(0.85, 1.25)), np.array(SKINS[rng.integers(len(SKINS))]),
         rng.uniform(20, 110) * np.array([1.0, 0.85, 0.7]), top, legs, rng.uniform(15, 90, 3),
-        bool(rng.random() < 0.2), bool(rng.random() < 0.4),
+        bool(rng.random() < 0.2), bool(rng.random() < 0.4), rng.uniform(20, 220, 3),
+        (int(rng.integers(60)), int(rng.integers(60))),
     )  # fmt: skip
 
 
-def walker(rng: Rng, looks: Looks, phase: int, sideways: bool) -> Sprite:
+def walker(looks: Looks, phase: int, sideways: bool) -> Sprite:
     """One phase of a walk, seen from the side or along the way."""
     scale, width = looks.height_m / 1.75, looks.width
     figure = _Figure(1.1 * scale, looks.height_m + 0.04)
@@ -125,7 +128,7 @@ def walker(rng: Rng, looks: Looks, phase: int, sideways: bool) -> Sprite:
         figure.shape([(-hem, 0.5 * scale), (hem, 0.5 * scale), (0.12 * scale, 0.95 * scale),
                       (-0.12 * scale, 0.95 * scale)], looks.legs)  # fmt: skip
     _torso(figure, looks, scale, sideways, swing, shoulder, hip)
-    return figure.finish(rng)
+    return figure.finish(looks)
 
 
 def _torso(
@@ -134,8 +137,8 @@ def _torso(
 ) -> None:  # fmt: skip
     reach = (0.13 if sideways else 0.21) * looks.width * scale
     waist = (0.12 if sideways else 0.16) * looks.width * scale
-    outline = [(-waist, hip * scale), (waist, hip * scale), (reach, 1.36 * scale),
-               (reach * 0.6, 1.47 * scale), (-reach * 0.6, 1.47 * scale), (-reach, 1.36 * scale)]  # fmt: skip
+    right = [(waist, hip * scale), (reach, 1.36 * scale), (reach * 0.6, 1.47 * scale)]
+    outline = right + [(-x, z) for x, z in reversed(right)]
     if looks.bag:
         figure.disc(-reach * 0.9, 1.2 * scale, (0.13 * scale, 0.22 * scale), looks.shoes * 1.4)
     figure.shape(outline, looks.top)
@@ -153,12 +156,12 @@ def _torso(
     figure.disc(-0.015 if sideways else 0, 1.67 * scale, (0.1 * scale, 0.09 * scale), looks.hair)
 
 
-def cyclist(rng: Rng, looks: Looks, phase: int, frame: np.ndarray) -> tuple[Sprite, Sprite]:
+def cyclist(looks: Looks, phase: int) -> tuple[Sprite, Sprite]:
     """Bicycle and rider, seen along the way."""
     dark = np.array([28.0, 28.0, 30.0])
     bicycle, rider = _Figure(0.9, 1.9), _Figure(0.9, 1.9)
     bicycle.limb([(0, 0.03), (0, 0.66)], 0.06, dark)
-    bicycle.limb([(0, 0.5), (0, 1.0)], 0.05, frame)
+    bicycle.limb([(0, 0.5), (0, 1.0)], 0.05, looks.bicycle)
     bicycle.limb([(-0.28, 1.02), (0.28, 1.02)], 0.04, dark)
     bicycle.disc(0, 0.78, (0.035, 0.035), np.array([190.0, 30.0, 30.0]))
     angle = 2 * np.pi * phase / PHASES
@@ -175,13 +178,11 @@ def cyclist(rng: Rng, looks: Looks, phase: int, frame: np.ndarray) -> tuple[Spri
         looks.top,
     )
     rider.disc(0, 1.64, (0.09, 0.12), looks.skin)
-    rider.disc(0, 1.69, (0.105, 0.09), looks.hair if looks.bag else frame)
-    return bicycle.finish(rng), rider.finish(rng)
+    rider.disc(0, 1.69, (0.105, 0.09), looks.hair if looks.bag else looks.bicycle)
+    return bicycle.finish(looks), rider.finish(looks)
 
 
-def cyclist_sideways(
-    rng: Rng, looks: Looks, phase: int, frame: np.ndarray
-) -> tuple[Sprite, Sprite]:
+def cyclist_sideways(looks: Looks, phase: int) -> tuple[Sprite, Sprite]:
     """Bicycle and rider, seen from the side."""
     dark = np.array([28.0, 28.0, 30.0])
     bicycle, rider = _Figure(1.9, 1.85), _Figure(1.9, 1.85)
@@ -191,9 +192,11 @@ def cyclist_sideways(
         ]
         bicycle.limb(ring, 0.05, dark)
     bicycle.limb(
-        [(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)], 0.05, frame
+        [(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)],
+        0.05,
+        looks.bicycle,
     )
-    bicycle.limb([(0.52, 0.35), (0.38, 0.95), (0.5, 1.02)], 0.045, frame)
+    bicycle.limb([(0.52, 0.35), (0.38, 0.95), (0.5, 1.02)], 0.045, looks.bicycle)
     angle = 2 * np.pi * phase / PHASES
     for turn in (0.0, np.pi):
         foot = (-0.02 + 0.17 * np.cos(angle + turn), 0.35 + 0.17 * np.sin(angle + turn))
@@ -202,5 +205,21 @@ def cyclist_sideways(
     rider.limb([(-0.18, 0.96), (0.12, 1.42)], 0.26, looks.top)
     rider.limb([(0.14, 1.4), (0.34, 1.18), (0.46, 1.05)], 0.09, looks.top * 0.85)
     rider.disc(0.2, 1.62, (0.09, 0.115), looks.skin)
-    rider.disc(0.19, 1.68, (0.11, 0.08), looks.hair if looks.bag else frame)
-    return bicycle.finish(rng), rider.finish(rng)
+    rider.disc(0.19, 1.68, (0.11, 0.08), looks.hair if looks.bag else looks.bicycle)
+    return bicycle.finish(looks), rider.finish(looks)
+
+
+class Wardrobe:
+    """The people of a street; a picture is painted when it is first asked for."""
+
+    def __init__(self, rng: Rng, people: int) -> None:
+        looks = [random_looks(rng) for _ in range(people)]
+        self.heights_m = [each.height_m for each in looks]
+        self.walker = lru_cache(maxsize=None)(
+            lambda number, sideways, phase: walker(looks[number], phase, sideways)
+        )
+        self.cyclist = lru_cache(maxsize=None)(
+            lambda number, sideways, phase: (cyclist_sideways if sideways else cyclist)(
+                looks[number], phase
+            )
+        )

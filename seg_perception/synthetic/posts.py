@@ -14,9 +14,10 @@ from seg_perception.synthetic.canvas import Rgb
 from seg_perception.synthetic.people import PHASES, Sprite
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
-from seg_perception.synthetic.view import Glow, View
+from seg_perception.synthetic.view import HALF_SIZE, Glow, View
 
 _TOWARDS = (-0.6, 0.0, 0.5)
+_COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 _METAL: Rgb = (96.0, 100.0, 102.0)
 _BRIGHT_METAL: Rgb = (150.0, 154.0, 156.0)
 _LAMP_LIGHT: Rgb = (255.0, 206.0, 130.0)
@@ -25,10 +26,13 @@ _TRAFFIC_LIGHTS: tuple[Rgb, ...] = (
 )  # fmt: skip
 # Edge colour, inner colour, number of corners.
 _SIGNS: tuple[tuple[Rgb, Rgb, int], ...] = (
-    ((196.0, 24.0, 30.0), (238.0, 236.0, 232.0), 18), ((28.0, 74.0, 160.0), (36.0, 92.0, 190.0), 18),
-    ((196.0, 24.0, 30.0), (240.0, 238.0, 230.0), 3), ((238.0, 200.0, 40.0), (246.0, 214.0, 60.0), 4),
-    ((240.0, 240.0, 240.0), (30.0, 90.0, 160.0), 4), ((190.0, 20.0, 26.0), (196.0, 28.0, 34.0), 8),
-)  # fmt: skip
+    ((196.0, 24.0, 30.0), (238.0, 236.0, 232.0), 18),
+    ((28.0, 74.0, 160.0), (36.0, 92.0, 190.0), 18),
+    ((196.0, 24.0, 30.0), (240.0, 238.0, 230.0), 3),
+    ((238.0, 200.0, 40.0), (246.0, 214.0, 60.0), 4),
+    ((240.0, 240.0, 240.0), (30.0, 90.0, 160.0), 4),
+    ((190.0, 20.0, 26.0), (196.0, 28.0, 34.0), 8),
+)
 
 
 def draw_tree(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
@@ -39,15 +43,15 @@ def draw_tree(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> Non
 
 def draw_person(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
     """Somebody on foot."""
-    sideways = abs(np.cos(thing.turn_rad)) < 0.5
-    art = assets.walkers[thing.variant][0 if sideways else 1][thing.phase % PHASES]
+    sideways = bool(abs(np.cos(thing.turn_rad)) < 0.5)
+    art = assets.people.walker(thing.variant, sideways, thing.phase % PHASES)
     _sprite(view, art, foot, 1.0, Surface.PERSON, flip=thing.turn_rad > 0.1)
 
 
 def draw_cyclist(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
     """Somebody on a bicycle, seen along the way or, from close by and aside, from the side."""
-    aside = abs(foot[0]) > 0.8 * foot[2]
-    bicycle, rider = assets.cyclists[thing.variant][0 if aside else 1][thing.phase % PHASES]
+    aside = bool(abs(foot[0]) > 0.8 * foot[2])
+    bicycle, rider = assets.people.cyclist(thing.variant, aside, thing.phase % PHASES)
     flip = aside and thing.speed_mps < 0
     _sprite(view, bicycle, foot, 1.0, Surface.BICYCLE, flip)
     _sprite(view, rider, foot, 1.0, Surface.RIDER, flip)
@@ -70,11 +74,27 @@ def _sprite(
     start, turn = (x + width / 2, -sx) if flip else (x - width / 2, sx)
     # The last row of the picture ends at the foot; texel centres are at half steps.
     warp = np.array([[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]])
-    patch = cv2.warpAffine(rgba, warp, (right - left, bottom - top))
-    mask = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
     light = view.light.matrix(view.lit(_TOWARDS), depth)
-    picture = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
+    picture, alpha = _scaled(rgba, warp, (right - left, bottom - top), light, sy > _COARSE_PX)
+    mask = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1]
     view.canvas.paste(picture, mask, top, left, view.canvas.upright(surface, depth))
+
+
+def _scaled(
+    rgba: np.ndarray, warp: np.ndarray, size: tuple[int, int], light: np.ndarray, coarse: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lit sprite and its mask; the colours of coarse ones at half size, then doubled."""
+    alpha = cv2.warpAffine(cv2.extractChannel(rgba, 3), warp, size)
+    rgb = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+    edge = cv2.BORDER_REPLICATE
+    if not coarse:
+        return cv2.transform(cv2.warpAffine(rgb, warp, size, borderMode=edge), light), alpha
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    shrink = HALF_SIZE[:2, :2] @ warp
+    shrink[:, 2] += HALF_SIZE[:2, 2]
+    small = cv2.transform(cv2.warpAffine(rgb, shrink, half, borderMode=edge), light)
+    double = cv2.resize(small, (2 * half[0], 2 * half[1]))
+    return np.asarray(double[: size[1], : size[0]]), alpha
 
 
 def draw_post(view: View, thing: Thing, foot: np.ndarray) -> None:

@@ -62,7 +62,7 @@ def _draw_sky(view: View, assets: Assets) -> None:
     surface = assets.skyline_surface[-bottom:, left : left + width]
     picture = assets.skyline[-bottom:, left : left + width]
     for kind in (Surface.BUILDING, Surface.TREE):
-        mask = cv2.compare(surface, int(kind), cv2.CMP_EQ)
+        mask = np.equal(surface, kind).astype(np.uint8)
         canvas.paste(picture, mask, bottom - len(surface), 0, canvas.upright(kind, FAR_M))
 
 

@@ -3,8 +3,8 @@
 """
 What stands and moves along the synthetic street, and where it is at a time.
 
-World frame: X along the street, Y left, Z up; the centre line is ``Street.centre_m(X)``. Things are
-placed by X and by their offset to the left of the centre line.
+World frame: X along the street, Y left, Z up; the centre line is ``Scene.centre_m(X)``. Things
+are placed by X and by their offset to the left of the centre line.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ BEHIND_M = 12.0
 PARKED = 1  # variant of a vehicle that stands with its lamps off
 FACADES = 8
 TREES = 5
-PEOPLE = 10
-CYCLISTS = 3
+PEOPLE = 16
 
 PAINTS = (
     (205, 207, 210), (158, 162, 166), (40, 42, 46), (24, 25, 28), (228, 228, 226), (112, 18, 22),
@@ -60,7 +59,6 @@ class Traffic:
     speed_mps: float
     left_m: float
     window_m: float
-    turn_rad: float
     track: int
 
 
@@ -76,7 +74,7 @@ class Scene:
         self.surge = (float(rng.uniform(0, 4)), float(rng.uniform(4, 9)), float(rng.uniform(0, 6)))
         self.lane = int(rng.integers(profile.lanes))
         self.sides = [
-            str(rng.choice(['city', 'suburb', 'park'], p=[0.5, 0.33, 0.17])) for _ in '12'
+            str(rng.choice(['city', 'suburb', 'park'], p=[0.5, 0.34, 0.16])) for _ in '12'
         ]
         self.storeys = rng.integers(2, 6, 2)
         self.planting = rng.random(2)
@@ -132,20 +130,20 @@ class Scene:
         for i in range(rng.integers(1, 5)):
             left = profile.lane_centre_m(int(rng.integers(profile.lanes)), forward=False)
             start, speed = rng.uniform(0, 220), -float(rng.uniform(6, 13))
-            plans.append(Traffic('car', start, speed, left, 230.0, np.pi, 100 + i))
+            plans.append(Traffic('car', start, speed, left, 230.0, 100 + i))
         for i in range(rng.integers(4, 16)):
             side = int(rng.integers(2))
             sign = 1 - 2 * side
             inner = profile.kerb_m(side) + profile.verge_m[side] + 0.4
             left = sign * rng.uniform(inner, profile.front_m(side) - 0.25)
             speed = float(rng.choice([-1, 1]) * rng.uniform(0.8, 1.7))
-            plans.append(Traffic('person', rng.uniform(0, 100), speed, left, 100.0, 0.0, 200 + i))
+            plans.append(Traffic('person', rng.uniform(0, 100), speed, left, 100.0, 200 + i))
         for i in range(rng.integers(0, 4)):
             forward = bool(rng.random() < 0.6)
             edge = profile.lane_m * profile.lanes - 0.7
             left = edge if forward == profile.drives_left else -edge
             speed = float(rng.uniform(3, 6)) * (1 if forward else -1)
-            plans.append(Traffic('cyclist', rng.uniform(0, 110), speed, left, 120.0, 0.0, 300 + i))
+            plans.append(Traffic('cyclist', rng.uniform(0, 110), speed, left, 120.0, 300 + i))
         return plans
 
     def _mover(self, traffic: Traffic, along: float, time_s: float) -> Thing:
@@ -154,15 +152,13 @@ class Scene:
         rng = np.random.default_rng([self.seed, traffic.track, int(lap) % 1_000_003])
         kind, colour = _car(rng) if traffic.kind == 'car' else (traffic.kind, (0, 0, 0))
         steps = abs(traffic.speed_mps) * time_s / (0.22 if kind == 'person' else 0.5)
-        variant = int(rng.integers(PEOPLE if kind == 'person' else CYCLISTS))
-        turn = (
-            traffic.turn_rad
-            if traffic.kind == 'car'
-            else (0.0 if traffic.speed_mps > 0 else np.pi)
-        )
-        return Thing(kind, along - BEHIND_M + place, traffic.left_m, variant, turn_rad=turn,
-                     speed_mps=traffic.speed_mps, phase=int(steps + traffic.start_m), track=traffic.track,
-                     colour=colour)  # fmt: skip
+        variant = int(rng.integers(PEOPLE))
+        backwards = traffic.speed_mps < 0
+        return Thing(
+            kind, along - BEHIND_M + place, traffic.left_m, variant,
+            turn_rad=np.pi if backwards else 0.0, speed_mps=traffic.speed_mps,
+            phase=int(steps + traffic.start_m), track=traffic.track, colour=colour,
+        )  # fmt: skip
 
     def _crossing(self, blocks: range, time_s: float) -> list[Thing]:
         """People that cross the road, some on the crossing of their block."""
@@ -182,11 +178,12 @@ class Scene:
                 sign = 1 if rng.random() < 0.5 else -1
                 variant = int(rng.integers(PEOPLE))
                 if walked < width - 0.6:
-                    left = sign * (
-                        self.profile.front_m(0 if sign > 0 else 1) - 0.3 - max(walked, 0.0)
+                    edge = self.profile.front_m(0 if sign > 0 else 1) - 0.3
+                    track, phase = 400 + block % 1000 * 8 + i, int(walked / 0.22)
+                    left, turn = sign * (edge - max(walked, 0.0)), -sign * np.pi / 2
+                    things.append(
+                        Thing('person', along, left, variant, 0.0, 0.0, turn, 0.0, phase, track)
                     )
-                    things.append(Thing('person', along, left, variant, turn_rad=-sign * np.pi / 2,
-                                        phase=int(walked / 0.22), track=400 + block % 1000 * 8 + i))  # fmt: skip
         return things
 
     def _plan_block(self, number: int) -> list[Thing]:
@@ -221,13 +218,13 @@ class Scene:
                 if kind == 'suburb':
                     height, length = min(height, 6.0), min(length, 11.0)
                 gable = height > before
-                things.append(Thing('building', along, sign * (front + setback),
-                                    int(rng.integers(FACADES)), length, height, gable=gable))  # fmt: skip
+                left, variant = sign * (front + setback), int(rng.integers(FACADES))
+                things.append(Thing('building', along, left, variant, length, height, gable=gable))
                 joined = kind == 'city' and rng.random() < 0.85
                 before = height if joined else 0.0
                 along += length + (0.0 if joined else rng.uniform(2, 5))
             if kind != 'city' and end - first > 6:
-                border = str(rng.choice(['fence', 'wall', 'hedge', 'rail', 'none']))
+                border = str(rng.choice(['fence', 'fence', 'wall', 'hedge', 'rail', 'none']))
                 height = float(rng.uniform(0.9, 1.9))
                 for piece in np.arange(first, end - 1.5, 4.0):
                     if border != 'none' and rng.random() < 0.92:

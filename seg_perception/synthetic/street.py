@@ -16,7 +16,7 @@ import numpy as np
 
 from seg_perception.core.classes import CAMVID_11, ClassTable
 from seg_perception.core.errors import ImageError, ParameterError
-from seg_perception.synthetic.assets import paint_assets
+from seg_perception.synthetic.assets import Assets, paint_assets
 from seg_perception.synthetic.camera import SyntheticCamera
 from seg_perception.synthetic.canvas import Canvas, depth_of
 from seg_perception.synthetic.ground import FAR_M, Ground
@@ -146,7 +146,7 @@ class Street:
         draw(view, self._assets, self._ground, self._lens, things)
         rgb = self._lens.expose(canvas.rgb, np.random.default_rng([self.seed, 8, index]))
         return StreetFrame(
-            rgb, camera, time_s, _place(view, things), canvas.planes,
+            rgb, camera, time_s, _place(view, self._assets, things), canvas.planes,
             np.array(canvas.surfaces, np.uint8), np.array(canvas.inverse_depths), self._class_ids,
         )  # fmt: skip
 
@@ -156,21 +156,24 @@ class Street:
         return along, centre + offset, self.scene.heading_rad(along)
 
 
-def _place(view: View, things: Sequence[Thing]) -> tuple[StreetObject, ...]:
+def _place(view: View, assets: Assets, things: Sequence[Thing]) -> tuple[StreetObject, ...]:
     """The things in the vehicle frame."""
     along = np.array([thing.along_m for thing in things])
     left = np.array([thing.left_m for thing in things])
     places = view.vehicle_xy(along, left).tolist()
-    return tuple(_object(view, thing, x, y) for thing, (x, y) in zip(things, places, strict=True))
+    return tuple(
+        _object(view, assets, thing, x, y) for thing, (x, y) in zip(things, places, strict=True)
+    )
 
 
-def _object(view: View, thing: Thing, x: float, y: float) -> StreetObject:
+def _object(view: View, assets: Assets, thing: Thing, x: float, y: float) -> StreetObject:
     length, width, height = thing.length_m, 0.0, thing.height_m
     if thing.kind in VEHICLES:
         mesh = vehicle(thing.kind)
         length, width, height = mesh.length_m, mesh.width_m, mesh.height_m
     elif thing.kind in ('person', 'cyclist'):
-        length, width, height = 0.5, 0.5, 1.75
+        height = assets.people.heights_m[thing.variant] if thing.kind == 'person' else 1.8
+        length, width = (0.5, 0.5) if thing.kind == 'person' else (1.7, 0.6)
     yaw = thing.turn_rad + view.scene.heading_rad(thing.along_m) - view.pose[2]
     return StreetObject(
         thing.kind, x, y, width, height, length, yaw, thing.speed_mps, thing.track,
@@ -179,9 +182,10 @@ def _object(view: View, thing: Thing, x: float, y: float) -> StreetObject:
 
 
 _SURFACE_OF = {
-    'person': Surface.PERSON, 'cyclist': Surface.RIDER, 'tree': Surface.TREE, 'hedge': Surface.TREE,
-    'building': Surface.BUILDING, 'fence': Surface.FENCE, 'rail': Surface.FENCE, 'wall': Surface.WALL,
-    'lamp': Surface.POLE, 'sign': Surface.SIGN, 'bollard': Surface.POLE,
+    'person': Surface.PERSON, 'cyclist': Surface.RIDER, 'tree': Surface.TREE,
+    'hedge': Surface.TREE, 'building': Surface.BUILDING, 'fence': Surface.FENCE,
+    'rail': Surface.FENCE, 'wall': Surface.WALL, 'lamp': Surface.POLE, 'sign': Surface.SIGN,
+    'bollard': Surface.POLE,
     'traffic_light': Surface.TRAFFIC_LIGHT, 'bus': Surface.BUS, 'truck': Surface.TRUCK,
 }  # fmt: skip
 

@@ -112,7 +112,7 @@ def _wall(rng: Rng, style: str, size: tuple[int, int], px_per_m: float) -> np.nd
 
 def _glass(rng: Rng, height: int, width: int) -> np.ndarray:
     top = (rng.uniform(60, 165) * np.array([0.88, 0.98, 1.06])).astype(np.float32)
-    bottom = top * rng.uniform(0.25, 0.55)
+    bottom = top * rng.uniform(0.35, 0.75)
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     pane = np.repeat(top * (1 - ramp) + bottom * ramp, width, 1)
     if rng.random() < 0.4:  # a curtain or a blind
@@ -163,7 +163,7 @@ def _shop(rng: Rng, wall: np.ndarray, lit: np.ndarray, px_per_m: float) -> None:
         wall[window[0] :, part] = np.clip(colour * 0.45, 0, 255)
         gap = max(1, round(0.12 * px_per_m))
         inner = slice(left + gap, max(left + gap + 1, right - gap))
-        pane = _glass(rng, window[1] - window[0], inner.stop - inner.start) * 0.7
+        pane = _glass(rng, window[1] - window[0], inner.stop - inner.start) * 0.9
         pane += 18 * fractal(rng, pane.shape[:2], 0.8 * px_per_m)[..., None]
         wall[window[0] : window[1], inner] = np.clip(pane, 0, 255)
         lit[window[0] : window[1], inner] = np.clip(pane * 0.5 + (150, 125, 80), 0, 255)
@@ -215,13 +215,20 @@ def tree(rng: Rng, size_px: int, light: float) -> tuple[np.ndarray, np.ndarray]:
     ragged = fractal(rng, mask.shape, size_px / 14, 4)
     leaves = fractal(rng, mask.shape, size_px / 40, 3)
     soft = cv2.GaussianBlur(mask, (0, 0), size_px / 60).astype(np.float32)
-    mask = ((soft + ragged * 120 + leaves * 70) > 128).astype(np.uint8) * 255
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    tone = cv2.GaussianBlur(tone, (0, 0), size_px / 90) + 0.18 * ragged + 0.34 * leaves
+    solid = ((soft + ragged * 120 + leaves * 70) > 128).astype(np.uint8) * np.uint8(255)
+    mask = _largest_part(cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
+    blurred = np.asarray(cv2.GaussianBlur(tone, (0, 0), size_px / 90))
     green = np.array(rng.uniform([62, 88, 30], [120, 132, 62]), np.float32)
-    picture = shade(green, np.clip(tone, 0.12, 1.5))
+    picture = shade(green, np.clip(blurred + 0.18 * ragged + 0.34 * leaves, 0.12, 1.5))
     _trunk(rng, picture, mask, crown_bottom)
     return picture, mask
+
+
+def _largest_part(mask: np.ndarray) -> np.ndarray:
+    """The mask (H, W) uint8 without what is not connected to its largest part."""
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return (parts == largest).astype(np.uint8) * np.uint8(255)
 
 
 def _trunk(rng: Rng, picture: np.ndarray, mask: np.ndarray, crown_bottom: float) -> None:

@@ -16,6 +16,8 @@ from seg_perception.synthetic.canvas import Canvas, Rgb
 from seg_perception.synthetic.scene import Scene
 from seg_perception.synthetic.weather import Light
 
+# Pixels of an image to those of one of half the size, about the same corner.
+HALF_SIZE = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25], [0.0, 0.0, 1.0]])
 NEAREST_M = 1.0  # things nearer than this to the camera's plane are left out
 
 

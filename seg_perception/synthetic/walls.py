@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,15 +17,24 @@ from seg_perception.synthetic.canvas import clip_near, to_fixed
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.textures import Facade
-from seg_perception.synthetic.view import NEAREST_M, View
+from seg_perception.synthetic.view import HALF_SIZE, NEAREST_M, View
 
 STRIPS = {
     'fence': Surface.FENCE, 'rail': Surface.FENCE, 'wall': Surface.WALL, 'hedge': Surface.TREE,
 }  # fmt: skip
 _STOREY_M = 3.0
+_COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 _TOWARDS = (-1.0, 0.0, 0.0)
 Normal = tuple[float, float, float]
 _SLATES = ((112.0, 74.0, 62.0), (84.0, 82.0, 86.0), (96.0, 70.0, 58.0), (70.0, 72.0, 78.0))
+
+
+class Part(NamedTuple):
+    """A piece of the image: columns from and before, rows before."""
+
+    first: int
+    last: int
+    bottom: int
 
 
 class Horizon:
@@ -39,8 +49,8 @@ class Horizon:
         first, last = max(0, floor(left)), min(self.width, ceil(right) + 1)
         return first < last and top < float(self.rows[first:last].max())
 
-    def add(self, wall: Wall) -> tuple[int, int] | None:
-        """Columns of a wall that can be seen, and hide what is behind it; None if nothing."""
+    def add(self, wall: Wall) -> Part | None:
+        """What of a wall can be seen, None if nothing; from now on it hides what is behind it."""
         (x0, y0), (x1, y1) = wall.pixels[:2].tolist()
         first, last = max(0, floor(x0)), min(self.width, ceil(x1) + 1)
         if first >= last:
@@ -49,11 +59,12 @@ class Horizon:
         tops = y0 + (columns - x0) * ((y1 - y0) / (x1 - x0))
         part = self.rows[first:last]
         seen = np.flatnonzero(tops < part + 1)
+        shown = None
+        if len(seen):
+            shown = Part(first + int(seen[0]), first + int(seen[-1]) + 1, ceil(part[seen].max()))
         # The first and last column may be covered in part only.
         np.minimum(part[1:-1], tops[1:-1] + 1, out=part[1:-1])
-        if len(seen) == 0:
-            return None
-        return first + int(seen[0]), first + int(seen[-1]) + 1
+        return shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +83,7 @@ class Building:
     """Walls of a building that can be seen, with their columns, the gable first."""
 
     thing: Thing
-    walls: list[tuple[Wall, tuple[int, int]]]
+    walls: list[tuple[Wall, Part]]
 
 
 def feet_of_walls(view: View, things: Sequence[Thing]) -> np.ndarray:
@@ -92,13 +103,13 @@ def plan_building(view: View, thing: Thing, feet: np.ndarray, horizon: Horizon) 
     :param feet: camera points (3, 3) of ``feet_of_walls``.
     """
     right = thing.left_m < 0
-    front = feet[1:] if right else feet[:0:-1]
+    front = feet[:0:-1] if right else feet[1:]
     depth, height = building_depth_m(thing), thing.height_m
     walls = [_wall(view, front, (thing.length_m, height), (0.0, 1.0 if right else -1.0, 0.0))]
     if thing.gable:
         walls.append(_wall(view, feet[1::-1] if right else feet[:2], (depth, height), _TOWARDS))
     seen = [(wall, horizon.add(wall)) for wall in walls if wall is not None]
-    return Building(thing, [(wall, columns) for wall, columns in seen[::-1] if columns])
+    return Building(thing, [(wall, part) for wall, part in seen[::-1] if part])
 
 
 def _wall(
@@ -121,8 +132,8 @@ def draw_building(view: View, assets: Assets, building: Building) -> None:
     if _is_house(thing) and thing.variant % 3 != 0:
         side = float(np.sign(thing.left_m))
         _draw_roof(view, thing, thing.left_m, thing.left_m + side * building_depth_m(thing))
-    for wall, columns in building.walls:
-        _draw_wall(view, assets.facades[thing.variant], wall, columns)
+    for wall, part in building.walls:
+        _draw_wall(view, assets.facades[thing.variant], wall, part)
 
 
 def _is_house(thing: Thing) -> bool:
@@ -159,26 +170,41 @@ def _draw_flat(
     view.canvas.fill(view.canvas.project(points), lit, plane)
 
 
-def _draw_wall(view: View, art: Facade, wall: Wall, columns: tuple[int, int]) -> None:
+def _draw_wall(view: View, art: Facade, wall: Wall, part: Part) -> None:
     """A textured wall, as far as it can be seen."""
     region = view.canvas.region(wall.pixels)
     if region is None:
         return
     top, bottom, first, last = region
-    first, last = max(first, columns[0]), min(last, columns[1])
-    if first >= last:
+    first, last, bottom = max(first, part.first), min(last, part.last), min(bottom, part.bottom)
+    if first >= last or top >= bottom:
         return
     texture, warp = _hang(view, art, wall)
     shift = np.array([[1.0, 0, -first], [0, 1, -top], [0, 0, 1]])
     size = (last - first, bottom - top)
-    patch = cv2.warpPerspective(texture, shift @ warp, size, borderMode=cv2.BORDER_REPLICATE)
     depth = float(wall.corners[:, 2].mean())
-    patch = cv2.transform(patch, view.light.matrix(_wall_light(view, wall.normal), depth))
+    light = view.light.matrix(_wall_light(view, wall.normal), depth)
+    texel_px = float(wall.pixels[3, 1] - wall.pixels[0, 1]) * art.height_m
+    texel_px /= wall.extent_m[1] * texture.shape[0]
+    patch = _warped(texture, shift @ warp, size, light, texel_px > _COARSE_PX)
     mask = np.zeros(size[::-1], np.uint8)
     fixed = to_fixed(wall.pixels - (first, top))
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_8, 4)
     plane = view.canvas.plane_through(Surface.BUILDING, wall.corners)
     view.canvas.paste(patch, mask, top, first, plane)
+
+
+def _warped(
+    texture: np.ndarray, warp: np.ndarray, size: tuple[int, int], light: np.ndarray, coarse: bool
+) -> np.ndarray:
+    """The lit texture in perspective; coarse ones at half size, then doubled."""
+    edge = cv2.BORDER_REPLICATE
+    if not coarse:
+        return cv2.transform(cv2.warpPerspective(texture, warp, size, borderMode=edge), light)
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    small = cv2.warpPerspective(texture, HALF_SIZE @ warp, half, borderMode=edge)
+    double = cv2.resize(cv2.transform(small, light), (2 * half[0], 2 * half[1]))
+    return np.asarray(double[: size[1], : size[0]])
 
 
 def _standing(
@@ -227,7 +253,7 @@ def draw_strip(view: View, assets: Assets, thing: Thing, feet: np.ndarray) -> No
 
     :param feet: camera points (3, 3) of ``feet_of_walls``.
     """
-    shape = _standing(view, feet[:0:-1] if thing.left_m > 0 else feet[1:], thing.height_m)
+    shape = _standing(view, feet[1:] if thing.left_m > 0 else feet[:0:-1], thing.height_m)
     if shape is None:
         return
     corners, (u0, u1) = shape
@@ -246,7 +272,7 @@ def draw_strip(view: View, assets: Assets, thing: Thing, feet: np.ndarray) -> No
     patch = cv2.warpPerspective(texture, warp, (last - first, bottom - top), borderValue=0)
     normal = (0.0, -float(np.sign(thing.left_m)), 0.0)
     light = view.light.matrix(view.lit(normal), float(corners[:, 2].mean()))
-    mask = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
+    mask = cv2.threshold(cv2.extractChannel(patch, 3), 127, 255, cv2.THRESH_BINARY)[1]
     plane = view.canvas.plane_through(STRIPS[thing.kind], corners)
     lit = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
     view.canvas.paste(lit, mask, top, first, plane)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 import cv2
@@ -47,7 +47,7 @@ class Light:
         return np.asarray(self.ambient * self._open(normals[:, 2]) + facing[:, None] * self.sun)
 
     def _open(self, up: np.ndarray) -> np.ndarray:
-        """How much of the sky a surface sees, 0.75 for what looks down to 1.1 for what looks up."""
+        """Share of the sky that a surface sees, more than 1 for what looks up."""
         return np.asarray(0.92 + 0.18 * up)[:, None]
 
     def haze_share(self, depth_m: float) -> float:
@@ -78,64 +78,120 @@ def check_weather(weather: str) -> None:
 
 def random_light(rng: Rng, weather: str) -> Light:
     """The light of a weather, different for every street."""
-    azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.1)
-    if weather == 'dusk':
-        height = rng.uniform(0.12, 0.3)
+    exposure = float(rng.uniform(0.85, 1.15))
+    light = _clear(rng, exposure)
+    if weather in ('fog', 'rain') or (weather == 'clear' and rng.random() < 0.3):
+        light = _overcast(light, rng, exposure)
+    change = {'fog': _fog, 'rain': _rain, 'night': _night, 'dusk': _dusk}.get(weather)
+    return change(light, rng, exposure) if change else light
+
+
+def _towards_sun(azimuth: float, height: float) -> np.ndarray:
     flat = np.cos(height)
-    sun_direction = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(height)])
-    overcast = weather in ('fog', 'rain') or (weather == 'clear' and rng.random() < 0.3)
-    exposure = rng.uniform(0.85, 1.15)
+    return np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(height)])
+
+
+def _clear(rng: Rng, exposure: float) -> Light:
     warm = rng.uniform(-0.05, 0.08)
     tint = np.array([1 + warm, 1.0, 1 - warm])
-    values: dict[str, object] = {
-        'ambient': exposure * np.array([0.72, 0.75, 0.81]),
-        'sun': exposure * 0.68 * np.array([1.0, 0.95, 0.85]) * tint,
-        'shadow': 0.48, 'haze': np.array([196.0, 206, 216]), 'haze_per_m': rng.uniform(0.0006, 0.003),
-        'zenith': np.array([78.0, 128, 196]) * rng.uniform(0.85, 1.1),
-        'horizon': np.array([196.0, 214, 230]), 'clouds': rng.uniform(0.1, 0.6),
-        'noise': rng.uniform(1.5, 4.0), 'blur_px': rng.uniform(0.5, 1.0), 'wet': 0.0, 'lamps': False,
-    }  # fmt: skip
-    if overcast:
-        values |= {
-            'ambient': exposure * 0.88 * np.array([0.98, 1.0, 1.03]), 'sun': np.full(3, 0.12),
-            'shadow': 0.2, 'zenith': np.array([190.0, 196, 202]),
-            'horizon': np.array([222.0, 226, 228]), 'clouds': rng.uniform(0.7, 1.0),
-        }  # fmt: skip
-    values |= _SPECIAL[weather](rng, exposure) if weather in _SPECIAL else {}
-    return Light(weather=weather, sun_direction=sun_direction, **values)  # type: ignore[arg-type]
+    return Light(
+        weather='clear',
+        ambient=exposure * np.array([0.72, 0.75, 0.81]),
+        sun=exposure * 0.68 * np.array([1.0, 0.95, 0.85]) * tint,
+        sun_direction=_towards_sun(rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.1)),
+        shadow=0.48,
+        haze=np.array([196.0, 206, 216]),
+        haze_per_m=rng.uniform(0.0006, 0.003),
+        zenith=np.array([78.0, 128, 196]) * rng.uniform(0.85, 1.1),
+        horizon=np.array([196.0, 214, 230]),
+        clouds=rng.uniform(0.1, 0.6),
+        noise=rng.uniform(1.5, 4.0),
+        blur_px=rng.uniform(0.5, 1.0),
+        wet=0.0,
+        lamps=False,
+    )
 
 
-def _fog(rng: Rng, exposure: float) -> dict[str, object]:
-    grey = np.array([206.0, 210, 213]) * rng.uniform(0.85, 1.0)
-    return {'haze': grey, 'haze_per_m': rng.uniform(0.012, 0.035), 'zenith': grey * 0.98,
-            'horizon': grey, 'shadow': 0.12, 'clouds': 0.9, 'lamps': bool(rng.random() < 0.5)}  # fmt: skip
+def _overcast(light: Light, rng: Rng, exposure: float) -> Light:
+    return replace(
+        light,
+        ambient=exposure * 0.92 * np.array([0.98, 1.0, 1.03]),
+        sun=np.full(3, 0.12),
+        shadow=0.2,
+        zenith=np.array([190.0, 196, 202]),
+        horizon=np.array([222.0, 226, 228]),
+        clouds=rng.uniform(0.7, 1.0),
+    )
 
 
-def _rain(rng: Rng, exposure: float) -> dict[str, object]:
+def _fog(light: Light, rng: Rng, exposure: float) -> Light:
+    grey = np.array([206.0, 210, 213]) * rng.uniform(0.85, 1.0) * min(exposure, 1.0)
+    return replace(
+        light,
+        weather='fog',
+        haze=grey,
+        haze_per_m=rng.uniform(0.012, 0.035),
+        zenith=grey * 0.98,
+        horizon=grey,
+        shadow=0.12,
+        clouds=0.9,
+        lamps=bool(rng.random() < 0.5),
+    )
+
+
+def _rain(light: Light, rng: Rng, exposure: float) -> Light:
     grey = np.array([158.0, 165, 172]) * rng.uniform(0.8, 1.05)
-    return {'ambient': exposure * 0.70 * np.array([0.95, 1.0, 1.06]), 'sun': np.full(3, 0.05),
-            'haze': grey, 'haze_per_m': rng.uniform(0.005, 0.012), 'zenith': grey * 0.85,
-            'horizon': grey * 1.1, 'shadow': 0.22, 'clouds': 0.9, 'wet': rng.uniform(0.25, 0.5),
-            'lamps': True, 'noise': rng.uniform(2.5, 5.0)}  # fmt: skip
+    return replace(
+        light,
+        weather='rain',
+        ambient=exposure * 0.74 * np.array([0.95, 1.0, 1.06]),
+        sun=np.full(3, 0.05),
+        shadow=0.22,
+        haze=grey,
+        haze_per_m=rng.uniform(0.005, 0.012),
+        zenith=grey * 0.85,
+        horizon=grey * 1.1,
+        clouds=0.9,
+        noise=rng.uniform(2.5, 5.0),
+        wet=rng.uniform(0.25, 0.5),
+        lamps=True,
+    )
 
 
-def _night(rng: Rng, exposure: float) -> dict[str, object]:
+def _night(light: Light, rng: Rng, exposure: float) -> Light:
     glow = np.array([30.0, 30, 40]) * rng.uniform(0.6, 1.3)
-    return {'ambient': exposure * 0.5 * np.array([1.05, 0.98, 0.92]), 'sun': np.full(3, 0.03),
-            'haze': glow, 'haze_per_m': rng.uniform(0.003, 0.008), 'zenith': glow * 0.35,
-            'horizon': glow * 1.2, 'shadow': 0.25, 'clouds': 0.5, 'lamps': True,
-            'noise': rng.uniform(5, 9), 'wet': float(rng.choice([0.0, 0.25]))}  # fmt: skip
+    return replace(
+        light,
+        weather='night',
+        ambient=exposure * 0.52 * np.array([1.05, 0.98, 0.92]),
+        sun=np.full(3, 0.03),
+        shadow=0.25,
+        haze=glow,
+        haze_per_m=rng.uniform(0.003, 0.008),
+        zenith=glow * 0.35,
+        horizon=glow * 1.2,
+        clouds=0.5,
+        noise=rng.uniform(5, 9),
+        wet=float(rng.choice([0.0, 0.25])),
+        lamps=True,
+    )
 
 
-def _dusk(rng: Rng, exposure: float) -> dict[str, object]:
-    return {'ambient': exposure * np.array([0.52, 0.46, 0.50]),
-            'sun': exposure * np.array([0.62, 0.42, 0.24]), 'haze': np.array([214.0, 166, 130]),
-            'haze_per_m': rng.uniform(0.002, 0.006), 'zenith': np.array([74.0, 84, 128]),
-            'horizon': np.array([244.0, 178, 118]), 'clouds': rng.uniform(0.2, 0.6),
-            'lamps': True, 'noise': rng.uniform(3, 6)}  # fmt: skip
-
-
-_SPECIAL = {'fog': _fog, 'rain': _rain, 'night': _night, 'dusk': _dusk}
+def _dusk(light: Light, rng: Rng, exposure: float) -> Light:
+    return replace(
+        light,
+        weather='dusk',
+        ambient=exposure * np.array([0.62, 0.55, 0.58]),
+        sun=exposure * np.array([0.62, 0.42, 0.24]),
+        sun_direction=_towards_sun(rng.uniform(0, 2 * np.pi), rng.uniform(0.12, 0.3)),
+        haze=np.array([214.0, 166, 130]),
+        haze_per_m=rng.uniform(0.002, 0.006),
+        zenith=np.array([74.0, 84, 128]),
+        horizon=np.array([244.0, 178, 118]),
+        clouds=rng.uniform(0.2, 0.6),
+        noise=rng.uniform(3, 6),
+        lamps=True,
+    )
 
 
 class Lens:

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.errors import ImageError, ParameterError, ProviderError
-from seg_perception.inference.engine import OnnxEngine, available_providers
+from seg_perception.inference.engine import OnnxEngine, available_providers, working_size
 from tiny_model import tiny_card, tiny_graph, write_tiny_model
 
 ROAD_RGB, SKY_RGB, CAR_RGB = (128, 64, 128), (128, 128, 128), (64, 0, 128)
@@ -117,6 +117,23 @@ def test_size_for_a_frame(
     engine: OnnxEngine, frame: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert engine.size_for(frame) == expected
+
+
+@pytest.mark.parametrize(
+    ('frame', 'expected'),
+    [
+        ((720, 1280), (360, 640)),
+        ((360, 640), (360, 640)),  # near enough
+        ((360, 480), (424, 568)),  # 1.19 times, to the area of 384 x 640
+        ((240, 320), (360, 480)),  # 1.5 times
+        ((1, 1), (8, 8)),
+        ((1, 100000), (8, 30720)),
+    ],
+)
+def test_small_frames_grow_where_the_card_says_so(
+    frame: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(frame, (384, 640), 8, upscale=1.5) == expected
 
 
 def test_fixed_model_has_one_size(tmp_path: Path) -> None:

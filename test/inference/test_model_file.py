@@ -27,6 +27,7 @@ CARD_JSON = """{
     "input_size": [384, 640],
     "size_multiple": 8,
     "dynamic": true,
+    "upscale": 1.25,
     "temperature": 1.5,
     "data": "CamVid train",
     "scores": {"mean_iou": 0.57},
@@ -50,6 +51,7 @@ CARD = ModelCard(
     scores={'mean_iou': 0.57},
     licence='Apache-2.0',
     commit='abc123',
+    upscale=1.25,
 )
 DYNAMIC = ['N', 'H', 'W']
 
@@ -95,6 +97,12 @@ def test_writes_the_literal_card() -> None:
     assert json.loads(CARD.to_json()) == json.loads(CARD_JSON)
 
 
+def test_without_upscale_small_frames_stay_small() -> None:
+    data = json.loads(CARD_JSON)
+    del data['upscale']
+    assert ModelCard.from_json(json.dumps(data)).upscale == 1.0
+
+
 def test_ignores_keys_of_later_versions() -> None:
     assert ModelCard.from_json(changed(colour='blue')) == CARD
 
@@ -126,6 +134,7 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
         ({'size_multiple': 0}, 'size_multiple: got 0, expected 1 or more'),
         ({'dynamic': 1}, 'dynamic: got 1, expected a value of type bool'),
         ({'dynamic': False}, 'size_multiple: got 8, expected 1 or more, and 1 for a model of'),
+        ({'upscale': 0.5}, 'upscale: got 0.5, expected 1 to 4'),
         ({'temperature': 0}, 'temperature: got 0.0, expected above 0'),
         ({'temperature': float('nan')}, 'temperature: got nan, expected above 0'),
         ({'temperature': True}, 'temperature: got True, expected a value of type float'),
@@ -140,7 +149,7 @@ def test_refuses_a_wrong_value(values: dict[str, Any], message: str) -> None:
         ModelCard.from_json(changed(**values))
 
 
-@pytest.mark.parametrize('key', sorted(json.loads(CARD_JSON)))
+@pytest.mark.parametrize('key', sorted(json.loads(CARD_JSON).keys() - {'upscale'}))
 def test_refuses_a_missing_key(key: str) -> None:
     data = json.loads(CARD_JSON)
     del data[key]

@@ -29,19 +29,23 @@ OPTIONAL = {'torch'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 
 
-@pytest.fixture(scope='module')
-def setup_arguments() -> dict:
-    """What setup.py hands to setuptools."""
+def run_setup(file: Path) -> dict:
+    """What a setup.py hands to setuptools."""
     import setuptools
 
     seen: dict = {}
     original = setuptools.setup
     setuptools.setup = lambda **arguments: seen.update(arguments)
     try:
-        runpy.run_path(str(ROOT / 'setup.py'))
+        runpy.run_path(str(file))
     finally:
         setuptools.setup = original
     return seen
+
+
+@pytest.fixture(scope='module')
+def setup_arguments() -> dict:
+    return run_setup(ROOT / 'setup.py')
 
 
 def third_party() -> set[str]:
@@ -107,6 +111,12 @@ def test_one_version(setup_arguments: dict) -> None:
     assert setup_arguments['version'] == VERSION
     changes = (ROOT / 'CHANGELOG.md').read_text()
     assert re.search(r'^## (\S+)', changes, re.MULTILINE).group(1) == VERSION
+
+
+def test_setup_works_through_a_link(setup_arguments: dict, tmp_path: Path) -> None:
+    link = tmp_path / 'setup.py'  # as colcon build --symlink-install runs it
+    link.symlink_to(ROOT / 'setup.py')
+    assert run_setup(link) == setup_arguments
 
 
 def test_installed_packages_are_those_of_the_source(setup_arguments: dict) -> None:

@@ -365,10 +365,15 @@ def test_overlay(bench):
     overlays = bench.graph.read(Image, '/seg_perception/front/overlay', BEST_EFFORT)
     packed = bench.graph.read(CompressedImage, '/seg_perception/front/overlay/compressed')
     assert bench.set_parameters(overlay_opacity=1.0).successful
-    scene = bench.send_street()
-    overlay = bench.graph.spin_until(lambda: overlays and overlays[-1], 'overlay')
-    compressed = bench.graph.spin_until(lambda: packed and packed[-1], 'compressed overlay')
-    assert overlay.header == compressed.header == scene.header
+    msg = image_msg(painted(street(SIZE)), stamped(bench.next_stamp()))
+    overlay, compressed = bench.graph.publish_until(
+        bench.cameras['front'].publisher,
+        msg,
+        lambda: next(
+            ((o, c) for o in overlays for c in packed if o.header == c.header == msg.header), None
+        ),
+        'overlay and compressed overlay of one frame',
+    )
     assert overlay.encoding == 'bgr8'
     # Nothing is drawn near the lower left corner: it is road in the colour of the table.
     assert tuple(pixels_of(overlay)[-2, 1]) == (128, 64, 128)

@@ -92,7 +92,7 @@ def test_export_writes_file_and_card(config, tmp_path):
     trainer.train_epoch()
     trainer.evaluate()
     out = tmp_path / 'models/tiny.onnx'
-    scores = export(Path(config.out) / 'best.pt', out, (64, 96))
+    scores = export(Path(config.out) / 'best.pt', out, ['deploy.input_size=[64, 96]'])
     session = ort.InferenceSession(str(out), providers=['CPUExecutionProvider'])
     card = json.loads(session.get_modelmeta().custom_metadata_map['seg_perception'])
     assert (card['contract'], card['name'], card['input_size']) == (1, 'tiny', [64, 96])

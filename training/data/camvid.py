@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.classes import CAMVID_11, UNLABELED
+from seg_perception.core.masks import resize_nearest
 from training.errors import DatasetError
 
 LAYOUT = 'train.txt and val.txt beside train/, trainannot/, val/, valannot/'
@@ -24,6 +25,12 @@ class Sample:
     name: str
     rgb: np.ndarray
     labels: np.ndarray
+
+
+def resized(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The sample at another size (H, W): the image smoothly, the labels by the nearest pixel."""
+    rgb = cv2.resize(sample.rgb, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return Sample(sample.name, rgb, resize_nearest(sample.labels, size))
 
 
 def list_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
