@@ -228,7 +228,7 @@ def _largest_part(mask: np.ndarray) -> np.ndarray:
     """The mask (H, W) uint8 without what is not connected to its largest part."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return (parts == largest).astype(np.uint8) * np.uint8(255)
+    return np.asarray(np.where(parts == largest, 255, 0), np.uint8)
 
 
 def _trunk(rng: Rng, picture: np.ndarray, mask: np.ndarray, crown_bottom: float) -> None:
