@@ -53,16 +53,21 @@ class RosProcess:
             # JSON is YAML: a path such as `0` or `yes` stays a string.
             command += ['-p', f'{key}:={json.dumps(value)}']
         output = log.open('wb') if log else None
-        self._process = subprocess.Popen(
-            command,
-            env=os.environ | transport_env(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-            start_new_session=True,
-        )
+        held: list[int] = []
+        with _signals_held(held):
+            self._process = subprocess.Popen(
+                command,
+                env=os.environ | transport_env(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+            )
         if output:
             output.close()
+        if held:
+            self.stop()
+            signal.raise_signal(signal.Signals(held[0]))
 
     def __enter__(self) -> RosProcess:
         return self
@@ -125,6 +130,25 @@ class RosProcess:
         text = self.log.read_text(encoding='utf-8', errors='replace').strip()
         last = '\n  '.join(text.splitlines()[-lines:])
         return f'It said last ({self.log}):\n  {last}'
+
+
+@contextmanager
+def _signals_held(held: list[int]) -> Iterator[None]:
+    """
+    Collect SIGINT and SIGTERM instead of acting on them.
+
+    Popen that is interrupted after its fork leaves a child behind that nobody knows of.
+    """
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
