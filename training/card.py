@@ -61,6 +61,8 @@ logits / {card.temperature}; its expected calibration error (15 bins) is
 - **Not for driving a car**, nor for any use where a wrong pixel can hurt someone.
 - A few hundred frames of one city, one camera and mostly daylight, left-hand traffic: other
   cities, snow, night and lenses are outside of what it has seen, rendered frames aside.
+- At night it misses vehicles, and then the risk reads far too low; bonnets and dashboards
+  in view are taken for road or car.
 - Thin and rare things (poles, signs, fences, bicyclists, distant people) are often missed.
 - There is no class for animals, trains or anything that is none of the eleven: such things get
   some class, often with high confidence.

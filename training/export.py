@@ -80,6 +80,7 @@ def to_onnx(deployed: Deployed, input_size: tuple[int, int]) -> onnx.ModelProto:
     )
     model: onnx.ModelProto = program.model_proto
     _name_sizes(model)
+    _forget_origin(model)
     return halve_weights(model)
 
 
@@ -140,6 +141,15 @@ def _name_sizes(model: onnx.ModelProto) -> None:
     for value in (*model.graph.input, *model.graph.output):
         for dim, name in zip(value.type.tensor_type.shape.dim, ('N', 'H', 'W'), strict=False):
             dim.dim_param = name
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop the exporter's stack traces: they hold paths of the machine that exported."""
+    graph = model.graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    for part in (graph, *graph.node, *graph.initializer, *values):
+        part.ClearField('metadata_props')
+        part.ClearField('doc_string')
 
 
 def _with_card(model: onnx.ModelProto, card: ModelCard) -> bytes:

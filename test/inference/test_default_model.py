@@ -31,12 +31,17 @@ def test_card_is_full(engine: OnnxEngine) -> None:
     assert (card.dynamic, card.size_multiple) == (True, 8)
     assert all([card.name, card.data, card.licence, card.commit, card.scores])
     assert all(0 <= score <= 1 for score in card.scores.values())
+    assert card.scores['mean_iou 0001TP'] >= 0.5
 
 
 def test_file_is_small_and_has_its_card_in_words() -> None:
     assert default_model_path().stat().st_size <= 12_000_000
     words = default_model_path().with_suffix('.md').read_text()
     assert [name for name in CAMVID_11.names if name not in words] == []
+
+
+def test_file_names_no_source_file() -> None:
+    assert b'.py"' not in default_model_path().read_bytes()
 
 
 def test_engine_equals_onnxruntime_alone(engine: OnnxEngine, street: StreetFrame) -> None:

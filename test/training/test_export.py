@@ -81,6 +81,11 @@ def test_weights_are_float16_in_the_file(model):
     assert stored[onnx.TensorProto.FLOAT16] > 20 * stored[onnx.TensorProto.FLOAT]
 
 
+def test_file_names_no_source_file(model):
+    data = model.SerializeToString()
+    assert b'deploy.py' not in data and b'stack_trace' not in data
+
+
 def test_weights_that_are_not_rounded_are_refused():
     weight = onnx.numpy_helper.from_array(np.full(300, 0.1, np.float32), 'w')
     with pytest.raises(ExportError, match='weight w: got float32 values, expected float16'):
