@@ -11,6 +11,7 @@ SHARE = 'share/seg_perception'
 # Named one by one: found by themselves, `training` and `test` would become global modules.
 PACKAGES = [
     'seg_perception',
+    'seg_perception.adapt',
     'seg_perception.core',
     'seg_perception.inference',
     'seg_perception.models',
@@ -66,6 +67,7 @@ setup(
     extras_require={
         'cpu': RUN,
         'gpu': [line.replace('onnxruntime==', GPU) for line in RUN],
+        'adapt': [line for line in requirements('train') if line.startswith('onnx==')],
         'train': requirements('run', 'train'),
         'dev': requirements('run', 'dev'),
         'test': ['pytest'],  # colcon test finds no tests without it

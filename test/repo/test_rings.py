@@ -25,8 +25,19 @@ ALLOWED = {
         'cv2',
         'onnxruntime',
         'torch',
+        'yaml',
         'seg_perception.core',
         'seg_perception.inference',
+    },
+    'adapt': {
+        'numpy',
+        'cv2',
+        'onnx',
+        'onnxruntime',
+        'seg_perception.core',
+        'seg_perception.inference',
+        'seg_perception.synthetic',
+        'seg_perception.adapt',
     },
 }
 ROS = {
