@@ -24,8 +24,8 @@ ROSDEP = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-# Asked for when it is there: numpy brings none of them.
-OPTIONAL = {'torch'}
+# Asked for when they are there: engines and `adapt` alone need them.
+OPTIONAL = {'onnx', 'torch'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 
 
