@@ -23,21 +23,43 @@ SIZE_MULTIPLE = 8
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network."""
+    """Which network. ``options`` are arguments of its own, such as ``{planes: 32}``."""
 
-    name: str = 'ddrnet'
-    planes: int = 32  # channels of the first layer; the others are multiples
+    name: str = 'ddrnet23_slim'
+    weights: str = ''  # file of pre-trained weights, or imagenet; empty: fresh ones
+    new_head: bool = False  # where those weights are of another number of classes
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One data set, or a part of it. Which other keys count depends on ``kind``."""
+
+    kind: str  # a name of training.data.KINDS
+    root: str = ''  # relative to the working directory
+    split: str = 'train'
+    share: float = 0.0  # of an epoch's samples, drawn with repeats; 0: each frame once
+    only: tuple[str, ...] = ()  # starts of the names of the frames to take; empty: all
+    exclude: tuple[str, ...] = ()  # starts of the names of the frames to leave out
+    limit: int = 0  # take the first so many; 0 is all
+    classes: str = ''  # of kinds folder and synthetic: a shipped class table, or a YAML file
+    frames: int = 0  # of kind synthetic: how many streets to render
+    min_area_px: int = 0  # of kind crowdai: smaller boxes are left out
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the frames come from. ``camvid`` is relative to the working directory."""
+    """What is trained on, and what the model is chosen on."""
 
-    camvid: str = '../shared/data/camvid'
-    holdout: str = '0001TP'  # sequence that is never trained on; the model is chosen on it
-    limit: int = 0  # use that many training frames only; 0 is all
-    synthetic_frames: int = 0  # rendered once at start, one street (seed) a frame
-    synthetic_share: float = 0.0  # of the samples of an epoch, 0..1
+    train: tuple[SourceConfig, ...] = ()
+    val: tuple[SourceConfig, ...] = ()
+    classes: str = ''  # table that all labels are mapped to; empty: that of the first of train
+    keep: tuple[str, ...] = ()  # classes to keep, in this order; others are 255. empty: all
+    size: tuple[int, int] = (0, 0)  # height, width to which frames are resized; 0: as they are
+    sampling: str = 'shuffle'  # or class_uniform
+    cache: bool = False  # keep decoded frames in memory
+    workers: int = 0  # processes that load; 0: a thread
+    skip_damaged: bool = False  # leave out files that cannot be read, and say so
 
 
 @dataclass(frozen=True)
@@ -49,38 +71,73 @@ class TransformConfig:
     early_share: float = 0.0  # of the run that sees small views: more steps in the same time
     early_crop: tuple[int, int] = (192, 256)
     early_scale: tuple[float, float] = (0.5, 1.4)
+    rare_crop: float = 0.0  # share of views that are centred on a pixel of a rare class
+    rare: tuple[str, ...] = ()  # names of those classes; empty: less than ten times the rarest
+    flip: float = 0.5  # share of views
     rotate_deg: float = 3.0
+    translate: float = 0.0  # of height and width, 0..1; what comes in is padding
     light: float = 0.5  # log range of gain and gamma: 0.5 is a factor 0.6 to 1.65
     dark: float = 0.5  # share of frames that are turned to dusk or night
     colour: float = 0.15  # log range of the gain of each channel
     saturation: float = 0.6
     blur: float = 0.2  # share of frames
     noise: float = 0.3  # share of frames
+    erase: float = 0.0  # share of frames of which a rectangle is filled; its labels become 255
+
+
+@dataclass(frozen=True)
+class TermConfig:
+    """One term of the loss: a name of training.losses.TERMS and arguments of its own."""
+
+    name: str
+    weight: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Cross-entropy of every logits of the network, and the overlap of classes of the first."""
+    """A weighted sum of terms, on the main and the auxiliary logits, and side heads."""
 
-    aux_weight: float = 0.4
-    weight_offset: float = 1.05  # class weight 1 / ln(offset + share); 1.02 is ENet's
-    dice_weight: float = 0.0  # of 1 - Dice, the mean over the classes that occur in a batch
-    stride: int = 2  # every stride-th pixel of each axis is scored; 1 is all, at 4 times the cost
+    terms: tuple[TermConfig, ...] = (TermConfig('cross_entropy'),)
+    class_weights: str = 'none'  # none, enet, inverse_frequency, median_frequency
+    weight_offset: float = 1.02  # of enet: 1 / ln(offset + share); larger is milder
+    boost: dict[str, float] = field(default_factory=dict)  # factors on the weights, by class name
+    aux_weight: float = 0.4  # of the auxiliary logits
+    aux_terms: tuple[TermConfig, ...] = ()  # of the auxiliary logits; empty: the first of terms
+    boundary_weight: float = 0.0  # of the boundary head's loss; 0: no such head. Seed 000: 0.2
+    boundary_feature: str = ''  # module whose output the boundary head reads; empty: network's own
+    encoding_weight: float = 0.0  # of the semantic encoding loss (DSNet); 0: none
+    encoding_feature: str = ''  # module whose output it reads; empty: the network's own choice
+    stride: int = 1  # every stride-th pixel of each axis is scored; 1 is all
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW, linear warm-up, poly decay, an average of the weights."""
+    """Optimiser, schedule, and what bounds the run."""
 
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.02
-    batch: int = 8
+    name: str = 'adamw'  # sgd, adam, adamw
+    learning_rate: float = 1e-3
+    backbone_factor: float = 1.0  # of the learning rate, for what the network calls its backbone
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 0.02  # of kernels; none on norms and biases
+    schedule: str = 'poly'  # poly, cosine, step, halving, constant
+    power: float = 0.9  # of poly
+    milestones: tuple[float, ...] = ()  # of step: shares of the run, 0..1
+    gamma: float = 0.1  # of step: factor at each milestone
+    halve_every: int = 10  # of halving: epochs
+    warmup_steps: int = 0
+    batch: int = 8  # samples of one step, over all processes and accumulated parts together
+    accumulate: int = 1  # parts of a batch that go through the network one after the other
     epochs: int = 100
     max_minutes: float = 0.0  # the schedule ends by then; 0: no limit, and exact resuming
-    warmup_steps: int = 150
-    power: float = 0.9
-    ema_decay: float = 0.998
-    eval_every: int = 4  # epochs
+    clip_norm: float = 0.0  # of the gradient; 0: no clipping
+    ema_decay: float = 0.0  # of the averaged weights that are scored and exported; 0: no average
+    precision: str = 'float32'  # or bfloat16 (1.6 times as fast with AVX512-BF16), or float16
+    freeze_norm: bool = False  # batch norms keep their statistics
+    sync_norm: bool = False  # batch norms share statistics among processes
+    eval_every: int = 1  # epochs
+    save_every_steps: int = 0  # also save last.pt within an epoch; 0: after each epoch
+    patience: int = 0  # stop after so many evaluations without a better score; 0: never
 
 
 @dataclass(frozen=True)
@@ -89,9 +146,13 @@ class DeployConfig:
 
     input_size: tuple[int, int] = (384, 640)  # preferred height, width; their area is the limit
     upscale: float = 1.0  # the most that a smaller frame is enlarged
+    dynamic: bool = True  # false: every frame is stretched to input_size, and no other is taken
+    cells: bool = True  # false: labels by a plain resize, for accelerators that want fixed shapes
 
     def size_for(self, frame_size: tuple[int, int]) -> tuple[int, int]:
         """The (height, width) at which a frame of that (height, width) is segmented."""
+        if not self.dynamic:
+            return self.input_size
         return working_size(frame_size, self.input_size, SIZE_MULTIPLE, self.upscale)
 
 
@@ -102,6 +163,7 @@ class TrainConfig:
     name: str
     out: str
     seed: int = 0
+    device: str = 'auto'  # cpu, cuda, cuda:N; auto: the GPU where there is one
     threads: int = 0  # 0 is torch's choice
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -117,22 +179,37 @@ class TrainConfig:
 
 # What would fail late, or silently train on nothing.
 RANGES: dict[str, tuple[float, float]] = {
-    'model.planes': (1, 1024),
-    'data.synthetic_share': (0, 0.95),
+    'seed': (0, 2**63),
+    'data.size': (0, 16384),
+    'data.workers': (0, 256),
     'transform.crop': (32, 4096),
     'transform.early_crop': (32, 4096),
     'transform.scale': (0.1, 10),
     'transform.early_scale': (0.1, 10),
     'transform.early_share': (0, 1),
+    'transform.rare_crop': (0, 1),
+    'transform.flip': (0, 1),
+    'transform.erase': (0, 1),
+    'transform.translate': (0, 1),
     'loss.stride': (1, 8),
-    'deploy.upscale': (1, 4),
-    'loss.dice_weight': (0, 100),
     'loss.weight_offset': (1.001, 10),
-    'optim.batch': (1, 4096),
+    'deploy.upscale': (1, 4),
+    'optim.batch': (1, 65536),
+    'optim.accumulate': (1, 4096),
     'optim.epochs': (1, 1e6),
     'optim.eval_every': (1, 1e6),
     'optim.ema_decay': (0, 1),
+    'optim.milestones': (0, 1),
 }
+CHOICES: dict[str, tuple[str, ...]] = {
+    'data.sampling': ('shuffle', 'class_uniform'),
+    'loss.class_weights': ('none', 'enet', 'inverse_frequency', 'median_frequency'),
+    'optim.name': ('sgd', 'adam', 'adamw'),
+    'optim.schedule': ('poly', 'cosine', 'step', 'halving', 'constant'),
+    'optim.precision': ('float32', 'bfloat16', 'float16'),
+}
+PRESETS = Path('config/training/data')
+"""Folder of data groups by name: ``data: camvid`` is the group in its ``camvid.yaml``."""
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -159,10 +236,24 @@ def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Trai
     :raises ConfigError: when a key is unknown or missing, or a value has another type.
     """
     changed = copy.deepcopy(dict(data))
+    _expand_preset(changed)
     for word in overrides:
         _override(changed, word)
+        _expand_preset(changed)
     config: TrainConfig = _build(TrainConfig, changed, '')
     return config
+
+
+def _expand_preset(data: dict[str, Any]) -> None:
+    """Put the group of the named file in the place of its name."""
+    name = data.get('data')
+    if not isinstance(name, str):
+        return
+    path = PRESETS / f'{name}.yaml'
+    if not path.is_file():
+        known = sorted(file.stem for file in PRESETS.glob('*.yaml'))
+        raise ConfigError('config key data', repr(name), ', '.join(known), near(name, known))
+    data['data'] = yaml.safe_load(path.read_text())
 
 
 def _override(data: dict[str, Any], word: str) -> None:
@@ -191,6 +282,7 @@ def _build(kind: Any, data: Any, prefix: str) -> Any:
     values = {key: _convert(hints[key], data[key], f'{prefix}{key}') for key in data}
     for key, value in values.items():
         _check_range(f'{prefix}{key}', value)
+        _check_choice(f'{prefix}{key}', value)
     return kind(**values)
 
 
@@ -202,11 +294,22 @@ def _check_range(key: str, value: Any) -> None:
         raise ConfigError(f'config key {key}', value, f'{low:g} to {high:g}')
 
 
+def _check_choice(key: str, value: Any) -> None:
+    if value not in CHOICES.get(key, (value,)):
+        raise ConfigError(
+            f'config key {key}', repr(value), ', '.join(CHOICES[key]), near(value, CHOICES[key])
+        )
+
+
 def _convert(kind: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, f'{key}.')
+    if get_origin(kind) is dict:
+        return _convert_dict(get_args(kind)[1], value, key)
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
+        if kinds[1:] == (Ellipsis,) and isinstance(value, list | tuple):
+            kinds = kinds[:1] * len(value)
         if not isinstance(value, list | tuple) or len(value) != len(kinds):
             raise ConfigError(f'config key {key}', repr(value), f'{len(kinds)} values in a list')
         return tuple(_convert(k, v, key) for k, v in zip(kinds, value, strict=True))
@@ -215,3 +318,11 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
     if type(value) is not kind:
         raise ConfigError(f'config key {key}', repr(value), f'a value of type {kind.__name__}')
     return value
+
+
+def _convert_dict(kind: Any, value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f'config key {key!r}', repr(value), 'a group of keys')
+    if kind is Any:
+        return dict(value)
+    return {name: _convert(kind, item, f'{key}.{name}') for name, item in value.items()}

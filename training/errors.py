@@ -18,12 +18,24 @@ class DatasetError(SegPerceptionError):
     """A data set is not laid out as it should be."""
 
 
+class DamagedFileError(DatasetError):
+    """An image or label file cannot be decoded."""
+
+
 class CheckpointError(SegPerceptionError):
     """A checkpoint is missing, damaged or of another run."""
 
 
 class DivergedError(SegPerceptionError):
     """The loss is no number any more."""
+
+
+class OutputError(SegPerceptionError):
+    """A file of the run cannot be written: the disk is full, say."""
+
+
+class ProbeError(SegPerceptionError):
+    """A network failed a check that comes before training."""
 
 
 class ExportError(SegPerceptionError):

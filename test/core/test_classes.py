@@ -8,9 +8,13 @@ import pytest
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
     CAMVID_11,
+    CAMVID_EXACT_11,
     CITYSCAPES_19,
+    COCO_80,
+    CROWDAI_4,
     TABLES,
     VISTAS_66,
+    VISTAS_124,
     ClassTable,
     Role,
     SegClass,
@@ -31,9 +35,13 @@ def rows_of(table: ClassTable) -> dict[str, tuple[int, tuple[int, int, int], Rol
     ('table', 'count', 'roles'),
     [
         (CAMVID_11, 11, 7),
+        (CAMVID_EXACT_11, 11, 7),
         (CITYSCAPES_19, 19, 7),
         (VISTAS_66, 66, 10),
+        (VISTAS_124, 124, 10),
         (BDD100K_DRIVABLE_3, 3, 2),
+        (CROWDAI_4, 4, 3),
+        (COCO_80, 80, 3),
     ],
 )
 def test_shipped_tables(table, count, roles):
@@ -54,6 +62,13 @@ def test_published_ids_and_colours():
     assert vistas['Car'] == (55, (0, 0, 142), Role.VEHICLE)
     assert vistas['Ego Vehicle'] == (64, (120, 10, 10), Role.EGO)
     assert vistas['Unlabeled'] == (65, (0, 0, 0), Role.OTHER)
+    vistas_2 = rows_of(VISTAS_124)
+    assert vistas_2['Road'] == (21, (128, 64, 128), Role.DRIVABLE)
+    assert vistas_2['Lane Marking - Stop Line'] == (51, (255, 255, 255), Role.MARKING)
+    assert vistas_2['Traffic Light - Pedestrians'] == (91, (250, 170, 30), Role.OBSTACLE)
+    assert vistas_2['Car'] == (108, (0, 0, 142), Role.VEHICLE)
+    assert vistas_2['Unlabeled'] == (123, (0, 0, 0), Role.OTHER)
+    assert CROWDAI_4.names == ['background', 'car', 'truck', 'pedestrian']
     assert BDD100K_DRIVABLE_3.names == ['direct', 'alternative', 'background']
 
 
@@ -103,6 +118,10 @@ def test_ids_and_names_are_checked():
         ({'name': 't', 'classes': [{'id': 0}]}, r"class table: got KeyError\('role'\)"),
         ({'name': 't', 'classes': 3}, 'class table: got TypeError'),
         (
+            {'name': 't', 'classes': [{'id': 'a', 'name': 'a', 'rgb': [0, 0, 0], 'role': 'sky'}]},
+            'class table: got ValueError',
+        ),
+        (
             {'name': 't', 'classes': [{'id': 0, 'name': 'a', 'rgb': [0, 0, 0], 'role': 'roof'}]},
             "class table 't': role of 'a': got 'roof', expected drivable, marking",
         ),
@@ -115,3 +134,9 @@ def test_ids_and_names_are_checked():
 def test_damaged_json(data, message):
     with pytest.raises(ClassTableError, match=message):
         ClassTable.from_dict(data)
+
+
+def test_coco_is_in_the_order_of_yolo():
+    rows = rows_of(COCO_80)
+    assert [rows[name][0] for name in ('person', 'car', 'dog', 'toothbrush')] == [0, 2, 16, 79]
+    assert len({row.rgb for row in COCO_80.classes}) == 80

@@ -1,98 +1,115 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""CamVid in the SegNet layout: lists of ``image label`` pairs, ids 0..10, 11 is void."""
+"""
+CamVid: lists of ``image label`` pairs, and two protocols of eleven classes.
+
+Labels are ids as SegNet ships them (0..10, 11 is void), or the original pictures of 32 colours
+(``*_L.png``). The grouped protocol is SegNet's: all but Void belong to a class. The exact one is
+that of PIDNet and PaddleSeg: eleven colours count, the others are void. A score means nothing
+without the name of its protocol.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from seg_perception.core.classes import CAMVID_11, UNLABELED
-from seg_perception.core.masks import resize_nearest
+from seg_perception.core.classes import CAMVID_11, CAMVID_EXACT_11, UNLABELED
+from training.config import SourceConfig
+from training.data.decode import ColourLabels, IdLabels
+from training.data.files import LabelledFiles, Pair, some
 from training.errors import DatasetError
 
-LAYOUT = 'train.txt and val.txt beside train/, trainannot/, val/, valannot/'
+LAYOUT = 'SPLIT.txt or SPLIT.lst with lines of an image and a label path, beside their folders'
+COLOURED = '_L.png'  # end of the names of the original labels
+SEGNET_IDS = {row.id: row.id for row in CAMVID_11.classes} | {len(CAMVID_11): UNLABELED}
+
+# Colours of CamVid's label_colors.txt by SegNet's group; the first of each is the exact class.
+GROUPS = {
+    'sky': [(128, 128, 128)],
+    # Building, Archway, Bridge, Tunnel, Wall
+    'building': [(128, 0, 0), (192, 0, 128), (0, 128, 64), (64, 0, 64), (64, 192, 0)],
+    'pole': [(192, 192, 128), (0, 0, 64)],  # Column_Pole, TrafficCone
+    'road': [(128, 64, 128), (128, 0, 192), (192, 0, 64)],  # Road, LaneMkgsDriv, LaneMkgsNonDriv
+    # Sidewalk, ParkingBlock, RoadShoulder
+    'pavement': [(0, 0, 192), (64, 192, 128), (128, 128, 192)],
+    'tree': [(128, 128, 0), (192, 192, 0)],  # Tree, VegetationMisc
+    # SignSymbol, Misc_Text, TrafficLight
+    'sign_symbol': [(192, 128, 128), (128, 128, 64), (0, 64, 64)],
+    'fence': [(64, 64, 128)],
+    # Car, SUVPickupTruck, Truck_Bus, Train, OtherMoving
+    'car': [(64, 0, 128), (64, 128, 192), (192, 128, 192), (192, 64, 128), (128, 64, 64)],
+    # Pedestrian, Child, CartLuggagePram, Animal
+    'pedestrian': [(64, 64, 0), (192, 128, 64), (64, 0, 192), (64, 128, 64)],
+    'bicyclist': [(0, 128, 192), (192, 0, 192)],  # Bicyclist, MotorcycleScooter
+}
+VOID = (0, 0, 0)
+GROUPED_COLOURS = {VOID: UNLABELED} | {
+    colour: CAMVID_11.names.index(name) for name, colours in GROUPS.items() for colour in colours
+}
+EXACT_COLOURS = dict.fromkeys(GROUPED_COLOURS, UNLABELED) | {
+    colours[0]: CAMVID_EXACT_11.names.index(name) for name, colours in GROUPS.items()
+}
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One labelled frame: rgb (H, W, 3) uint8, labels (H, W) uint8 with 255 for void."""
+class GroupedLabels:
+    """Reads labels of SegNet's ids or of the original colours, told apart by the file name."""
 
-    name: str
-    rgb: np.ndarray
-    labels: np.ndarray
+    def __init__(self) -> None:
+        self._ids, self._colours = IdLabels(SEGNET_IDS), ColourLabels(GROUPED_COLOURS)
 
-
-def resized(sample: Sample, size: tuple[int, int]) -> Sample:
-    """The sample at another size (H, W): the image smoothly, the labels by the nearest pixel."""
-    rgb = cv2.resize(sample.rgb, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return Sample(sample.name, rgb, resize_nearest(sample.labels, size))
+    def __call__(self, path: Path) -> np.ndarray:
+        return (self._colours if path.name.endswith(COLOURED) else self._ids)(path)
 
 
-def list_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
+def open_grouped(source: SourceConfig) -> LabelledFiles:
+    """SegNet's protocol: a split for each list."""
+    return LabelledFiles(CAMVID_11, _list_pairs(source), GroupedLabels())
+
+
+def open_exact(source: SourceConfig) -> LabelledFiles:
     """
-    Image and label files of a split, in the order of its list.
+    The protocol of exact colours: a split for each list.
 
-    :raises DatasetError: when the list is missing, or names a file that is.
+    :raises DatasetError: also when the labels are SegNet's, whose groups cannot be undone.
     """
-    listing = root / f'{split}.txt'
-    if not listing.is_file():
-        raise DatasetError(f'CamVid list {listing}', 'no file', LAYOUT, 'Set data.camvid.')
-    pairs = []
-    for number, line in enumerate(listing.read_text().splitlines(), start=1):
-        words = line.split()
-        if len(words) != 2:
-            raise DatasetError(f'{listing}:{number}', repr(line), 'image and label path')
-        # SegNet's own lists start with /SegNet/CamVid/: the last two parts are what counts.
-        image, label = (root.joinpath(*Path(word).parts[-2:]) for word in words)
-        for path in (image, label):
-            if not path.is_file():
-                raise DatasetError(f'{listing}:{number}', f'no file {path}', LAYOUT)
-        pairs.append((image, label))
+    pairs = _list_pairs(source)
+    if grouped := [pair.label.name for pair in pairs if not pair.label.name.endswith(COLOURED)]:
+        thing = f'CamVid {source.root}, {source.split}: labels of the exact protocol'
+        raise DatasetError(thing, some(grouped), f'the original labels, *{COLOURED}')
+    return LabelledFiles(CAMVID_EXACT_11, pairs, ColourLabels(EXACT_COLOURS))
+
+
+def _list_pairs(source: SourceConfig) -> list[Pair]:
+    """Files of a split, in the order of its list."""
+    listing = _find_list(Path(source.root), source.split)
+    rows = [row for row in enumerate(listing.read_text().splitlines(), start=1) if row[1].strip()]
+    pairs = [_parse(line, f'{listing}:{number}', listing.parent) for number, line in rows]
+    if not pairs:
+        raise DatasetError(f'CamVid list {listing}', 'no frames', 'a line for each')
+    paths = [path for pair in pairs for path in (pair.image, pair.label)]
+    if missing := [path for path in paths if not path.is_file()]:
+        names = some(path.relative_to(listing.parent).as_posix() for path in missing)
+        seen = f'no file for {len(missing):,} of {len(paths):,}: {names}'
+        raise DatasetError(f'CamVid list {listing}', seen, LAYOUT)
     return pairs
 
 
-def split_holdout(
-    pairs: Sequence[tuple[Path, Path]], sequence: str
-) -> tuple[list[tuple[Path, Path]], list[tuple[Path, Path]]]:
-    """
-    Pairs outside and inside of a sequence, which is the start of the file names.
-
-    :raises DatasetError: when one of the two is empty.
-    """
-    held = [pair for pair in pairs if pair[0].name.startswith(sequence)]
-    kept = [pair for pair in pairs if not pair[0].name.startswith(sequence)]
-    if not held or not kept:
-        names = sorted({pair[0].name.split('_')[0] for pair in pairs})
-        raise DatasetError('data.holdout', repr(sequence), f'one of several of {names}')
-    return kept, held
+def _find_list(root: Path, split: str) -> Path:
+    for suffix in ('.txt', '.lst'):  # SegNet's and PIDNet's
+        if (root / f'{split}{suffix}').is_file():
+            return root / f'{split}{suffix}'
+    found = sorted(path.name for suffix in ('txt', 'lst') for path in root.glob(f'*.{suffix}'))
+    beside = f'no file, {some(found)} beside it' if found else 'no file'
+    seen = beside if root.is_dir() else 'no such folder'
+    raise DatasetError(f'CamVid list {root / split}.txt', seen, LAYOUT, 'Set root and split.')
 
 
-def read_sample(image: Path, label: Path) -> Sample:
-    """
-    Read a pair; label values without a class become 255.
-
-    :raises DatasetError: when a file is no image or the sizes differ.
-    """
-    bgr = cv2.imread(str(image), cv2.IMREAD_COLOR)
-    ids = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE)
-    for path, pixels in ((image, bgr), (label, ids)):
-        if pixels is None:
-            raise DatasetError(f'file {path}', 'unreadable data', 'a PNG image')
-    if bgr.shape[:2] != ids.shape:
-        raise DatasetError(f'label {label}', f'size {ids.shape}', f'{bgr.shape[:2]} of its image')
-    if ids.min() >= len(CAMVID_11):
-        fix = 'Every pixel is void: is this a colour mask?'
-        raise DatasetError(f'label {label}', f'ids from {ids.min()}', 'ids 0..11', fix)
-    labels = np.where(ids < len(CAMVID_11), ids, UNLABELED).astype(np.uint8)
-    return Sample(image.stem, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), labels)
-
-
-def holdout_samples(camvid: str, sequence: str) -> list[Sample]:
-    """The frames of the held-out sequence of the training list."""
-    _, held = split_holdout(list_pairs(Path(camvid), 'train'), sequence)
-    return [read_sample(*pair) for pair in held]
+def _parse(line: str, place: str, root: Path) -> Pair:
+    words = line.split()
+    if len(words) != 2:
+        raise DatasetError(place, repr(line), 'an image and a label path')
+    # SegNet's own lists start with /SegNet/CamVid/: the last two parts are what counts.
+    image, label = (root.joinpath(*Path(word).parts[-2:]) for word in words)
+    return Pair(image.stem, image, label)

@@ -1,28 +1,65 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rendered streets as training frames."""
+"""Rendered streets as labelled frames."""
 
 from __future__ import annotations
 
-from tqdm import tqdm
+import numpy as np
 
-from seg_perception.core.classes import CAMVID_11
+from seg_perception.core.classes import CAMVID_11, ClassTable
 from seg_perception.synthetic.street import Street
-from training.data.camvid import Sample
+from training.config import SourceConfig
+from training.data.folder import source_table
+from training.data.sample import Sample
+from training.errors import DatasetError
 
 FRAMES_PER_STREET = 40  # the frame is drawn from the first seconds of its street
+SIZE = (360, 480)  # as CamVid, unless data.size says otherwise
+# Far from the seeds that demo and tests use, and from each other, so that a score on other frames
+# is not a score on training frames.
+FIRST_SEEDS = {'train': 1_000, 'val': 1_000_000}
 
 
-def render_samples(count: int, size: tuple[int, int], first_seed: int = 1000) -> list[Sample]:
-    """
-    One frame of each of ``count`` streets, in every weather; the same call gives the same frames.
+class Streets:
+    """One frame of each of many streets, in every weather; drawn anew whenever it is read."""
 
-    Seeds start far from those that demo and tests use, so that a score on their frames is not a
-    score on training frames.
-    """
-    samples = []
-    for seed in tqdm(range(first_seed, first_seed + count), desc='synthetic', leave=False):
-        street = Street(seed=seed, size=size, table=CAMVID_11, weather='random')
+    def __init__(
+        self, count: int, size: tuple[int, int], classes: ClassTable, first_seed: int
+    ) -> None:
+        self.classes, self._size, self._first_seed = classes, size, first_seed
+        self.names = [f'street_{first_seed + index}' for index in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        seed = self._first_seed + range(len(self))[index]
+        street = Street(seed=seed, size=self._size, table=self.classes, weather='random')
         frame = street.frame(seed % FRAMES_PER_STREET)
-        samples.append(Sample(f'street_{seed}', frame.rgb, frame.labels))
-    return samples
+        return Sample(self.names[index], frame.rgb, frame.labels)
+
+    def labels(self, index: int) -> np.ndarray:
+        return self[index].labels
+
+    def encoded(self, index: int) -> None:
+        """Nothing: no file stores it."""
+
+    def damage(self, index: int) -> str:
+        """Nothing can be."""
+        return ''
+
+
+def open_synthetic(source: SourceConfig, size: tuple[int, int] = (0, 0)) -> Streets:
+    """
+    As many streets as ``frames``, of CamVid's classes or those of ``classes``.
+
+    :param size: height and width to draw at; 0 is that of CamVid.
+    """
+    if source.frames < 1:
+        raise DatasetError('frames of kind synthetic', source.frames, 'how many, 1 or more')
+    if source.split not in FIRST_SEEDS:
+        seen, known = repr(source.split), ' or '.join(FIRST_SEEDS)
+        raise DatasetError('split of kind synthetic', seen, known)
+    classes = source_table(source) if source.classes else CAMVID_11
+    drawn = size if all(size) else SIZE
+    return Streets(source.frames, drawn, classes, FIRST_SEEDS[source.split])

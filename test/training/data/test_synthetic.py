@@ -1,20 +1,45 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
-from seg_perception.core.classes import CAMVID_11
-from training.data.synthetic import render_samples
+from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
+from training.config import SourceConfig
+from training.data import open_source
+from training.errors import DatasetError
+
+SIZE = (64, 96)
 
 
 def test_frames_repeat_and_differ_from_each_other():
-    first, second = render_samples(2, (96, 128))
-    again = render_samples(1, (96, 128))[0]
-    assert first.rgb.shape == (96, 128, 3)
-    assert np.array_equal(first.rgb, again.rgb) and np.array_equal(first.labels, again.labels)
+    frames = open_source(SourceConfig('synthetic', frames=2), SIZE)
+    assert len(frames) == 2 and frames.names == ['street_1000', 'street_1001']
+    first, second = frames[0], frames[1]
+    assert first.rgb.shape == (64, 96, 3)
+    assert np.array_equal(first.rgb, frames[0].rgb)
+    assert np.array_equal(first.labels, frames.labels(0))
     assert not np.array_equal(first.labels, second.labels)
+    assert frames.encoded(0) is None and frames.damage(0) == ''
+    with pytest.raises(IndexError):
+        frames[2]
 
 
-def test_labels_are_camvid_classes_with_a_road():
-    labels = render_samples(1, (96, 128))[0].labels
-    assert (labels < len(CAMVID_11)).all()
-    assert (labels == 3).mean() > 0.1
+def test_labels_have_a_road_and_the_classes_asked_for():
+    camvid = open_source(SourceConfig('synthetic', frames=1), SIZE)
+    cityscapes = open_source(SourceConfig('synthetic', frames=1, classes='cityscapes_19'), SIZE)
+    assert camvid.classes == CAMVID_11 and cityscapes.classes == CITYSCAPES_19
+    road = camvid.labels(0) == 3
+    assert road.mean() > 0.1
+    assert np.array_equal(road, cityscapes.labels(0) == 0)
+
+
+def test_val_has_other_streets_and_camvid_size():
+    frames = open_source(SourceConfig('synthetic', frames=1, split='val'))
+    assert frames.names == ['street_1000000'] and frames.labels(0).shape == (360, 480)
+
+
+def test_what_cannot_be():
+    with pytest.raises(DatasetError, match=r'frames of kind synthetic: got 0, expected how many'):
+        open_source(SourceConfig('synthetic'))
+    with pytest.raises(DatasetError, match=r"split of kind synthetic: got 'test'"):
+        open_source(SourceConfig('synthetic', frames=1, split='test'))
