@@ -5,7 +5,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from seg_perception.core.errors import ClassTableError, ImageError
+from seg_perception.core.errors import ClassTableError, ImageError, ParameterError
 from seg_perception.core.metrics import ConfusionMatrix
 
 
@@ -45,6 +45,62 @@ def test_pixel_accuracy_counts_a_miss_as_wrong(matrix):
     assert matrix.pixel_accuracy() == pytest.approx(4 / 7)
 
 
+def test_class_without_true_pixels_is_skipped_where_asked(matrix):
+    np.testing.assert_array_equal(matrix.iou('skip'), [0.5, 0.5, nan, nan])
+    np.testing.assert_allclose(matrix.dice('skip'), [4 / 6, 4 / 6, nan, nan])
+    assert matrix.mean_iou('skip') == pytest.approx(1 / 2)
+    assert matrix.mean_dice('skip') == pytest.approx(4 / 6)
+
+
+def test_unknown_rule_for_absent_classes(matrix):
+    with pytest.raises(ParameterError, match="absent classes: got 'nan', expected zero or skip"):
+        matrix.iou('nan')
+
+
+def test_recall_and_precision_by_hand(matrix):
+    np.testing.assert_allclose(matrix.recall(), [2 / 4, 2 / 3, nan, nan])
+    np.testing.assert_allclose(matrix.precision(), [1, 2 / 3, 0, nan])
+    assert matrix.mean_accuracy() == pytest.approx((2 / 4 + 2 / 3) / 2)
+
+
+def test_frequency_weighted_iou_by_hand(matrix):
+    # Four and three of the seven true pixels, both with IoU 0.5; the invented class has no weight.
+    assert matrix.frequency_weighted_iou() == pytest.approx(0.5)
+    uneven = ConfusionMatrix(2)
+    uneven.add(mask(0, 0, 0, 1), mask(0, 0, 0, 0))
+    assert uneven.frequency_weighted_iou() == pytest.approx(3 / 4 * 3 / 4)
+
+
+def bdd100k_frame() -> tuple[np.ndarray, np.ndarray]:
+    """Truth and prediction of the fixture of BDD100K's own tests: 93, 1, 4, 2 pixels a pair."""
+    counts = (93, 1, 4, 2)
+    truth, prediction = (np.repeat(ids, counts) for ids in ((0, 0, 1, 1), (0, 1, 0, 1)))
+    return truth.astype(np.uint8).reshape(10, 10), prediction.astype(np.uint8).reshape(10, 10)
+
+
+def test_figures_of_bdd100k():
+    # tests/eval/seg_test.py, test_ious_miou. What it calls Acc is the precision.
+    matrix = ConfusionMatrix(19)
+    matrix.add(*bdd100k_frame())
+    assert 100 * matrix.mean_iou('skip') == pytest.approx(61.73469387755102, abs=1e-9)
+    assert 100 * np.nanmean(matrix.precision()) == pytest.approx(81.27147766323024, abs=1e-9)
+    assert 100 * matrix.frequency_weighted_iou() == pytest.approx(90.91836734693878, abs=1e-9)
+    assert 100 * matrix.pixel_accuracy() == pytest.approx(95.0, abs=1e-9)
+    assert 100 * matrix.mean_accuracy() == pytest.approx(100 * (93 / 94 + 2 / 6) / 2)
+
+
+def test_figures_of_bdd100k_with_a_blank_prediction():
+    # test_blank_dir: a second frame of the same truth has no prediction.
+    matrix = ConfusionMatrix(19)
+    truth, prediction = bdd100k_frame()
+    matrix.add(truth, prediction)
+    matrix.add(truth, np.full_like(truth, 255))
+    assert 100 * matrix.mean_iou('skip') == pytest.approx(31.911057692307693, abs=1e-9)
+    assert 100 * np.nanmean(matrix.precision()) == pytest.approx(81.27147766323024, abs=1e-9)
+    assert 100 * matrix.frequency_weighted_iou() == pytest.approx(46.45432692307692, abs=1e-9)
+    assert 100 * matrix.pixel_accuracy() == pytest.approx(47.5, abs=1e-9)
+
+
 def test_ignored_truth_changes_nothing(matrix):
     before = matrix.iou()
     matrix.add(mask(255, 255, 255, 255), mask(0, 1, 3, 255))
@@ -63,6 +119,7 @@ def test_nothing_counted_is_nan_without_warnings(recwarn):
     assert (
         isnan(matrix.pixel_accuracy()) and isnan(matrix.mean_iou()) and isnan(matrix.mean_dice())
     )
+    assert isnan(matrix.mean_accuracy()) and isnan(matrix.frequency_weighted_iou())
     assert np.isnan(matrix.iou()).all()
     assert not recwarn.list
 
@@ -84,6 +141,21 @@ def test_all_255_classes_fit():
     matrix = ConfusionMatrix(255)
     matrix.add(mask(254, 0, 255), mask(254, 255, 3))
     assert matrix.counts[254, 254] == 1 and matrix.missed[0] == 1 and matrix.counts.sum() == 1
+
+
+def test_frames_beyond_float32_integers():
+    # OpenCV counts in float32, where 2**24 + 1 is 2**24.
+    truth = np.zeros((2**12, 2**12 + 1), np.uint8)
+    matrix = ConfusionMatrix(2)
+    matrix.add(truth, truth)
+    assert matrix.counts[0, 0] == 16_781_312
+
+
+def test_rows_that_are_not_contiguous():
+    matrix = ConfusionMatrix(2)
+    wide = np.array([[0, 1, 0, 1], [1, 1, 1, 1]], np.uint8)
+    matrix.add(wide[:, ::2], wide[::-1, :2])
+    assert matrix.counts.tolist() == [[0, 2], [1, 1]]
 
 
 def test_counts_beyond_32_bits():

@@ -1,0 +1,148 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m training evaluate``: a checkpoint, or model files side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from seg_perception.core.metrics import Absent
+from training.checkpoint import check_classes, load_checkpoint
+from training.config import TrainConfig
+from training.data import open_frames
+from training.data.sample import FrameSet
+from training.distributed import pick_device
+from training.errors import ConfigError
+from training.evaluate.model_files import file_predictor
+from training.evaluate.network import (
+    checkpoint_network,
+    holdout_temperature,
+    network_predictor,
+)
+from training.evaluate.report import (
+    best_median_worst,
+    comparison_text,
+    write_report,
+    write_scores,
+)
+from training.evaluate.scores import Predictor, Scores, at_working_size, score
+from training.evaluate.submission import open_writer
+from training.evaluate.views import PLAIN, Mode
+from training.output import output_error
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What to score and how; the data are ``data.val`` of the configuration.
+
+    :param checkpoint: one checkpoint, or
+    :param models: model files, of which the first is what the others are compared with.
+    :param out: folder for scores, plots and submission; None writes nothing.
+    :param absent: what a class scores that is predicted but not in the truth.
+    :param temperature: of the confidence of a checkpoint; 0: fitted on the data first.
+    :param submission: name of a benchmark server to write predictions for; empty: none.
+    """
+
+    checkpoint: Path | None = None
+    models: tuple[Path, ...] = ()
+    out: Path | None = None
+    mode: Mode = PLAIN
+    absent: Absent = 'zero'
+    temperature: float = 0.0
+    submission: str = ''
+
+
+def evaluate(options: Options, config: TrainConfig) -> str:
+    """
+    Score, write the files that were asked for, and give the table to print.
+
+    :raises SegPerceptionError: when options, files and data do not fit.
+    """
+    _check(options)
+    if options.out:
+        _make_folder(options.out)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    # Each frame is read once or twice: a cache would only fill the memory.
+    frames = open_frames(dataclasses.replace(config.data, cache=False)).val
+    named = {}
+    for name, path in _named_paths(options).items():
+        predict = _predictor(path, options, config, frames)
+        named[name] = _score(name, predict, options, frames)
+    if options.out:
+        about = {
+            'data': [dataclasses.asdict(source) for source in config.data.val],
+            'frames': len(frames),
+            'absent': options.absent,
+            'mode': dataclasses.asdict(options.mode),
+            'files': {name: str(path) for name, path in _named_paths(options).items()},
+        }
+        write_scores(options.out / 'scores.json', named, frames.classes, about)
+    if len(named) > 1:
+        return comparison_text(named, frames.classes, options.absent)
+    return next(iter(named.values())).text(frames.classes, options.absent)
+
+
+def _score(name: str, predict: Predictor, options: Options, frames: FrameSet) -> Scores:
+    """Scores of one model, and its part of the output folder."""
+    seen = None
+    if options.submission and options.out:
+        folder = options.out / 'submission'
+        seen = open_writer(options.submission, folder, frames.classes)
+    scores = score(predict, frames, seen, name)
+    if options.out:
+        folder = options.out / name if len(options.models) > 1 else options.out
+        rows = best_median_worst(scores, frames, predict)
+        write_report(folder, scores, frames.classes, rows, options.absent)
+    return scores
+
+
+def _predictor(path: Path, options: Options, config: TrainConfig, frames: FrameSet) -> Predictor:
+    if options.models:
+        provider = config.device.split(':')[0]
+        return file_predictor(path, frames.classes, provider, config.threads)
+    state = load_checkpoint(path)
+    check_classes(state, frames.classes)
+    net = checkpoint_network(state, pick_device(config.device))
+    temperature = options.temperature or holdout_temperature(net, frames, config)
+    predict = network_predictor(net, options.mode, temperature)
+    return at_working_size(predict, config.deploy.size_for)
+
+
+def _named_paths(options: Options) -> dict[str, Path]:
+    """Names to tell the models apart, the shortest that do."""
+    paths = [options.checkpoint] if options.checkpoint else list(options.models)
+    choices = (
+        [path.stem for path in paths],
+        [f'{path.parent.name}_{path.name}' for path in paths],
+        [f'{number}_{path.name}' for number, path in enumerate(paths, start=1)],
+    )
+    names = next(names for names in choices if len(set(names)) == len(names))
+    return dict(zip(names, paths, strict=True))
+
+
+def _make_folder(path: Path) -> None:
+    """Fail now rather than after all frames have been scored."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, 0, error) from error
+
+
+def _check(options: Options) -> None:
+    if bool(options.checkpoint) == bool(options.models):
+        raise ConfigError('what to evaluate', 'both or neither', '--checkpoint or --model')
+    if len({path.resolve() for path in options.models}) < len(options.models):
+        raise ConfigError('--model', 'the same file twice', 'each file once')
+    if options.models and not options.mode.is_plain:
+        fix = 'It answers with labels, not with shares to average: evaluate its checkpoint.'
+        raise ConfigError('--model with several views', options.mode, 'a single view', fix)
+    if options.submission and not options.out:
+        raise ConfigError('--submission', 'no --out', 'a folder to write to')
+    if options.submission and len(options.models) > 1:
+        raise ConfigError('--submission', f'{len(options.models)} models', 'one')

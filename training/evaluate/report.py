@@ -1,0 +1,191 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores as files: JSON and CSV for programs, plots and a sheet of predictions for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seg_perception.core.classes import ClassTable
+from seg_perception.core.metrics import Absent
+from training.data.sample import FrameSet
+from training.evaluate.plots import (
+    Prediction,
+    confusion_plot,
+    prediction_sheet,
+    reliability_plot,
+)
+from training.evaluate.scores import Predictor, Scores
+from training.output import write_whole
+
+EACH = 2  # best, median and worst frames in a sheet
+
+
+def write_report(
+    folder: Path,
+    scores: Scores,
+    classes: ClassTable,
+    rows: Sequence[Prediction],
+    absent: Absent = 'zero',
+) -> None:
+    """
+    Write per_class.csv, per_frame.csv, confusion.png, reliability.png and predictions.png.
+
+    :param rows: of the sheet, as ``best_median_worst`` gives them; no sheet without.
+    """
+    write_class_table(scores, classes, folder / 'per_class.csv', absent)
+    write_frame_table(scores, folder / 'per_frame.csv')
+    confusion_plot(scores.matrix, classes, folder / 'confusion.png')
+    reliability_plot(scores.calibration, folder / 'reliability.png')
+    if rows:
+        prediction_sheet(rows, classes, folder / 'predictions.png')
+
+
+def best_median_worst(
+    scores: Scores, frames: FrameSet, predict: Predictor, each: int = EACH
+) -> list[Prediction]:
+    """The frames of the best, median and worst mean IoU, predicted once more."""
+    rows = []
+    for rank, index in ranked([frame.mean_iou for frame in scores.per_frame], each):
+        sample, row = frames[index], scores.per_frame[index]
+        title = f'{rank}: {sample.name}, mean IoU {row.mean_iou:.3f}'
+        rows.append(Prediction(title, sample.rgb, sample.labels, predict(sample.rgb)[0]))
+    return rows
+
+
+def ranked(values: Sequence[float], each: int) -> list[tuple[str, int]]:
+    """Rank and index of the highest, middle and lowest values; none twice, and no NaN."""
+    order = sorted(
+        (index for index, value in enumerate(values) if not math.isnan(value)),
+        key=lambda index: -values[index],
+    )
+    middle = max(0, (len(order) - each) // 2)
+    chosen: dict[int, str] = {}
+    for rank, part in (
+        ('best', order[:each]),
+        ('worst', order[::-1][:each][::-1]),
+        ('median', order[middle : middle + each]),
+    ):
+        for index in part:
+            chosen.setdefault(index, rank)
+    return [(chosen[index], index) for index in order if index in chosen]
+
+
+def write_class_table(
+    scores: Scores, classes: ClassTable, path: Path, absent: Absent = 'zero'
+) -> None:
+    """All scores, true pixels and rarity group of each class; empty where there is nothing."""
+    columns = scores.per_class(absent)
+    group_of = {label: row.order for row in scores.rarity(absent) for label in row.ids}
+    rows = [
+        [
+            row.id,
+            row.name,
+            *(_cell(values[row.id]) for values in columns.values()),
+            int(scores.matrix.truth_pixels[row.id]),
+            group_of.get(row.id, ''),
+        ]
+        for row in classes.classes
+    ]
+    _write_csv(path, ['id', 'name', *columns, 'pixels', 'rarity_group'], rows)
+
+
+def write_frame_table(scores: Scores, path: Path) -> None:
+    """Mean IoU over the classes of its truth, pixel accuracy and time of each frame."""
+    rows = [
+        [
+            frame.name,
+            _cell(frame.mean_iou),
+            _cell(frame.pixel_accuracy),
+            f'{frame.milliseconds:.2f}',
+        ]
+        for frame in scores.per_frame
+    ]
+    _write_csv(path, ['name', 'mean_iou', 'pixel_accuracy', 'milliseconds'], rows)
+
+
+def write_scores(
+    path: Path, named: Mapping[str, Scores], classes: ClassTable, about: Mapping[str, Any]
+) -> None:
+    """
+    Write the scores of one or several models as JSON; null where there is nothing to score.
+
+    :param about: what was scored and how; its ``absent`` is the rule for absent classes.
+    """
+    models = {
+        name: _model_record(scores, classes, about['absent']) for name, scores in named.items()
+    }
+    text = json.dumps({**about, 'class_table': classes.name, 'models': models}, indent=1)
+    write_whole(path, f'{text}\n'.encode())
+
+
+def comparison_text(
+    named: Mapping[str, Scores], classes: ClassTable, absent: Absent = 'zero'
+) -> str:
+    """A column a model, and how far each is from the first: IoU of the classes, then the means."""
+    columns = [
+        {
+            **dict(zip(classes.names, scores.matrix.iou(absent), strict=True)),
+            **{name.replace('_', ' '): value for name, value in scores.means(absent).items()},
+        }
+        for scores in named.values()
+    ]
+    first, others = columns[0], columns[1:]
+    wide = max(14, *(len(name) + 2 for name in named))
+    label = max(24, *(len(name) + 1 for name in first))
+    heads = [*named, *(f'difference {number}' for number in range(2, len(named) + 1))]
+    if len(others) == 1:
+        heads[-1] = 'difference'
+    lines = [' ' * label + ''.join(f'{head:>{wide}}' for head in heads)]
+    for row, value in first.items():
+        values = [f'{column[row]:>{wide}.4f}' for column in columns]
+        changes = [f'{column[row] - value:>+{wide}.4f}' for column in others]
+        lines.append(f'{row:<{label}}' + ''.join(values + changes))
+    frames = next(iter(named.values())).frames
+    return '\n'.join([*lines, f'{frames} frames, classes of {classes.name}'])
+
+
+def _model_record(scores: Scores, classes: ClassTable, absent: Absent) -> dict[str, Any]:
+    """One model of scores.json."""
+    columns = scores.per_class(absent)
+    groups = [
+        {
+            'order': group.order,
+            'classes': [classes.names[label] for label in group.ids],
+            **_numbers({'mean_iou': group.mean_iou, 'mean_accuracy': group.mean_accuracy}),
+        }
+        for group in scores.rarity(absent)
+    ]
+    return {
+        **_numbers(scores.means(absent)),
+        'classes': {
+            row.name: _numbers({key: values[row.id] for key, values in columns.items()})
+            for row in classes.classes
+        },
+        'rarity_groups': groups,
+        'confusion': scores.matrix.counts.tolist(),
+        'missed': scores.matrix.missed.tolist(),
+    }
+
+
+def _write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO(newline='')
+    csv.writer(text).writerows([head, *rows])
+    write_whole(path, text.getvalue().encode())
+
+
+def _cell(value: float) -> str:
+    return '' if math.isnan(value) else f'{value:.6f}'
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON knows no NaN."""
+    return {key: None if np.isnan(value) else float(value) for key, value in values.items()}

@@ -1,0 +1,118 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several views of a frame: scaled, mirrored, cut into windows; the mean of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seg_perception.core.errors import ParameterError
+from training.config import SIZE_MULTIPLE
+from training.models import MIN_SIZE_PX
+
+
+@dataclass(frozen=True)
+class Mode:
+    """
+    Which views of a frame a network sees; the mean of their softmax is what counts.
+
+    :param scales: factors on the working size.
+    :param flip: each view also mirrored.
+    :param window: (height, width) of a window that slides over each view; None: each view whole.
+    :param overlap: share of a window that the next one sees again, 0 to 0.9.
+    :raises ParameterError: when a value cannot be.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    window: tuple[int, int] | None = None
+    overlap: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
+            raise ParameterError('scales', self.scales, 'factors of 0.1 to 10', 'Example: 0.75,1')
+        if self.window and min(self.window) < MIN_SIZE_PX:
+            size = f'{MIN_SIZE_PX} pixels or more on both sides'
+            raise ParameterError('window', self.window, size, 'Example: 512x1024')
+        if not 0 <= self.overlap <= 0.9:
+            raise ParameterError('overlap of windows', self.overlap, '0 to 0.9')
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one view of the whole frame, which needs no mean."""
+        return self.scales == (1.0,) and not self.flip and not self.window
+
+
+PLAIN = Mode()
+
+
+@torch.no_grad()
+def mean_softmax(net: nn.Module, image: Tensor, mode: Mode, temperature: float = 1.0) -> Tensor:
+    """
+    Mean softmax (N, C, H, W) of a network over all views of a normalised image (N, 3, H, W).
+
+    :param temperature: divides the logits.
+    """
+    views = _view_softmaxes(net, image, mode, temperature)
+    return reduce(torch.add, views) / (len(mode.scales) * (1 + mode.flip))
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (N, C, h, w) at another size (H, W)."""
+    if (maps.shape[2], maps.shape[3]) == size:
+        return maps
+    return F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
+
+
+def _view_softmaxes(
+    net: nn.Module, image: Tensor, mode: Mode, temperature: float
+) -> Iterator[Tensor]:
+    """Softmax (N, C, H, W) of each view, brought back to the image."""
+    size = image.shape[2], image.shape[3]
+    for scale in mode.scales:
+        view = image if scale == 1 else resized(image, _scaled(size, scale))
+        yield resized(_softmax(net, view, mode, temperature), size)
+        if mode.flip:
+            yield resized(_softmax(net, view.flip(3), mode, temperature).flip(3), size)
+
+
+def _softmax(net: nn.Module, view: Tensor, mode: Mode, temperature: float) -> Tensor:
+    """Softmax (N, C, h, w) of a view, at each pixel the mean of the windows that see it."""
+    size = view.shape[2], view.shape[3]
+    total, seen = view.new_zeros(()), view.new_zeros(size)
+    for rows, columns in _windows(size, mode.window or size, mode.overlap):
+        part = view[:, :, rows, columns].contiguous(memory_format=torch.channels_last)
+        logits = resized(net(part).float(), (part.shape[2], part.shape[3]))
+        shares = torch.softmax(logits / temperature, dim=1)
+        if not total.ndim:  # the first one tells how many classes there are
+            total = shares.new_zeros((*shares.shape[:2], *size))
+        total[:, :, rows, columns] += shares
+        seen[rows, columns] += 1
+    return total / seen
+
+
+def _windows(
+    size: tuple[int, int], window: tuple[int, int], overlap: float
+) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the windows; the last ones end at the border."""
+    for top in _starts(size[0], window[0], overlap):
+        for left in _starts(size[1], window[1], overlap):
+            yield slice(top, top + window[0]), slice(left, left + window[1])
+
+
+def _starts(length: int, window: int, overlap: float) -> list[int]:
+    last = max(0, length - window)
+    return [*range(0, last, max(1, round(window * (1 - overlap)))), last]
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """The nearest multiples of the stride, large enough for every network."""
+    least = -(-MIN_SIZE_PX // SIZE_MULTIPLE)
+    height, width = (max(least, round(side * scale / SIZE_MULTIPLE)) for side in size)
+    return height * SIZE_MULTIPLE, width * SIZE_MULTIPLE
