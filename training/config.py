@@ -283,6 +283,7 @@ def _build(kind: Any, data: Any, prefix: str) -> Any:
     for key, value in values.items():
         _check_range(f'{prefix}{key}', value)
         _check_choice(f'{prefix}{key}', value)
+        _check_order(f'{prefix}{key}', value)
     return kind(**values)
 
 
@@ -292,6 +293,11 @@ def _check_range(key: str, value: Any) -> None:
     low, high = RANGES[key]
     if not all(low <= number <= high for number in np.atleast_1d(value)):
         raise ConfigError(f'config key {key}', value, f'{low:g} to {high:g}')
+
+
+def _check_order(key: str, value: Any) -> None:
+    if key in ('transform.scale', 'transform.early_scale') and value[0] > value[1]:
+        raise ConfigError(f'config key {key}', value, 'the smaller number first')
 
 
 def _check_choice(key: str, value: Any) -> None:

@@ -3,10 +3,16 @@
 """
 Random changes of a training frame, and the normalisation of every frame.
 
-All randomness comes from the generator that is passed in: same generator, same frame.
+A view is one affine warp (scale, turn, flip, crop), one table of light a channel, then blur, noise
+and a hole. All randomness comes from the generator that is passed in: same generator, same view.
+With ``crop`` the size of the frame, ``scale`` (1, 1) and the strengths 0 the view is the frame.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -15,60 +21,138 @@ from torch import Tensor
 
 from seg_perception.core.classes import UNLABELED
 from training.config import TransformConfig
-from training.data.camvid import Sample
+from training.data.sample import Sample
 
 # ImageNet's statistics on the 0..255 scale; any fixed pair would do without ImageNet weights.
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
-PADDING_RGB = (124, 116, 104)
+PADDING_RGB = (124, 116, 104)  # 0 after normalisation
+
+HOLE_SHARE = (0.02, 0.1)  # of the view: small holes, that hide a part of an object
+HOLE_ASPECT = (0.5, 2.0)  # height by width
+# A normal variable of deviation 1 in 256 equally likely steps; it ends at 2.9.
+NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 256) for step in range(256)])
 
 
 def augment(
-    sample: Sample, config: TransformConfig, rng: np.random.Generator
+    sample: Sample, config: TransformConfig, rng: np.random.Generator, rare: Sequence[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Random view of a sample: rgb (h, w, 3) uint8 and labels (h, w) uint8 of the crop's size."""
-    rgb, labels = _warp(sample, config, rng)
-    return _degrade(_relight(rgb, config, rng), config, rng), labels
+    """
+    Random view of a sample: rgb (h, w, 3) uint8 and labels (h, w) uint8 of the crop's size.
+
+    :param rare: classes that ``config.rare_crop`` centres views on.
+    """
+    rgb, labels = _warp(sample, config, rng, rare)
+    rgb = _degrade(_relight(rgb, config, rng), config, rng)
+    if rng.random() < config.erase:
+        return _erase(rgb, labels, rng)
+    return rgb, labels
 
 
 def normalise(rgb: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 around 0."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN_RGB, STD_RGB))
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 around 0, on the device of the image."""
+    mean, std = (
+        torch.tensor(values, device=rgb.device)[:, None, None] for values in (MEAN_RGB, STD_RGB)
+    )
     # Layout first: onnxruntime takes 10 ms a frame to broadcast over a last axis of three.
     return (rgb.permute(0, 3, 1, 2).float() - mean) * (1 / std)
 
 
 def _warp(
-    sample: Sample, config: TransformConfig, rng: np.random.Generator
+    sample: Sample, config: TransformConfig, rng: np.random.Generator, rare: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale, turn, flip and crop in one resampling; what lies outside is 255."""
-    height, width = sample.labels.shape
-    crop_h, crop_w = config.crop
-    scale = float(np.exp(rng.uniform(*np.log(config.scale))))
-    angle = np.deg2rad(rng.uniform(-config.rotate_deg, config.rotate_deg))
-    # The crop's centre is drawn from where the crop stays inside, or is the frame's centre.
-    room_y, room_x = max(height - crop_h / scale, 0.0), max(width - crop_w / scale, 0.0)
-    centre_y = (height - 1) / 2 + rng.uniform(-0.5, 0.5) * room_y
-    centre_x = (width - 1) / 2 + rng.uniform(-0.5, 0.5) * room_x
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if rng.random() < 0.5:
-        turn[0] *= -1
-    shift = np.array([(crop_w - 1) / 2, (crop_h - 1) / 2]) - turn @ [centre_x, centre_y]
-    matrix = np.hstack([turn, shift[:, None]])
-    size = (crop_w, crop_h)
-    # Shrinking by bilinear samples aliases below half the size; scales stay above that.
-    rgb = cv2.warpAffine(sample.rgb, matrix, size, flags=cv2.INTER_LINEAR, borderValue=PADDING_RGB)
+    scale = math.exp(rng.uniform(*np.log(config.scale)))
+    matrix = _matrix(_centre(sample.labels, config, scale, rng, rare), config, scale, rng)
+    small, small_matrix = _shrink(sample.rgb, matrix, scale)
+    rgb = cv2.warpAffine(
+        small,
+        small_matrix,
+        config.crop[::-1],
+        flags=cv2.INTER_LINEAR,
+        borderValue=PADDING_RGB,
+    )
     labels = cv2.warpAffine(
-        sample.labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=(UNLABELED,)
+        sample.labels,
+        matrix,
+        config.crop[::-1],
+        flags=cv2.INTER_NEAREST,
+        borderValue=(UNLABELED,),
     )
     return rgb, labels
 
 
+def _matrix(
+    centre: tuple[float, float], config: TransformConfig, scale: float, rng: np.random.Generator
+) -> np.ndarray:
+    """From (x, y) of the frame to (x, y) of the view, (2, 3)."""
+    angle = math.radians(rng.uniform(-config.rotate_deg, config.rotate_deg))
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    if rng.random() < config.flip:
+        turn[0] *= -1
+    shift = (np.array(config.crop[::-1]) - 1) / 2 - turn @ centre[::-1]
+    if scale == 1 and angle == 0:
+        shift = np.round(shift)  # whole pixels: the view is cut out, not resampled
+    return np.hstack([turn, shift[:, None]])
+
+
+def _centre(
+    labels: np.ndarray,
+    config: TransformConfig,
+    scale: float,
+    rng: np.random.Generator,
+    rare: Sequence[int],
+) -> tuple[float, float]:
+    """Row and column of the frame that the view is centred on."""
+    size = np.array(labels.shape)
+    middle = (size - 1) / 2
+    # Where the crop stays inside the frame; a frame smaller than the crop is in its middle.
+    reach = np.maximum(size - np.array(config.crop) / scale, 0) / 2
+    if rng.random() < config.rare_crop:
+        pixel = _rare_pixel(labels, rare, rng)
+        if pixel is not None:
+            return tuple(np.clip(pixel, middle - reach, middle + reach))
+    moved = rng.uniform(-1, 1, 2) * reach + rng.uniform(-1, 1, 2) * config.translate * size
+    return tuple(middle + moved)
+
+
+def _rare_pixel(
+    labels: np.ndarray, rare: Sequence[int], rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """A random pixel of a random one of those classes that the frame has; None if it has none."""
+    for label in rng.permutation(rare):
+        pixels = np.flatnonzero(labels == label)
+        if pixels.size:
+            return divmod(int(rng.choice(pixels)), labels.shape[1])
+    return None
+
+
+def _shrink(rgb: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Average pixels where a matrix (2, 3) shrinks to half and less; the image and its matrix.
+
+    Bilinear samples would skip pixels there. Halvings, which OpenCV has fast ways for, leave at
+    least half of the rest to the matrix.
+    """
+    factor = 2 ** int(math.log2(1 / scale)) if scale <= 0.5 else 1
+    if factor == 1:
+        return rgb, matrix
+    height, width = rgb.shape[:2]
+    small = cv2.resize(rgb, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    # Pixel centres: x = (x_small + 0.5) * step - 0.5, and so y.
+    step = np.array([width / (width // factor), height / (height // factor)])
+    turn = matrix[:, :2] * step
+    shift = matrix[:, :2] @ (step / 2 - 0.5) + matrix[:, 2]
+    return small, np.hstack([turn, shift[:, None]])
+
+
 def _relight(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator) -> np.ndarray:
     """Saturation, then gain, gamma, contrast and colour cast as one table a channel."""
-    grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     amount = 1 + rng.uniform(-config.saturation, 0.6 * config.saturation)
-    rgb = cv2.addWeighted(rgb, amount, grey, 1 - amount, 0)
+    if amount != 1:
+        grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        rgb = cv2.addWeighted(rgb, amount, grey, 1 - amount, 0)
     gain, gamma, contrast = np.exp(rng.uniform(-config.light, config.light, 3) * (1, 1, 0.6))
     if rng.random() < config.dark:
         gain *= rng.uniform(0.3, 0.8)
@@ -77,7 +161,7 @@ def _relight(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator)
     levels = np.linspace(0, 1, 256)[:, None] ** gamma * gain * cast  # (256, 3)
     middle = 0.45 * gain
     table = (levels - middle) * contrast + middle
-    return cv2.LUT(rgb, np.clip(table * 255, 0, 255).astype(np.uint8).reshape(1, 256, 3))
+    return cv2.LUT(rgb, _to_uint8(table * 255).reshape(1, 256, 3))
 
 
 def _degrade(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator) -> np.ndarray:
@@ -85,6 +169,28 @@ def _degrade(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator)
     if rng.random() < config.blur:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.6))
     if rng.random() < config.noise:
-        noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(2, 12))
-        rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
+        # A table of random bytes: normal variables of NumPy take ten times as long.
+        steps = np.round(rng.uniform(2, 12) * NORMAL).astype(np.int16)
+        noise = cv2.LUT(rng.integers(0, 256, rgb.shape, np.uint8), steps)
+        rgb = cv2.add(rgb, noise, dtype=cv2.CV_8U)
     return rgb
+
+
+def _erase(
+    rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A hole that looks like padding (random erasing, Zhong et al., AAAI 2020); 255 in labels."""
+    height, width = labels.shape
+    area = rng.uniform(*HOLE_SHARE) * height * width
+    aspect = math.exp(rng.uniform(*np.log(HOLE_ASPECT)))
+    hole_h = min(height, math.ceil(math.sqrt(area * aspect)))
+    hole_w = min(width, math.ceil(math.sqrt(area / aspect)))
+    top, left = rng.integers(0, (height - hole_h + 1, width - hole_w + 1))
+    hole = np.s_[top : top + hole_h, left : left + hole_w]
+    rgb, labels = rgb.copy(), labels.copy()
+    rgb[hole], labels[hole] = PADDING_RGB, UNLABELED
+    return rgb, labels
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

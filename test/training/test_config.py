@@ -7,7 +7,8 @@ import pytest
 from training.config import load_config, parse_config
 from training.errors import ConfigError
 
-CONFIGS = sorted(Path(__file__).parents[2].glob('config/training/*.yaml'))
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(ROOT.glob('config/training/*.yaml'))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.name)
@@ -29,8 +30,10 @@ def test_every_shipped_config_opens_with_command_hardware_time_and_score(path):
 def test_words_change_values_of_the_file(tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text('name: a\nout: runs/a\noptim: {batch: 8}\n')
-    config = load_config(path, ['optim.batch=4', 'transform.crop=[96, 128]', 'model.planes=16'])
-    assert (config.optim.batch, config.transform.crop, config.model.planes) == (4, (96, 128), 16)
+    words = ['optim.batch=4', 'transform.crop=[96, 128]', 'model.options.planes=16']
+    config = load_config(path, words)
+    assert (config.optim.batch, config.transform.crop) == (4, (96, 128))
+    assert config.model.options == {'planes': 16}
 
 
 def test_unknown_key_names_the_near_ones():
@@ -62,8 +65,19 @@ def test_wrong_type_names_key_value_and_type(group, key, value, words):
 @pytest.mark.parametrize(
     ('group', 'key', 'value', 'words'),
     [
-        ('optim', 'batch', 0, 'optim.batch: got 0, expected 1 to 4096'),
-        ('data', 'synthetic_share', 1.0, 'synthetic_share: got 1.0, expected 0 to 0.95'),
+        ('optim', 'batch', 0, 'optim.batch: got 0, expected 1 to 65536'),
+        (
+            'transform',
+            'scale',
+            [1.5, 0.5],
+            r'scale: got \(1.5, 0.5\), expected the smaller',
+        ),
+        (
+            'optim',
+            'milestones',
+            [0.5, 1.5],
+            r'milestones: got \(0.5, 1.5\), expected 0 to 1',
+        ),
         ('transform', 'crop', [64, 8], r'transform.crop: got \(64, 8\), expected 32 to 4096'),
     ],
 )
@@ -99,3 +113,45 @@ def test_missing_file_and_damaged_file(tmp_path):
 def test_config_survives_plain_types():
     config = parse_config({'name': 'a', 'out': 'b', 'transform': {'crop': [96, 128]}})
     assert parse_config(config.to_dict()) == config
+
+
+def test_lists_of_groups():
+    train = [{'kind': 'camvid', 'exclude': ['0001TP']}, {'kind': 'synthetic', 'share': 0.1}]
+    config = parse_config({'name': 'a', 'out': 'b', 'data': {'train': train}})
+    assert [source.kind for source in config.data.train] == ['camvid', 'synthetic']
+    assert config.data.train[0].exclude == ('0001TP',) and config.data.train[1].share == 0.1
+    assert parse_config(config.to_dict()) == config
+    with pytest.raises(ConfigError, match=r'data.train.rot.*Did you mean data.train.root'):
+        parse_config({'name': 'a', 'out': 'b', 'data': {'train': [{'kind': 'a', 'rot': 'b'}]}})
+
+
+def test_groups_with_free_keys():
+    config = parse_config({'name': 'a', 'out': 'b', 'loss': {'boost': {'car': 3}}})
+    assert config.loss.boost == {'car': 3.0}
+    with pytest.raises(ConfigError, match=r"loss.boost.car: got 'much', expected .* float"):
+        parse_config({'name': 'a', 'out': 'b', 'loss': {'boost': {'car': 'much'}}})
+    with pytest.raises(ConfigError, match=r'model.options.*got 3, expected a group of keys'):
+        parse_config({'name': 'a', 'out': 'b', 'model': {'options': 3}})
+
+
+@pytest.mark.parametrize(
+    ('group', 'key', 'value', 'words'),
+    [
+        ('optim', 'name', 'adm', r"optim.name: got 'adm', expected sgd, adam, adamw.*adam"),
+        ('optim', 'schedule', 'poli', r"schedule: got 'poli'.*Did you mean poly"),
+        ('data', 'sampling', 'random', r"sampling: got 'random', expected shuffle, class_uniform"),
+    ],
+)
+def test_word_that_is_no_choice_names_the_near_ones(group, key, value, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config({'name': 'a', 'out': 'b', group: {key: value}})
+
+
+def test_data_by_name_and_then_changed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = parse_config(
+        {'name': 'a', 'out': 'b', 'data': 'cityscapes'}, ['data=camvid', 'data.workers=2']
+    )
+    assert config.data.train[0].kind == 'camvid' and config.data.workers == 2
+    with pytest.raises(ConfigError, match=r"data: got 'camvit'.*Did you mean camvid"):
+        parse_config({'name': 'a', 'out': 'b', 'data': 'camvit'})

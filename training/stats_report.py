@@ -1,0 +1,125 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Class statistics as a table for the terminal, as CSV and JSON, and as a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.config import DataConfig
+from training.data import open_frames
+from training.errors import ConfigError
+from training.evaluate.plots import save_figure
+from training.output import write_whole
+from training.stats import ClassStatistics, count_labels, summarise
+
+WEIGHTS = ('enet', 'inverse_frequency', 'median_frequency')
+
+
+def statistics_of(data: DataConfig) -> ClassStatistics:
+    """
+    The statistics of what a configuration trains on.
+
+    :raises ConfigError: when it names no data set.
+    """
+    train = open_frames(data).train
+    if not train:
+        raise ConfigError('config key data.train', 'nothing', 'a list of data sets')
+    return summarise(train, [count_labels(frames, data.workers) for frames, _ in train])
+
+
+def class_rows(statistics: ClassStatistics, offset: float) -> list[dict[str, Any]]:
+    """One row a class; ``offset`` is that of the ENet weights."""
+    weights = {kind: statistics.weights(kind, offset) for kind in WEIGHTS}
+    groups, share = statistics.groups, statistics.share
+    return [
+        {
+            'id': row.id,
+            'name': row.name,
+            'pixels': int(statistics.pixels[row.id]),
+            'pixel_share': float(share[row.id]),
+            'frames': int(statistics.frames[row.id]),
+            'frame_share': float(statistics.frames[row.id] / statistics.total_frames),
+            **{kind: round(float(values[row.id]), 4) for kind, values in weights.items()},
+            'magnitude_group': int(groups[row.id]),
+        }
+        for row in statistics.classes.classes
+    ]
+
+
+def statistics_text(statistics: ClassStatistics, offset: float) -> str:
+    """A table; group is the order of magnitude of the pixels above the rarest class."""
+    lines = [
+        f'{statistics.total_frames} frames, {statistics.void_share:.2%} of the pixels are void',
+        f'{"class":<24}{"pixels %":>10}{"frames":>8}{"frames %":>10}'
+        f'{"enet":>8}{"inverse":>9}{"median":>8}{"group":>7}',
+    ]
+    for row in class_rows(statistics, offset):
+        group = row['magnitude_group'] if row['pixels'] else '-'
+        lines.append(
+            f'{row["name"]:<24}{100 * row["pixel_share"]:>10.3f}{row["frames"]:>8}'
+            f'{100 * row["frame_share"]:>10.1f}{row["enet"]:>8.2f}'
+            f'{row["inverse_frequency"]:>9.3f}{row["median_frequency"]:>8.3f}{group:>7}'
+        )
+    return '\n'.join(lines)
+
+
+def write_statistics(statistics: ClassStatistics, offset: float, folder: Path) -> None:
+    """Write stats.csv, stats.json and stats.png."""
+    rows = class_rows(statistics, offset)
+    table = io.StringIO(newline='')
+    writer = csv.DictWriter(table, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    whole = {
+        'class_table': statistics.classes.name,
+        'frames': statistics.total_frames,
+        'void_share': statistics.void_share,
+        'enet_offset': offset,
+        'classes': rows,
+    }
+    write_whole(folder / 'stats.csv', table.getvalue().encode())
+    write_whole(folder / 'stats.json', f'{json.dumps(whole, indent=2)}\n'.encode())
+    statistics_plot(statistics, offset, folder / 'stats.png')
+
+
+def statistics_plot(statistics: ClassStatistics, offset: float, path: Path) -> None:
+    """Shares of pixels and frames, and the weights; the most frequent class on top."""
+    from matplotlib.figure import Figure  # seconds to import
+
+    order = np.argsort(-statistics.pixels, kind='stable')
+    rows = class_rows(statistics, offset)
+    figure = Figure(figsize=(11, 1.6 + 0.28 * len(order)), layout='constrained')
+    shares, weights = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    places = np.arange(len(order))
+    colours = statistics.classes.palette[order] / 255
+    shares.barh(places, 100 * statistics.share[order], color=colours, edgecolor='0.4')
+    frame_share = 100 * statistics.frames[order] / statistics.total_frames
+    shares.plot(frame_share, places, 'k|', markersize=9, label='% of frames that have the class')
+    least = 100 * statistics.share[statistics.pixels > 0].min(initial=1)
+    shares.set(xscale='log', xlabel='% of labelled pixels (bars)', yticks=places)
+    shares.set_xlim(left=least / 2)
+    shares.set_yticklabels([f'{rows[label]["name"]} ({_group(rows[label])})' for label in order])
+    shares.invert_yaxis()
+    for kind, marker in zip(WEIGHTS, 'os^', strict=True):
+        values = statistics.weights(kind, offset)[order]
+        weights.plot(values, places, marker, label=kind.replace('_', ' '))
+    weights.set(xscale='log', xlabel='weight')
+    for axes in (shares, weights):
+        axes.grid(axis='x', alpha=0.3)
+    figure.legend(loc='outside lower center', ncols=4)
+    figure.suptitle(
+        f'{statistics.classes.name}: {statistics.total_frames} frames, '
+        f'{statistics.void_share:.2%} void; in brackets the order of magnitude'
+    )
+    save_figure(figure, path)
+
+
+def _group(row: dict[str, Any]) -> str:
+    return str(row['magnitude_group']) if row['pixels'] else 'none'
