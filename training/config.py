@@ -87,7 +87,7 @@ class TransformConfig:
 
 @dataclass(frozen=True)
 class TermConfig:
-    """One term of the loss: a name of training.losses.TERMS and arguments of its own."""
+    """One term of the loss: a name and arguments of its own, both in docs/losses.md."""
 
     name: str
     weight: float = 1.0
@@ -191,6 +191,9 @@ RANGES: dict[str, tuple[float, float]] = {
     'transform.flip': (0, 1),
     'transform.erase': (0, 1),
     'transform.translate': (0, 1),
+    'loss.aux_weight': (0, 100),
+    'loss.boundary_weight': (0, 100),
+    'loss.encoding_weight': (0, 100),
     'loss.stride': (1, 8),
     'loss.weight_offset': (1.001, 10),
     'deploy.upscale': (1, 4),

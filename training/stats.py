@@ -107,7 +107,7 @@ def magnitude_groups(counts: np.ndarray) -> np.ndarray:
     Order of magnitude of pixels (C,) by those of the rarest class, (C,) int; -1 without pixels.
 
     Group 0 is up to ten times the rarest, group 1 up to a hundred times: the exponents of DSNet's
-    object weighted focal loss (Chen et al., IEEE Access 2020, equation 3).
+    object weighted focal loss (Wang et al., IEEE Access 2020, equation 3).
     """
     groups = np.full(len(counts), -1)
     seen = counts > 0

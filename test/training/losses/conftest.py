@@ -1,0 +1,87 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Four pixels of two classes, for losses that one can work out by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seg_perception.core.classes import ClassTable, Role, SegClass
+from training.config import LossConfig, TermConfig
+from training.losses.priors import ClassPriors
+from training.losses.scored import Scored, Target, score
+from training.losses.terms import build_term
+
+
+@pytest.fixture
+def two_classes() -> ClassTable:
+    rows = [('road', Role.DRIVABLE), ('car', Role.VEHICLE)]
+    return ClassTable('two', tuple(SegClass(i, n, (0, 0, 0), r) for i, (n, r) in enumerate(rows)))
+
+
+@pytest.fixture
+def logits() -> Tensor:
+    """Shares of road 1/2, 3/4, 3/4 and, at the void pixel, 0.99: (1, 2, 2, 2)."""
+    road = [[0.0, math.log(3)], [math.log(3), 5.0]]
+    return torch.tensor([[road, [[0.0, 0.0], [0.0, 0.0]]]])
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    """Road, road, car, void: the true class has a share of 1/2, 3/4, 1/4."""
+    return torch.tensor([[[0, 0], [1, 255]]], dtype=torch.uint8)
+
+
+@pytest.fixture
+def scored(logits: Tensor, labels: Tensor) -> Scored:
+    return score(logits, Target(labels), with_predicted=True)
+
+
+@pytest.fixture
+def term(two_classes: ClassTable) -> Callable[..., nn.Module]:
+    """A term by name, with class weights and options."""
+
+    def build(name: str, weights: Any = (1, 1), counts: Any = (1, 1), **options: Any) -> nn.Module:
+        ones = np.ones(2, np.float32)
+        priors = ClassPriors(two_classes, np.array(counts), np.array(weights, np.float32), ones)
+        return build_term(TermConfig(name, options=options), priors)
+
+    return build
+
+
+@pytest.fixture
+def random_case() -> tuple[Tensor, Tensor]:
+    """Logits (2, 4, 6, 7) and labels (2, 6, 7) of all four classes and void."""
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn((2, 4, 6, 7), generator=generator)
+    labels = torch.randint(0, 5, (2, 6, 7), generator=generator)
+    return logits, labels.where(labels < 4, 255).to(torch.uint8)
+
+
+@pytest.fixture
+def four_priors() -> ClassPriors:
+    """Of four classes a, b, c, d with weights 1, 2, 0.5 and 3."""
+    rows = tuple(SegClass(i, name, (0, 0, 0), Role.OTHER) for i, name in enumerate('abcd'))
+    return ClassPriors(
+        ClassTable('four', rows),
+        np.array([10, 100, 20, 1]),
+        np.array([1, 2, 0.5, 3], np.float32),
+        np.ones(4, np.float32),
+    )
+
+
+@pytest.fixture
+def make_config() -> Callable[..., LossConfig]:
+    """A configuration from names of terms."""
+
+    def make(*names: str, **values: Any) -> LossConfig:
+        return LossConfig(terms=tuple(TermConfig(name) for name in names), **values)
+
+    return make

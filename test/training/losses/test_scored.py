@@ -1,0 +1,76 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.losses.scored import Target, score
+
+
+def log_truth_by_torch(logits: Tensor, labels: Tensor) -> Tensor:
+    return -F.cross_entropy(logits, labels.long(), ignore_index=255, reduction='none')
+
+
+def test_views_of_four_pixels(scored):
+    expected = [-0.6931472, -0.2876821, -1.3862944, 0.0]
+    assert scored.log_truth.flatten().tolist() == pytest.approx(expected, abs=1e-6)
+    assert scored.truth.flatten().tolist() == pytest.approx([0.5, 0.75, 0.25, 0.0], abs=1e-6)
+    assert scored.predicted.tolist() == pytest.approx([2.0, 1.0], abs=1e-6)
+
+
+def test_log_truth_and_its_gradient_equal_those_of_torch(random_case):
+    logits, labels = random_case
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    weights = torch.rand(labels.shape)
+    (score(ours, Target(labels)).log_truth * weights).sum().backward()
+    (log_truth_by_torch(theirs, labels) * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    torch.testing.assert_close(
+        score(logits, Target(labels)).log_truth, log_truth_by_torch(logits, labels)
+    )
+
+
+@pytest.mark.parametrize('size', [(6, 7), (3, 4)])
+def test_gradients_of_both_views(random_case, size):
+    logits, labels = random_case
+    logits = F.interpolate(logits, size).double().requires_grad_()
+
+    def views(values: Tensor) -> tuple[Tensor, Tensor]:
+        scored = score(values, Target(labels), with_predicted=True)
+        return scored.log_truth, scored.predicted
+
+    assert torch.autograd.gradcheck(views, logits)
+
+
+def test_logits_are_resized_without_corner_alignment():
+    # Between pixel centres at 1/4 and 3/4 of the width, 0 and 4 become 0, 1, 3, 4.
+    logits = torch.zeros(1, 2, 1, 2)
+    logits[0, 0, 0, 1] = 4
+    scored = score(logits, Target(torch.zeros((1, 1, 4), dtype=torch.uint8)))
+    assert scored.logits[0, 0, 0].tolist() == [0, 1, 3, 4]
+
+
+def test_a_share_below_what_float32_holds_still_has_a_gradient():
+    logits = torch.tensor([[[[0.0]], [[200.0]]]], requires_grad=True)
+    scored = score(logits, Target(torch.zeros((1, 1, 1), dtype=torch.uint8)))
+    scored.log_truth.sum().backward()
+    assert logits.grad.flatten().tolist() == [1, -1]
+    assert -90 < float(scored.log_truth.detach()) < -80
+
+
+def test_half_precision_is_widened(logits, labels):
+    assert score(logits.bfloat16(), Target(labels)).log_truth.dtype == torch.float32
+
+
+def test_sums_by_class_leave_void_out(random_case):
+    _, labels = random_case
+    target = Target(labels)
+    counted = target.by_class(target.known.float(), 4)
+    assert counted.tolist() == [float((labels == label).sum()) for label in range(4)]
+
+
+def test_tables_are_read_by_label(labels):
+    table = torch.zeros(256)
+    table[:2] = torch.tensor([5.0, 7.0])
+    assert Target(labels).look_up(table).tolist() == [[[5, 5], [7, 0]]]

@@ -1,0 +1,25 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a network is trained on: terms on its logits, and heads beside it that are gone at export.
+
+``Supervised(net, ...)`` gives ``Outputs``, ``build_loss(...)`` scores them against labels. A term
+is one module in one file, by name in ``TERMS``; docs/losses.md has formulas and sources.
+"""
+
+from training.losses.boundary import label_boundaries
+from training.losses.outputs import Outputs
+from training.losses.supervised import Supervised
+from training.losses.terms import TERMS, build_term
+from training.losses.total import SegmentationLoss, build_loss, needs_counts
+
+__all__ = [
+    'TERMS',
+    'Outputs',
+    'SegmentationLoss',
+    'Supervised',
+    'build_loss',
+    'build_term',
+    'label_boundaries',
+    'needs_counts',
+]

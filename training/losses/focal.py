@@ -1,0 +1,72 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Focal loss, and the object weighted focal loss of DSNet: what is learned already counts less."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.errors import ConfigError
+from training.losses.priors import ClassPriors, label_table
+from training.losses.reduce import weighted_mean
+from training.losses.scored import Scored
+from training.stats import class_weights, magnitude_groups
+
+LEAST_DOUBT = 1e-7
+"""1 - p is at least that: below 1 as exponent, the gradient of its power has no end at 0."""
+
+
+class Focal(nn.Module):
+    """
+    Mean of -(1 - p)^gamma log p of the true class, weighted by class.
+
+    Lin et al. 2017 (arXiv 1708.02002), over the softmax; gamma 0 is cross-entropy. Divided by the
+    sum of the class weights, not by that of the focal factors.
+    """
+
+    def __init__(self, priors: ClassPriors, gamma: float = 2.0, weighted: bool = True) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer('weights', priors.table(weighted), persistent=False)
+
+    def forward(self, scored: Scored) -> Tensor:
+        losses = -(doubt(scored.log_truth) ** self.gamma) * scored.log_truth
+        return weighted_mean(losses, scored.target.look_up(self.weights))
+
+
+class ObjectWeightedFocal(nn.Module):
+    """
+    Mean over the labelled pixels of -alpha (1 - p)^gamma log p, alpha and gamma by class.
+
+    DSNet, Wang et al. 2020 (seed document 003), equations 2 to 4: alpha is ENet's weight by the
+    greatest of them, gamma the order of magnitude of the class's pixels by those of the rarest.
+    ``loss.class_weights`` has no part in it; ``loss.boost`` multiplies alpha.
+    """
+
+    def __init__(self, priors: ClassPriors, offset: float = 1.02) -> None:
+        """
+        Set up alpha and gamma.
+
+        :raises ConfigError: when no pixels are counted.
+        """
+        super().__init__()
+        if not priors.counts.any():
+            raise ConfigError('labelled pixels for loss term owfl', 0, 'counts of each class')
+        weights = class_weights(priors.counts, 'enet', offset)
+        alpha = weights / weights.max() * priors.boost
+        gamma = np.maximum(magnitude_groups(priors.counts), 0)
+        self.register_buffer('alpha', label_table(alpha), persistent=False)
+        self.register_buffer('gamma', label_table(gamma), persistent=False)
+
+    def forward(self, scored: Scored) -> Tensor:
+        target = scored.target
+        alpha, gamma = target.look_up(self.alpha), target.look_up(self.gamma)
+        losses = -alpha * doubt(scored.log_truth) ** gamma * scored.log_truth
+        return weighted_mean(losses, target.known.to(losses.dtype))
+
+
+def doubt(log_share: Tensor) -> Tensor:
+    """1 - p from log p, without loss of digits where p is close to 1."""
+    return -torch.expm1(log_share).clamp(max=-LEAST_DOUBT)

@@ -1,0 +1,41 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cross-entropy of the hard pixels."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from training.losses.priors import ClassPriors
+from training.losses.reduce import weighted_mean
+from training.losses.scored import Scored
+
+
+class Ohem(nn.Module):
+    """
+    Cross-entropy over the pixels whose true class has a share of ``threshold`` or less.
+
+    Online hard example mining, Shrivastava et al. 2016 (arXiv 1604.03540), as BiSeNet, STDC and
+    PIDNet use it. If too few are that hard, the hardest ``min_kept`` are taken: a share of all
+    scored pixels, so that it means the same for every crop, batch and stride.
+    """
+
+    def __init__(
+        self,
+        priors: ClassPriors,
+        threshold: float = 0.7,
+        min_kept: float = 1 / 16,
+        weighted: bool = True,
+    ) -> None:
+        super().__init__()
+        self.hard_loss, self.min_kept = -math.log(threshold), min_kept
+        self.register_buffer('weights', priors.table(weighted), persistent=False)
+
+    def forward(self, scored: Scored) -> Tensor:
+        losses = -scored.log_truth  # 0 where void: taken last, and then without weight
+        count = math.ceil(self.min_kept * losses.numel())
+        hardest = losses.detach().flatten().topk(count, sorted=False).values.min()
+        kept = losses.detach() >= hardest.clamp(max=self.hard_loss)
+        return weighted_mean(losses, kept * scored.target.look_up(self.weights))

@@ -1,0 +1,73 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of the classes before training: their pixels, and the weights that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seg_perception.core.classes import ClassTable
+from training.config import LossConfig
+from training.errors import ConfigError, near
+from training.stats import class_weights
+
+
+@dataclass(frozen=True)
+class ClassPriors:
+    """Of each class: labelled pixels, weight in the loss, and the boost that is part of it."""
+
+    classes: ClassTable
+    counts: np.ndarray  # (C,) int64
+    weights: np.ndarray  # (C,) float32
+    boost: np.ndarray  # (C,) float32
+
+    @classmethod
+    def of(cls, config: LossConfig, classes: ClassTable, counts: np.ndarray) -> ClassPriors:
+        """
+        Weights by ``class_weights``, times ``boost``.
+
+        :raises ConfigError: when a class to boost is not in the table, or its factor negative.
+        """
+        boost = _boost(config.boost, classes)
+        weights = class_weights(counts, config.class_weights, config.weight_offset) * boost
+        return cls(classes, counts, weights, boost)
+
+    def table(self, is_weighted: bool = True) -> Tensor:
+        """The weights by label, (256,) float32, or ones; void and what is no class is 0."""
+        return label_table(self.weights if is_weighted else np.ones_like(self.weights))
+
+    def index(self, name: str, key: str) -> int:
+        """
+        Id of the class of that name.
+
+        :param key: where the name is from, for the message.
+        :raises ConfigError: when there is none.
+        """
+        return _index(name, self.classes, key)
+
+
+def label_table(values: np.ndarray) -> Tensor:
+    """Values (C,) of the classes as a table (256,) float32 by label, 0 for the other labels."""
+    table = torch.zeros(256)
+    table[: len(values)] = torch.as_tensor(values, dtype=torch.float32)
+    return table
+
+
+def _boost(factors: dict[str, float], classes: ClassTable) -> np.ndarray:
+    boost = np.ones(len(classes), np.float32)
+    for name, factor in factors.items():
+        if not 0 <= factor < np.inf:
+            raise ConfigError(f'config key loss.boost.{name}', factor, '0 or more')
+        boost[_index(name, classes, 'config key loss.boost')] = factor
+    return boost
+
+
+def _index(name: str, classes: ClassTable, key: str) -> int:
+    if name not in classes.names:
+        names = classes.names
+        raise ConfigError(f'{key}: class', repr(name), ', '.join(names), near(name, names))
+    return classes.names.index(name)

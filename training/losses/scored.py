@@ -1,0 +1,134 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Logits held against labels: what all terms read, computed once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seg_perception.core.classes import UNLABELED
+from training.losses.boundary import label_boundaries
+from training.losses.reduce import at_least_float32
+
+
+@dataclass(frozen=True)
+class Target:
+    """Labels (N, h, w) uint8 with 255 void, and what follows from them."""
+
+    labels: Tensor
+
+    @cached_property
+    def known(self) -> Tensor:
+        return self.labels != UNLABELED  # (N, h, w) bool
+
+    @cached_property
+    def classes(self) -> Tensor:
+        return self.labels.long().where(self.known, 0)  # (N, h, w) int64, void as class 0
+
+    @cached_property
+    def boundary(self) -> Tensor:
+        return label_boundaries(self.labels)  # (N, h, w) int8
+
+    def look_up(self, table: Tensor) -> Tensor:
+        """Values (N, h, w) of a table (256,) by label."""
+        return table.index_select(0, self.labels.flatten().int()).view_as(self.labels)
+
+    def places(self, num_classes: int) -> Tensor:
+        """
+        Where in flattened logits (N, C, h, w) those of the true classes are, (N h w,) int64.
+
+        Ten times as fast on a CPU as ``gather`` and ``scatter_add`` along the classes.
+        """
+        count, *size = self.labels.shape
+        area = math.prod(size)
+        image = torch.arange(count, device=self.labels.device)[:, None] * num_classes
+        pixel = torch.arange(area, device=self.labels.device)
+        return ((image + self.classes.flatten(1)) * area + pixel).flatten()
+
+    def by_class(self, values: Tensor, num_classes: int) -> Tensor:
+        """
+        Sums (C,) of values (N, h, w) over the pixels of each class.
+
+        Void pixels are added to class 0: their values must be 0. Each image has sums of its own
+        first, for float32 stops counting at 16 million pixels.
+        """
+        sums = values.new_zeros(len(values), num_classes)
+        return sums.scatter_add(1, self.classes.flatten(1), values.flatten(1)).sum(0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Logits (N, C, h, w) at the size of the target, and their softmax in two views."""
+
+    target: Target
+    logits: Tensor
+    log_truth: Tensor  # (N, h, w) log share of the true class; 0 where void
+    predicted: Tensor | None  # (C,) shares of each class, summed over labelled pixels
+
+    @property
+    def num_classes(self) -> int:
+        return self.logits.shape[1]
+
+    @cached_property
+    def truth(self) -> Tensor:
+        """Share of the true class, (N, h, w); 0 where void."""
+        return self.log_truth.exp() * self.target.known
+
+
+def score(logits: Tensor, target: Target, with_predicted: bool = False) -> Scored:
+    """
+    Resize the logits (N, C, h, w) to the target and take the softmax.
+
+    :param with_predicted: also sum up the shares of each class, which some terms read.
+    """
+    # Twice as fast in this layout, there and back.
+    logits = at_least_float32(logits).contiguous(memory_format=torch.channels_last)
+    size = target.labels.shape[1:]
+    logits = F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
+    places = target.places(logits.shape[1])
+    log_truth, predicted = _ScoredSoftmax.apply(logits, places, target.known, with_predicted)
+    return Scored(target, logits, log_truth, predicted)
+
+
+class _ScoredSoftmax(torch.autograd.Function):
+    """
+    Log share of the true class, and sums of the shares, with the gradient of both in one go.
+
+    It keeps one tensor of the size of the upsampled logits, not two, and takes fewer passes: a
+    third less time than log_softmax, gather and exp.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, places: Tensor, known: Tensor, with_predicted: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        shares = logits.softmax(1).contiguous()
+        truth = shares.view(-1).index_select(0, places).view_as(known)
+        # A share that float32 cannot hold counts as the least one; its gradient is still right.
+        log_truth = truth.clamp(min=torch.finfo(truth.dtype).tiny).log() * known
+        shares *= known[:, None]
+        ctx.save_for_backward(shares, places, known)
+        ctx.set_materialize_grads(False)
+        return log_truth, shares.sum((2, 3)).sum(0) if with_predicted else None
+
+    @staticmethod
+    def backward(
+        ctx: Any, log_truth_grad: Tensor | None, predicted_grad: Tensor | None
+    ) -> tuple[Tensor, None, None, None]:
+        shares, places, known = ctx.saved_tensors
+        own = torch.zeros_like(shares[:, 0]) if log_truth_grad is None else log_truth_grad * known
+        if predicted_grad is None:
+            grad = shares * own.neg()[:, None]
+        else:
+            inner = torch.einsum('nchw,c->nhw', shares, predicted_grad)
+            grad = predicted_grad[:, None, None] - (inner + own)[:, None]
+            grad *= shares
+        grad.view(-1).scatter_add_(0, places, own.flatten())
+        return grad.contiguous(memory_format=torch.channels_last), None, None, None

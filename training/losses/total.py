@@ -1,0 +1,102 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of an experiment: the weighted sum of its terms and side heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seg_perception.core.classes import ClassTable
+from training.config import LossConfig, TermConfig
+from training.errors import ConfigError
+from training.losses.boundary import boundary_loss
+from training.losses.encoding import encoding_loss
+from training.losses.outputs import Outputs
+from training.losses.priors import ClassPriors
+from training.losses.scored import Target, score
+from training.losses.terms import build_term
+
+
+class TermSum(nn.Module):
+    """Terms times their weights, of one tensor of logits."""
+
+    def __init__(self, configs: Sequence[TermConfig], priors: ClassPriors) -> None:
+        super().__init__()
+        self.terms = nn.ModuleList(build_term(config, priors) for config in configs)
+        self.weights = [config.weight for config in configs]
+        self.names = _distinct([config.name for config in configs])
+        self.reads_predicted = any(hasattr(term, 'reads_predicted') for term in self.terms)
+
+    def forward(self, logits: Tensor, target: Target) -> dict[str, Tensor]:
+        scored = score(logits, target, self.reads_predicted)
+        rows = zip(self.names, self.weights, self.terms, strict=True)
+        return {name: weight * term(scored) for name, weight, term in rows}
+
+
+class SegmentationLoss(nn.Module):
+    """
+    Loss of ``Outputs`` against labels (N, H, W) uint8 with 255 ignored, a float32 scalar.
+
+    With ``loss.stride`` s, every s-th row and column is scored. The offset cycles with the step,
+    so every pixel counts and none is seen shifted.
+    """
+
+    def __init__(self, config: LossConfig, priors: ClassPriors) -> None:
+        super().__init__()
+        self.config = config
+        self.main = TermSum(config.terms, priors)
+        self.aux = TermSum(config.aux_terms or config.terms[:1], priors)
+        self.parts: dict[str, Tensor] = {}
+        """Each part of the last call, weighted: they sum up to the loss. No wait for a GPU."""
+
+    def forward(self, outputs: Outputs, labels: Tensor, step: int = 0) -> Tensor:
+        with torch.autocast(labels.device.type, enabled=False):
+            parts = dict(self._parts(outputs, labels, step))
+        self.parts = {name: value.detach() for name, value in parts.items()}
+        return torch.stack(list(parts.values())).sum()
+
+    def _parts(self, outputs: Outputs, labels: Tensor, step: int) -> Iterator[tuple[str, Tensor]]:
+        config, stride = self.config, self.config.stride
+        row, column = step // stride % stride, step % stride
+        target = Target(labels[:, row::stride, column::stride])
+        yield from self.main(outputs.logits, target).items()
+        if outputs.aux:
+            sums = [sum(self.aux(logits, target).values()) for logits in outputs.aux]
+            yield 'aux', config.aux_weight * torch.stack(sums).sum()
+        if 'boundary' in outputs.side:
+            loss = boundary_loss(outputs.side['boundary'], labels, stride)
+            yield 'boundary', config.boundary_weight * loss
+        if 'encoding' in outputs.side:
+            loss = encoding_loss(outputs.side['encoding'], labels)
+            yield 'encoding', config.encoding_weight * loss
+
+
+def build_loss(config: LossConfig, classes: ClassTable, counts: np.ndarray) -> SegmentationLoss:
+    """
+    The loss of an experiment; ``to(device)`` takes its weights along.
+
+    :param counts: labelled pixels of each class, (C,); zeros unless ``needs_counts``.
+    :raises ConfigError: when a term, an option or a class to boost is not there.
+    """
+    if not config.terms:
+        raise ConfigError('config key loss.terms', 'an empty list', 'one term or more')
+    return SegmentationLoss(config, ClassPriors.of(config, classes, counts))
+
+
+def needs_counts(config: LossConfig) -> bool:
+    """Whether the loss depends on how many pixels of each class there are to train on."""
+    names = [term.name for term in (*config.terms, *config.aux_terms)]
+    return config.class_weights != 'none' or 'owfl' in names
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of the parts in the log: a second focal is focal_2."""
+    numbers = [names[: index + 1].count(name) for index, name in enumerate(names)]
+    return [
+        name if number == 1 else f'{name}_{number}'
+        for name, number in zip(names, numbers, strict=True)
+    ]
