@@ -4,27 +4,52 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from seg_perception.core.classes import ClassTable
+from training.config import TrainConfig, parse_config
 from training.errors import CheckpointError
+from training.output import write_whole
 
-KEYS = ('config', 'epoch', 'step', 'seconds', 'best', 'net', 'average', 'optimizer')
+KEYS = (
+    'config',  # TrainConfig.to_dict()
+    'classes',  # ClassTable.to_dict()
+    'epoch',  # epochs done
+    'step',  # steps done
+    'step_in_epoch',  # steps done of the epoch after those
+    'meter',  # what was logged of that epoch so far
+    'seconds',  # time of the run
+    'best',  # mean IoU of best.pt
+    'stale',  # evaluations since then
+    'net',
+    'average',  # what is evaluated and exported
+    'heads',  # training-only heads of the loss
+    'optimizer',
+    'scaler',  # of float16
+)
+MAY_CHANGE = ('out', 'threads', 'device', 'data', 'transform', 'loss', 'optim')
+"""Groups that may be changed by hand before a run is resumed."""
+FIXED = ('optim.name',)
+"""Keys of those that may not: the state of one optimiser means nothing to another."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the target, flush, rename: a kill leaves the old file or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """
+    Write a checkpoint.
+
+    :raises OutputError: when there is no room for it, say; the old file stays as it was.
+    """
+    # In memory first: torch's own writer turns a full disk into an internal error without a name.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -45,3 +70,60 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if missing:
         raise CheckpointError(f'checkpoint {path}', f'no {", ".join(missing)}', ', '.join(KEYS))
     return state
+
+
+def check_same_run(state: Mapping[str, Any], config: TrainConfig, classes: ClassTable) -> None:
+    """
+    Refuse to continue another experiment's run.
+
+    :raises CheckpointError: naming the first key that differs, or the class tables.
+    """
+    fix = 'Use another out, or the configuration of that run.'
+    old, new = parse_config(state['config']).to_dict(), config.to_dict()
+    for key, seen, expected in _differences(old, new, ''):
+        group = key.split('.')[0]
+        if group not in MAY_CHANGE or key in FIXED:
+            raise CheckpointError(f'{key} of the checkpoint', repr(seen), repr(expected), fix)
+    check_classes(state, classes)
+
+
+def check_classes(state: Mapping[str, Any], classes: ClassTable) -> None:
+    """
+    Refuse a checkpoint of another class table: its logits mean other things.
+
+    :raises CheckpointError: when names or order of the classes differ.
+    """
+    table = ClassTable.from_dict(state['classes'])
+    if table.names != classes.names:
+        raise CheckpointError(
+            'class table of the checkpoint',
+            f'{table.name} ({", ".join(table.names)})',
+            f'{classes.name} ({", ".join(classes.names)})',
+            'Use the data.classes and data.keep that it was trained with.',
+        )
+
+
+def load_weights(net: nn.Module, weights: Mapping[str, Any]) -> None:
+    """
+    Load all weights into a network.
+
+    :raises CheckpointError: when names or shapes differ.
+    """
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f'weights of the checkpoint for {type(net).__name__}',
+            ' '.join(str(error).split()),
+            'the same names and shapes',
+            'Use the model and the heads of the loss that it was trained with.',
+        ) from error
+
+
+def _differences(old: Any, new: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted keys whose values differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            yield from _differences(old.get(key), new.get(key), f'{prefix}.{key}'.lstrip('.'))
+    elif old != new:
+        yield prefix, old, new

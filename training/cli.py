@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.errors import SegPerceptionError
 from training.config import load_config
 
@@ -22,54 +21,249 @@ def main(words: Sequence[str] | None = None) -> int:
     except SegPerceptionError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as shells say it of SIGINT
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m training', description=__doc__)
     commands = parser.add_subparsers(required=True)
-    fit = commands.add_parser('fit', help='train, or resume the run of the output folder')
+    _add_fit(commands)
+    _add_overfit(commands)
+    _add_find_lr(commands)
+    _add_evaluate(commands)
+    _add_export(commands)
+    _add_stats(commands)
+    _add_shard(commands)
+    _add_summary(commands)
+    return parser
+
+
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        'fit',
+        help='train, or resume the run of the output folder',
+        description='Several processes: torchrun --nproc-per-node 4 -m training fit ...',
+    )
     fit.set_defaults(run=_fit)
     fit.add_argument('--config', type=Path, required=True)
     fit.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
-    evaluate = commands.add_parser('evaluate', help='scores on the held-out sequence')
-    evaluate.set_defaults(run=_evaluate)
-    source = evaluate.add_mutually_exclusive_group(required=True)
-    source.add_argument('--checkpoint', type=Path, help='best.pt; the temperature is fitted')
-    source.add_argument('--model', type=Path, help='an exported .onnx')
-    evaluate.add_argument('--config', type=Path, required=True)
-    evaluate.add_argument('overrides', nargs='*', metavar='key=value')
-    export = commands.add_parser('export', help='write a model file and its card')
-    export.set_defaults(run=_export)
-    export.add_argument('--checkpoint', type=Path, required=True)
-    export.add_argument('--out', type=Path, required=True, help='file name ending in .onnx')
-    export.add_argument(
-        'overrides', nargs='*', metavar='key=value', help='such as deploy.upscale=1.25'
-    )
-    return parser
 
 
 def _fit(args: argparse.Namespace) -> None:
     from training.fit import fit
 
-    best = fit(load_config(args.config, args.overrides))
-    print(f'best mean IoU on the hold-out: {best:.4f}')
+    fit(load_config(args.config, args.overrides))
+
+
+def _add_overfit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    overfit = commands.add_parser(
+        'overfit',
+        help='check that the network learns one batch by heart',
+        description='One batch without augmentation; an error when the score stays below --least.',
+    )
+    overfit.set_defaults(run=_overfit)
+    overfit.add_argument('--config', type=Path, required=True)
+    overfit.add_argument('--steps', type=int, default=200)
+    overfit.add_argument('--least', type=float, default=0.9, metavar='MEAN_IOU')
+    overfit.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
+
+
+def _overfit(args: argparse.Namespace) -> None:
+    from training.probes import check_overfit, overfit
+
+    result = overfit(load_config(args.config, args.overrides), args.steps)
+    print(result.text())
+    check_overfit(result, args.least)
+
+
+def _add_find_lr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    find = commands.add_parser(
+        'find-lr',
+        help='suggest a learning rate',
+        description='Trains with a rate that rises until the loss blows up. Writes find_lr.png '
+        'and find_lr.csv to the output folder, and no checkpoint.',
+    )
+    find.set_defaults(run=_find_lr)
+    find.add_argument('--config', type=Path, required=True)
+    find.add_argument('--steps', type=int, default=100)
+    find.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
+
+
+def _find_lr(args: argparse.Namespace) -> None:
+    from training.probes import find_learning_rate, write_sweep
+
+    config = load_config(args.config, args.overrides)
+    sweep = find_learning_rate(config, args.steps)
+    write_sweep(sweep, Path(config.out))
+    print(f'suggested optim.learning_rate: {sweep.suggestion:.2g}; see {config.out}/find_lr.png')
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser(
+        'evaluate',
+        help='scores of a checkpoint or of model files on data.val',
+        description='Scores, plots and submissions. The network is that of the checkpoint; data, '
+        'working size and device are those of the configuration.',
+    )
+    evaluate.set_defaults(run=_evaluate)
+    source = evaluate.add_mutually_exclusive_group(required=True)
+    source.add_argument('--checkpoint', type=Path, help='best.pt of a run')
+    source.add_argument(
+        '--model',
+        type=Path,
+        action='append',
+        default=[],
+        help='an exported .onnx or .pt2; give it again to compare others with the first',
+    )
+    evaluate.add_argument('--config', type=Path, required=True)
+    evaluate.add_argument('--out', type=Path, help='folder for scores.json, tables and pictures')
+    evaluate.add_argument(
+        '--absent',
+        choices=('zero', 'skip'),
+        default='zero',
+        help='classes predicted but not in the truth: 0 as Cityscapes has it (default), '
+        'or left out of means as BDD100K has it',
+    )
+    evaluate.add_argument(
+        '--submission', default='', metavar='SERVER', help='cityscapes or bdd100k; needs --out'
+    )
+    views = evaluate.add_argument_group('of a checkpoint; the mean of the softmax of all views')
+    views.add_argument('--scales', type=_numbers, default=(1.0,), help='such as 0.75,1,1.25')
+    views.add_argument('--flip', action='store_true', help='each view also mirrored')
+    views.add_argument('--window', type=_size, metavar='HxW', help='sliding, such as 512x1024')
+    views.add_argument('--overlap', type=float, default=1 / 3, help='of windows, 0 to 0.9')
+    views.add_argument(
+        '--temperature', type=float, default=0.0, help='of the confidence; default: fitted first'
+    )
+    evaluate.add_argument('overrides', nargs='*', metavar='key=value')
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from training.evaluate import evaluate_checkpoint, evaluate_model
+    from training.evaluate.command import Options, evaluate
+    from training.evaluate.views import Mode
 
-    config = load_config(args.config, args.overrides)
-    if args.model:
-        scores = evaluate_model(args.model, config)
-    else:
-        scores = evaluate_checkpoint(args.checkpoint, config)
-    print(scores.text(CAMVID_11))
+    options = Options(
+        checkpoint=args.checkpoint,
+        models=tuple(args.model),
+        out=args.out,
+        mode=Mode(args.scales, args.flip, args.window, args.overlap),
+        absent=args.absent,
+        temperature=args.temperature,
+        submission=args.submission,
+    )
+    print(evaluate(options, load_config(args.config, args.overrides)))
+    if args.out:
+        print(f'wrote {args.out}')
+
+
+def _numbers(word: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in word.split(','))
+
+
+def _size(word: str) -> tuple[int, int]:
+    height, width = (int(part) for part in word.split('x'))
+    return height, width
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        'export',
+        help='write model files and their cards',
+        description='Files are written only if they give what the network gives on data.val, and '
+        'eight bits only if they cost little. Data and size are those of the run.',
+    )
+    export.set_defaults(run=_export)
+    export.add_argument('--checkpoint', type=Path, required=True, help='best.pt of a run')
+    export.add_argument('--out', type=Path, required=True, help='file name ending in .onnx')
+    export.add_argument('--int8', action='store_true', help='also OUT.int8.onnx, in eight bits')
+    export.add_argument('--pt2', action='store_true', help='also OUT.pt2, for the torch engine')
+    export.add_argument(
+        '--calibration', type=int, default=64, help='training frames that --int8 looks at (64)'
+    )
+    export.add_argument(
+        '--max-drop', type=float, default=1.0, help='points of mIoU that --int8 may cost (1.0)'
+    )
+    export.add_argument(
+        'overrides', nargs='*', metavar='key=value', help='such as deploy.upscale=1.25'
+    )
 
 
 def _export(args: argparse.Namespace) -> None:
-    from training.export import export
+    from training.export.command import Options, export
 
-    scores = export(args.checkpoint, args.out, args.overrides)
-    print(scores.text(CAMVID_11))
-    print(f'wrote {args.out} and {args.out.with_suffix(".md")}')
+    options = Options(
+        checkpoint=args.checkpoint,
+        out=args.out,
+        int8=args.int8,
+        pt2=args.pt2,
+        calibration=args.calibration,
+        max_drop=args.max_drop,
+        overrides=tuple(args.overrides),
+    )
+    print(export(options))
+
+
+def _add_stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    stats = commands.add_parser(
+        'stats',
+        help='how often the classes occur in data.train, and the weights that follow',
+        description='Reads labels alone, in data.workers processes.',
+    )
+    stats.set_defaults(run=_stats)
+    stats.add_argument('--config', type=Path, required=True)
+    stats.add_argument('--out', type=Path, help='folder for stats.csv, stats.json and stats.png')
+    stats.add_argument('overrides', nargs='*', metavar='key=value', help='such as data.workers=4')
+
+
+def _stats(args: argparse.Namespace) -> None:
+    from training.stats_report import statistics_of, statistics_text, write_statistics
+
+    config = load_config(args.config, args.overrides)
+    statistics = statistics_of(config.data)
+    print(statistics_text(statistics, config.loss.weight_offset))
+    if args.out:
+        write_statistics(statistics, config.loss.weight_offset, args.out)
+        print(f'wrote {args.out}')
+
+
+def _add_shard(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    shard = commands.add_parser(
+        'shard',
+        help='write the data sets of a configuration as tar files, for large ones',
+        description='Frames are chosen, mapped and resized as the configuration says. Called '
+        'again, it goes on where it stopped. OUT/data.yaml is the data group that reads them.',
+    )
+    shard.set_defaults(run=_shard)
+    shard.add_argument('--config', type=Path, required=True)
+    shard.add_argument('--out', type=Path, required=True, help='folder')
+    shard.add_argument('--per-shard-mb', type=float, default=256.0, help='of a tar file (256)')
+    shard.add_argument('overrides', nargs='*', metavar='key=value', help='such as data=vistas')
+
+
+def _shard(args: argparse.Namespace) -> None:
+    from training.data.convert import convert
+
+    data = load_config(args.config, args.overrides).data
+    print(f'wrote {convert(data, args.out, args.per_shard_mb)}')
+
+
+def _add_summary(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = commands.add_parser('summary', help='table of the networks, in Markdown')
+    summary.set_defaults(run=_summary)
+    summary.add_argument('names', nargs='*', metavar='NAME', help='of networks; default: all')
+    summary.add_argument(
+        '--size', type=_size, default=(1024, 2048), metavar='HxW', help='default 1024x2048'
+    )
+    summary.add_argument('--classes', type=int, default=19, help='default 19')
+    summary.add_argument(
+        '--cpu-ms', action='store_true', help='also time the exported files on this CPU'
+    )
+
+
+def _summary(args: argparse.Namespace) -> None:
+    from training.summary import markdown, summarise
+
+    rows = summarise(args.names, args.size, args.classes, args.cpu_ms)
+    print(markdown(rows, args.size, args.classes))

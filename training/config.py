@@ -201,6 +201,7 @@ RANGES: dict[str, tuple[float, float]] = {
     'optim.accumulate': (1, 4096),
     'optim.epochs': (1, 1e6),
     'optim.eval_every': (1, 1e6),
+    'optim.halve_every': (1, 1e6),
     'optim.ema_decay': (0, 1),
     'optim.milestones': (0, 1),
 }

@@ -1,88 +1,114 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop."""
+"""The training loop: ``fit`` -> ``Trainer.fit`` -> ``train_epoch`` -> ``train_step``."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from torch.nn.parallel import DistributedDataParallel
 
-from seg_perception.core.classes import CAMVID_11
+from seg_perception.core.classes import ClassTable
 from training.average import WeightAverage
-from training.batches import TrainingSet, prefetch
-from training.checkpoint import load_checkpoint, save_checkpoint
-from training.config import TrainConfig, parse_config
-from training.data.camvid import Sample, holdout_samples, list_pairs, read_sample, split_holdout
-from training.data.synthetic import render_samples
-from training.errors import CheckpointError, DivergedError
-from training.evaluate import score_network
-from training.losses import SegmentationLoss, class_weights
+from training.checkpoint import (
+    check_same_run,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
+from training.config import TrainConfig
+from training.data import open_frames
+from training.data.sample import FrameSet
+from training.distributed import (
+    Process,
+    average_buffers,
+    from_first,
+    joined,
+    merge_over_processes,
+)
+from training.errors import ConfigError
+from training.evaluate.network import score_network
+from training.loader import Loader
+from training.losses import Supervised, build_loss, needs_counts
 from training.models import build_model
-from training.schedule import poly_factor
-from training.transforms import normalise
+from training.optimizer import build_optimizer, load_optimizer, set_learning_rate
+from training.record import Meter, Record, Row, RunRecord, Silence, diverged
+from training.report import write_run_report
+from training.schedule import learning_rate_factor
+from training.stats import label_counts, summarise
+from training.transforms import MEAN_RGB, STD_RGB
 
-LOG_COLUMNS = ('epoch', 'step', 'minutes', 'learning_rate', 'loss', 'mean_iou', 'pixel_accuracy')
-MAY_CHANGE = ('out', 'threads', 'data', 'transform', 'loss', 'optim')  # by hand, on resume
+LAST, BEST = 'last.pt', 'best.pt'
+FETCH_EVERY = 16  # steps between looks at the losses, each of which waits for a GPU
+PRECISIONS = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
 
 
 @dataclass(frozen=True)
-class Frames:
-    """Frames to train on, and the held-out ones that the model is chosen on."""
+class Material:
+    """What is trained on, and what the model is chosen on."""
 
-    train: TrainingSet
-    holdout: Sequence[Sample]
+    loader: Loader
+    val: FrameSet
+    classes: ClassTable
+    counts: np.ndarray  # (C,) labelled pixels of each class; zeros where the loss needs none
 
 
-def load_frames(config: TrainConfig) -> Frames:
-    """Read CamVid without its held-out sequence, and render the synthetic share."""
-    data = config.data
-    train, _ = split_holdout(list_pairs(Path(data.camvid), 'train'), data.holdout)
-    real = [read_sample(*pair) for pair in train[: data.limit or None]]
-    synthetic = render_samples(data.synthetic_frames, real[0].labels.shape)
-    return Frames(
-        TrainingSet(
-            real,
-            synthetic,
-            data.synthetic_share,
-            config.optim.batch,
-            config.seed,
-        ),
-        holdout_samples(data.camvid, data.holdout),
-    )
+def open_material(config: TrainConfig, process: Process) -> Material:
+    """Open the data sets of an experiment for one of its processes."""
+    _check_batch(config, process.world)
+    opened = open_frames(config.data)
+    counts = np.zeros(len(opened.classes), np.int64)
+    if needs_counts(config.loss):
+        counts = summarise(opened.train, label_counts(opened.train, config)).pixels
+    loader = Loader(opened.train, config, process.rank, process.world)
+    return Material(loader, opened.val, opened.classes, counts)
 
 
 class Trainer:
     """A run: network, average, optimiser, and where in the schedule it stands."""
 
-    def __init__(self, config: TrainConfig, frames: Frames) -> None:
+    def __init__(self, config: TrainConfig, material: Material, process: Process) -> None:
+        self.config, self.material, self.process = config, material, process
+        self.out, self.device = Path(config.out), process.device
+        self.precision = _precision(config, self.device)
+        torch.backends.cudnn.benchmark = True  # crops are of one size
         torch.manual_seed(config.seed)
-        self.config, self.frames = config, frames
-        net = build_model(config.model.name, len(CAMVID_11), config.model.planes)
-        # channels_last is 1.4 times as fast on CPUs with AVX512.
-        self.net: nn.Module = net.to(memory_format=torch.channels_last)
+        # channels_last is 1.4 times as fast on CPUs with AVX512, and what tensor cores want.
+        layout = {'device': self.device, 'memory_format': torch.channels_last}
+        classes, model = material.classes, config.model
+        net = build_model(model.name, len(classes), model.options, model.weights, model.new_head)
+        self.net = net.to(**layout)
         self.average = WeightAverage(self.net, config.optim.ema_decay)
-        self.optimizer = torch.optim.AdamW(
-            _groups(self.net, config.optim.weight_decay), fused=True
+        self.supervised = Supervised(self.net, config.loss, len(classes)).to(**layout)
+        self.model = _parallel(self.supervised, config, process)
+        self.loss = build_loss(config.loss, classes, material.counts).to(self.device)
+        backbone = [f'net.{name}' for name in self.net.backbone_names]
+        self.optimizer = build_optimizer(
+            self.supervised.named_parameters(), backbone, config.optim
         )
-        weights = class_weights(
-            [sample.labels for sample in frames.train.real],
-            len(CAMVID_11),
-            config.loss.weight_offset,
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=self.precision == torch.float16
         )
-        self.loss = SegmentationLoss(
-            weights, config.loss.aux_weight, config.loss.stride, config.loss.dice_weight
-        )
-        self.epoch, self.step, self.best = 0, 0, -math.inf
+        self._mean = torch.tensor(MEAN_RGB, device=self.device)
+        self._scale = 1 / torch.tensor(STD_RGB, device=self.device)
+        self.epoch, self.step, self.step_in_epoch = 0, 0, 0
+        self.best, self.stale, self.learning_rate = -math.inf, 0, 0.0
+        self.meter = Meter()
         self._started_s, self._seconds_before = time.monotonic(), 0.0
 
     @property
@@ -91,147 +117,290 @@ class Trainer:
         return self._seconds_before + time.monotonic() - self._started_s
 
     @property
-    def progress(self) -> float:
-        """Share of the run that is done by steps, or by time if that is further."""
-        optim = self.config.optim
-        by_steps = self.step / (optim.epochs * self.frames.train.steps_per_epoch)
-        by_time = self.seconds / (60 * optim.max_minutes) if optim.max_minutes else 0.0
-        return min(1.0, max(by_steps, by_time))
+    def total_steps(self) -> int:
+        """Steps of the whole schedule."""
+        return self.config.optim.epochs * self.material.loader.steps_per_epoch
 
-    def fit(self) -> float:
-        """Train to the end of the schedule; the best mean IoU on the hold-out."""
-        optim = self.config.optim
-        bar = tqdm(total=optim.epochs, initial=self.epoch, desc=self.config.name, unit='epoch')
-        while self.epoch < optim.epochs and self.progress < 1:
-            row = self.train_epoch()
-            last = self.epoch == optim.epochs or self.progress >= 1
-            if last or self.epoch % optim.eval_every == 0:
+    def progress(self, step: int) -> float:
+        """Share of the run that is done by a step, or by time if that is further; collective."""
+        limit_s = 60 * self.config.optim.max_minutes
+        by_time = from_first(self.seconds) / limit_s if limit_s else 0.0
+        return min(1.0, max(step / self.total_steps, by_time))
+
+    def is_over(self) -> bool:
+        """Whether the schedule is at its end; collective."""
+        return self.epoch >= self.config.optim.epochs or self.progress(self.step) >= 1
+
+    def is_out_of_patience(self) -> bool:
+        """Whether too many evaluations went by without a better score."""
+        return 0 < self.config.optim.patience <= self.stale
+
+    def fit(self, record: Record) -> float:
+        """Train to the end of the schedule; the best mean IoU on the validation frames."""
+        over = self.is_over()
+        while not over and not self.is_out_of_patience():
+            row = self.train_epoch(record)
+            over = self.is_over()
+            if over or self.epoch % self.config.optim.eval_every == 0:
                 row |= self.evaluate()
-            self._log(row)
-            save_checkpoint(Path(self.config.out) / 'last.pt', self.state())
-            bar.update()
-            bar.set_postfix(loss=f'{row["loss"]:.3f}', best=f'{self.best:.3f}')
-        bar.close()
+            record.epoch(row)
+            self.save(LAST)
         return self.best
 
-    def train_epoch(self) -> dict[str, Any]:
-        """One pass over the training set; the row of the log."""
-        self.net.train()
-        losses = [self.train_step(*batch) for batch in self.epoch_batches()]
-        loss = sum(losses) / len(losses)
-        if not math.isfinite(loss):
-            fix = 'Lower optim.learning_rate; the last checkpoint is still good.'
-            raise DivergedError(f'loss of epoch {self.epoch + 1}', loss, 'a number', fix)
-        self.epoch += 1
-        return {
-            'epoch': self.epoch,
-            'step': self.step,
-            'minutes': round(self.seconds / 60, 2),
-            'learning_rate': self.optimizer.param_groups[0]['lr'],
-            'loss': loss,
-        }
+    def train_epoch(self, record: Record) -> Row:
+        """One pass over the training set, or what is left of it; the row of the log."""
+        self.set_train_mode()
+        for rgb, labels in self.meter.timed(self.epoch_batches()):
+            losses = self.train_step(rgb, labels)
+            self.meter.add(self.step, self.learning_rate, losses)
+            record.step(self.step, self.meter.fetch() if self._is_time_to_fetch() else {})
+            if self._is_time_to_save():
+                self.save(LAST)
+        self.meter.fetch()
+        row, self.meter = self.meter.row(), Meter()
+        self.epoch, self.step_in_epoch = self.epoch + 1, 0
+        minutes = round(self.seconds / 60, 2)
+        return {'epoch': self.epoch, 'step': self.step, 'minutes': minutes, **row}
 
     def epoch_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of the coming epoch, of small views early in the run."""
+        """The batches of the epoch that are still to come, of small views early in the run."""
         view = self.config.transform
-        if self.progress < view.early_share:
+        if self.progress(self.step - self.step_in_epoch) < view.early_share:
             view = dataclasses.replace(view, crop=view.early_crop, scale=view.early_scale)
-        return prefetch(self.frames.train.epoch(self.epoch, view))
+        return self.material.loader.epoch(self.epoch, view, self.step_in_epoch)
 
-    def train_step(self, rgb: Tensor, labels: Tensor) -> float:
-        """One step on rgb (N, h, w, 3) and labels (N, h, w), both uint8; the loss before it."""
-        optim = self.config.optim
-        factor = poly_factor(self.step, self.progress, optim.warmup_steps, optim.power)
-        for group in self.optimizer.param_groups:
-            group['lr'] = optim.learning_rate * factor
-        image = normalise(rgb).contiguous(memory_format=torch.channels_last)
-        loss = self.loss(self.net(image), labels, self.step)
+    def set_train_mode(self) -> None:
+        """Prepare the network for steps; frozen norms stay as they are."""
+        self.model.train()
+        if self.config.optim.freeze_norm:
+            for module in self.net.modules():  # those of side heads are fresh
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def train_step(self, rgb: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """One step on rgb (n, h, w, 3) and labels (n, h, w), both uint8; the losses before it."""
+        self.learning_rate = self.scheduled_rate()
+        set_learning_rate(self.optimizer, self.learning_rate)
+        _seed(self.config.seed, self.step, self.process.rank)
+        losses = self._gradients(rgb, labels)
+        if self.config.optim.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.supervised.parameters(), self.config.optim.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.average.update(self.net, self.step)
-        self.step += 1
-        return float(loss.detach())
+        self.average.update(self.step)
+        self.step, self.step_in_epoch = self.step + 1, self.step_in_epoch + 1
+        return losses
+
+    def scheduled_rate(self) -> float:
+        """Learning rate of the coming step; collective."""
+        optim, progress = self.config.optim, self.progress(self.step)
+        factor = learning_rate_factor(optim, self.step, progress, self.epoch)
+        return optim.learning_rate * factor
+
+    def _gradients(self, rgb: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Gradients of a batch that goes through the network in parts; the mean of the losses."""
+        count = self.config.optim.accumulate
+        losses: dict[str, Tensor] = {}
+        for number, part in enumerate(zip(rgb.chunk(count), labels.chunk(count), strict=True)):
+            with self._reduction(is_last=number == count - 1):
+                loss = self.forward_loss(*part)
+                self.scaler.scale(loss / count).backward()
+            named = {f'loss_{name}': value for name, value in self.loss.parts.items()}
+            for name, value in {'loss': loss.detach(), **named}.items():
+                losses[name] = losses.get(name, 0) + value / count
+        return losses
+
+    def forward_loss(self, rgb: Tensor, labels: Tensor) -> Tensor:
+        """Loss of some samples, uint8, wherever they are."""
+        image = self.normalised(rgb.to(self.device, non_blocking=True))
+        labels = labels.to(self.device, non_blocking=True)
+        mixed = self.precision != torch.float32
+        with torch.autocast(self.device.type, self.precision, enabled=mixed):
+            outputs = self.model(image)
+        return self.loss(outputs, labels, self.step)
+
+    def normalised(self, rgb: Tensor) -> Tensor:
+        """
+        What ``transforms.normalise`` gives, (n, 3, h, w) with channels last.
+
+        In rows of 3 w numbers, in place and with constants that are on the device already: a
+        tenth of the time on a CPU, and a GPU need not be waited for.
+        """
+        count, height, width, _ = rgb.shape
+        rows = rgb.reshape(count, height, 3 * width).float()
+        rows.sub_(self._mean.repeat(width)).mul_(self._scale.repeat(width))
+        return rows.view(count, height, width, 3).permute(0, 3, 1, 2)
 
     def evaluate(self) -> dict[str, float]:
-        """Score the averaged weights on the hold-out; keep them when they are the best."""
-        matrix = score_network(
-            self.average.net, self.frames.holdout, len(CAMVID_11), self.config.deploy.size_for
-        )
+        """Score the averaged weights on the validation frames; keep them if they are the best."""
+        average_buffers(self.average.net)
+        frames = self.material.val
+        mine = range(self.process.rank, len(frames), self.process.world)
+        part = score_network(self.average.net, frames, self.config.deploy.size_for, mine)
+        matrix = merge_over_processes(part)
         mean_iou = matrix.mean_iou()
+        self.stale += 1
         if mean_iou > self.best:
-            self.best = mean_iou
-            save_checkpoint(Path(self.config.out) / 'best.pt', self.state())
+            self.best, self.stale = mean_iou, 0
+            self.save(BEST)
         return {'mean_iou': mean_iou, 'pixel_accuracy': matrix.pixel_accuracy()}
 
+    def save(self, name: str) -> None:
+        """Write a checkpoint, unless loss or weights are no numbers; collective."""
+        self.meter.fetch()
+        average_buffers(self.net)
+        norms = torch._foreach_norm([value.detach() for value in self.net.parameters()])
+        if not bool(torch.stack(norms).isfinite().all()):
+            raise diverged(f'weights after step {self.step}', 'nan', self.learning_rate)
+        if self.process.is_first:
+            save_checkpoint(self.out / name, self.state())
+
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs; batches depend on seed and epoch alone."""
+        """All that a resumed run needs; batches and dropout depend on seed and step alone."""
+        whole = self.supervised.state_dict()
         return {
             'config': self.config.to_dict(),
+            'classes': self.material.classes.to_dict(),
             'epoch': self.epoch,
             'step': self.step,
+            'step_in_epoch': self.step_in_epoch,
+            'meter': self.meter.state(),
             'seconds': self.seconds,
             'best': self.best,
+            'stale': self.stale,
             'net': self.net.state_dict(),
             'average': self.average.net.state_dict(),
+            'heads': {k: value for k, value in whole.items() if not k.startswith('net.')},
             'optimizer': self.optimizer.state_dict(),
+            'scaler': self.scaler.state_dict(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
         """
         Continue where a checkpoint stands.
 
-        :raises CheckpointError: when it is of another experiment.
+        :raises CheckpointError: when it is of another experiment or class table.
         """
-        seen, expected = parse_config(state['config']).to_dict(), self.config.to_dict()
-        for group in dataclasses.fields(TrainConfig):
-            name = group.name
-            if name not in MAY_CHANGE and seen[name] != expected[name]:
-                raise CheckpointError(
-                    f'{name} of the checkpoint', seen[name], expected[name], 'Use another out.'
-                )
-        self.net.load_state_dict(state['net'])
-        self.average.net.load_state_dict(state['average'])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.epoch, self.step, self.best = state['epoch'], state['step'], state['best']
+        check_same_run(state, self.config, self.material.classes)
+        load_weights(self.average.net, state['average'])
+        weights = {f'net.{name}': value for name, value in state['net'].items()}
+        load_weights(self.supervised, weights | state['heads'])
+        load_optimizer(self.optimizer, state['optimizer'])
+        if self.scaler.is_enabled() and state['scaler']:
+            self.scaler.load_state_dict(state['scaler'])
+        self.epoch, self.step = state['epoch'], state['step']
+        self.step_in_epoch, self.meter = state['step_in_epoch'], Meter.from_state(state['meter'])
+        self.best, self.stale = state['best'], state['stale']
         self._seconds_before = state['seconds']
 
-    def _log(self, row: dict[str, Any]) -> None:
-        """Add a row; one of the same epoch, left by a run that was killed, gives way."""
-        path = Path(self.config.out) / 'log.csv'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [*_read_log(path, before_epoch=row['epoch']), row]
-        partial = path.with_suffix('.partial')
-        with partial.open('w', newline='') as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(path)
+    def _is_time_to_fetch(self) -> bool:
+        return self.step % (FETCH_EVERY if self.device.type == 'cuda' else 1) == 0
+
+    def _is_time_to_save(self) -> bool:
+        every = self.config.optim.save_every_steps
+        return every > 0 and self.step % every == 0
+
+    def _reduction(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Gradients are reduced over processes with the last part of a batch alone."""
+        if is_last or not isinstance(self.model, DistributedDataParallel):
+            return nullcontext()
+        return self.model.no_sync()
 
 
 def fit(config: TrainConfig) -> float:
     """Train or, where the output folder has a ``last.pt``, resume; the best mean IoU."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    trainer = Trainer(config, load_frames(config))
-    last = Path(config.out) / 'last.pt'
-    if last.exists():
-        trainer.resume(load_checkpoint(last))
-    return trainer.fit()
+    with joined(config.device) as process:
+        material = open_material(config, process)
+        trainer = Trainer(config, material, process)
+        _resume_if_begun(trainer)
+        record = _open_record(trainer)
+        try:
+            with closing(record), closing(material.loader):
+                best = trainer.fit(record)
+        except KeyboardInterrupt:
+            if process.is_first:
+                _say(f'stopped. {_how_to_resume(trainer.out / LAST)}')
+            raise
+    if process.is_first:
+        folder = write_run_report(config, material.val, process.device)
+        print(f'best mean IoU on data.val: {best:.4f}; report in {folder}')
+    return best
 
 
-def _read_log(path: Path, before_epoch: int) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(newline='') as file:
-        return [row for row in csv.DictReader(file) if int(row['epoch']) < before_epoch]
+def _resume_if_begun(trainer: Trainer) -> None:
+    """Continue from ``last.pt``; the first process reads it, so others need no shared disk."""
+    path = trainer.out / LAST
+    begun = trainer.process.is_first and path.exists()
+    state = from_first(load_checkpoint(path) if begun else None)
+    if state is None:
+        return
+    trainer.resume(state)
+    if trainer.process.is_first:
+        _say(f'{path} continues at epoch {trainer.epoch}, step {trainer.step}')
 
 
-def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for kernels; none for biases and batch norms."""
-    kernels = [value for value in net.parameters() if value.ndim > 1]
-    others = [value for value in net.parameters() if value.ndim <= 1]
-    return [
-        {'params': kernels, 'weight_decay': weight_decay},
-        {'params': others, 'weight_decay': 0.0},
-    ]
+def _open_record(trainer: Trainer) -> Record:
+    if not trainer.process.is_first:
+        return Silence()
+    return RunRecord(trainer.config.name, trainer.out, trainer.total_steps, trainer.step)
+
+
+def _how_to_resume(last: Path) -> str:
+    if not last.exists():
+        return 'Nothing is saved yet: the same command starts anew.'
+    return f'{last} is whole: the same command goes on from there.'
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _precision(config: TrainConfig, device: torch.device) -> torch.dtype:
+    name = config.optim.precision
+    if name == 'float16' and device.type == 'cpu':
+        raise ConfigError('config key optim.precision', name, 'bfloat16 or float32 on a CPU')
+    return PRECISIONS[name]
+
+
+def _check_batch(config: TrainConfig, world: int) -> None:
+    optim = config.optim
+    if optim.batch % (optim.accumulate * world):
+        raise ConfigError(
+            'config key optim.batch',
+            optim.batch,
+            f'a multiple of {optim.accumulate * world}',
+            f'It is split into {optim.accumulate} parts (optim.accumulate) in each of {world} '
+            'processes.',
+        )
+
+
+def _parallel(supervised: nn.Module, config: TrainConfig, process: Process) -> nn.Module:
+    """The network whose backward pass also averages gradients over processes."""
+    if process.world == 1:
+        return supervised
+    is_gpu = process.device.type == 'cuda'
+    if config.optim.sync_norm and not is_gpu:
+        raise ConfigError('config key optim.sync_norm', True, 'false: torch has it on GPUs alone')
+    if config.optim.sync_norm:
+        supervised = nn.SyncBatchNorm.convert_sync_batchnorm(supervised)
+    # Norm statistics are averaged when they are used, not sent at every step.
+    return DistributedDataParallel(
+        supervised,
+        device_ids=[process.device] if is_gpu else None,
+        forward_sync_buffers=False,
+        gradient_as_bucket_view=True,
+    )
+
+
+def _seed(*numbers: int) -> None:
+    """
+    Seed torch for one step of one process.
+
+    Dropout then depends on where a run stands alone, not on what was drawn before: a resumed run
+    repeats it, and no checkpoint needs the state of a generator.
+    """
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))

@@ -4,13 +4,32 @@
 
 from __future__ import annotations
 
+import math
 
-def poly_factor(step: int, progress: float, warmup_steps: int, power: float) -> float:
+from training.config import OptimConfig
+
+
+def learning_rate_factor(optim: OptimConfig, step: int, progress: float, epoch: int) -> float:
     """
-    Factor 0..1 of the base learning rate: linear warm-up, then the poly schedule.
+    Factor 0..1 of the base learning rate: linear warm-up times the schedule.
 
     :param step: steps done.
     :param progress: share of the run that is done, 0..1.
+    :param epoch: epochs done.
     """
-    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
-    return float(warmup * (1 - min(progress, 1.0)) ** power)
+    warmup = min(1.0, (step + 1) / optim.warmup_steps) if optim.warmup_steps else 1.0
+    return warmup * _decay(optim, min(progress, 1.0), epoch)
+
+
+def _decay(optim: OptimConfig, progress: float, epoch: int) -> float:
+    match optim.schedule:
+        case 'poly':
+            return float((1 - progress) ** optim.power)
+        case 'cosine':
+            return (1 + math.cos(math.pi * progress)) / 2
+        case 'step':
+            return optim.gamma ** sum(progress >= share for share in optim.milestones)
+        case 'halving':
+            return 0.5 ** (epoch // optim.halve_every)
+        case _:
+            return 1.0

@@ -100,7 +100,7 @@ def test_training_commands_parse() -> None:
     from training import cli as training_cli
 
     lines = [line for line in commands() if '-m training' in line]
-    assert len(lines) == 3
+    assert len(lines) == 5
     for line in lines:
         words = shlex.split(line)
         options = training_cli._parser().parse_args(words[words.index('training') + 1 :])

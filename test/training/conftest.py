@@ -50,12 +50,17 @@ def camvid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def config(camvid: Path, tmp_path: Path) -> TrainConfig:
     """A narrow network on small views."""
+    source = {'kind': 'camvid', 'root': str(camvid)}
     return parse_config(
         {
             'name': 'tiny',
             'out': str(tmp_path / 'run'),
-            'model': {'planes': 8},
-            'data': {'camvid': str(camvid)},
+            'model': {'options': {'planes': 8, 'head': 16, 'branch': 16}},
+            'data': {
+                'train': [source | {'exclude': ['0001TP']}],
+                'val': [source | {'only': ['0001TP']}],
+                'cache': True,
+            },
             'transform': {'crop': [64, 64]},
             'loss': {'stride': 1},
             'optim': {'batch': 2, 'epochs': 4, 'warmup_steps': 2, 'eval_every': 2},

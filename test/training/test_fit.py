@@ -2,14 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 import csv
 import dataclasses
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from training.checkpoint import load_checkpoint
 from training.cli import main
-from training.errors import CheckpointError, DivergedError
-from training.fit import Trainer, fit, load_frames
+from training.config import parse_config
+from training.distributed import Process
+from training.errors import CheckpointError, ConfigError, DivergedError, OutputError
+from training.fit import Trainer, fit, open_material
+from training.record import CsvLog, Silence
+from training.transforms import normalise
+from training_process import start_fit, torchrun_environments
+
+CPU = Process(torch.device('cpu'))
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch):
+    """Of most runs: it takes longer than they do. ``twenty_steps`` has one."""
+    monkeypatch.setattr('training.fit.write_run_report', lambda *_: 'nowhere')
+
+
+def changed(config, out=None, **groups):
+    """A copy with other keys in some groups, and another output folder."""
+    values = {
+        name: dataclasses.replace(getattr(config, name), **keys) for name, keys in groups.items()
+    }
+    return dataclasses.replace(config, out=str(out or config.out), **values)
+
+
+def trainer_of(config):
+    return Trainer(config, open_material(config, CPU), CPU)
 
 
 def rows(config):
@@ -18,56 +48,205 @@ def rows(config):
 
 
 def curve(config):
-    return [(int(row['epoch']), float(row['loss'])) for row in rows(config)]
+    """The log without what depends on the clock."""
+    return [
+        {name: value for name, value in row.items() if name not in ('minutes', 'wait_share')}
+        for row in rows(config)
+    ]
 
 
-def test_overfits_one_batch(config):
-    long = dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=100))
-    trainer = Trainer(long, load_frames(long))
-    trainer.net.train()
-    rgb, labels = next(trainer.epoch_batches())
-    losses = [trainer.train_step(rgb, labels) for _ in range(60)]
-    assert losses[-1] < 0.1 * losses[0]
+def last(config):
+    return load_checkpoint(Path(config.out) / 'last.pt')
 
 
-def test_resumed_run_has_the_same_curve(config, tmp_path, monkeypatch):
+class StoppedError(Exception):
+    pass
+
+
+def fit_until(config, step):
+    """Train until a step is about to begin, saving each, then fail."""
+    trainer = trainer_of(changed(config, optim={'save_every_steps': 1}))
+    train_step = trainer.train_step
+
+    def train_or_stop(*batch):
+        if trainer.step == step:
+            raise StoppedError
+        return train_step(*batch)
+
+    trainer.train_step = train_or_stop
+    path = Path(config.out) / 'last.pt'
+    if path.exists():
+        trainer.resume(load_checkpoint(path))
+    with pytest.raises(StoppedError):
+        trainer.fit(RecordToCsv(config))
+
+
+class RecordToCsv(Silence):
+    def __init__(self, config):
+        self.log = CsvLog(Path(config.out) / 'log.csv')
+
+    def epoch(self, row):
+        self.log.add(row)
+
+
+@pytest.fixture(scope='module')
+def twenty_steps(camvid, tmp_path_factory):
+    """A whole run of ten epochs of two steps, with everything that has a state."""
+    source = {'kind': 'camvid', 'root': str(camvid)}
+    config = parse_config(
+        {
+            'name': 'twenty',
+            'out': str(tmp_path_factory.mktemp('twenty') / 'run'),
+            'model': {'options': {'planes': 8, 'head': 16, 'branch': 16}},
+            'data': {
+                'train': [source | {'exclude': ['0001TP']}],
+                'val': [source | {'only': ['0001TP']}],
+                'cache': True,
+            },
+            'transform': {'crop': [64, 64], 'early_share': 0.3, 'early_crop': [32, 40]},
+            'loss': {'class_weights': 'enet', 'boundary_weight': 0.2},
+            'optim': {
+                'batch': 2,
+                'epochs': 10,
+                'warmup_steps': 2,
+                'eval_every': 4,
+                'ema_decay': 0.9,
+                'clip_norm': 5.0,
+            },
+        }
+    )
     fit(config)
-    whole = curve(config)
-    cut = dataclasses.replace(config, out=str(tmp_path / 'cut'))
-    trainer = Trainer(cut, load_frames(cut))
-
-    class KilledError(Exception):
-        pass
-
-    def die_in_epoch_three(self=trainer, train_epoch=trainer.train_epoch):
-        if self.epoch == 2:
-            next(self.epoch_batches())
-            raise KilledError
-        return train_epoch()
-
-    monkeypatch.setattr(trainer, 'train_epoch', die_in_epoch_three)
-    with pytest.raises(KilledError):
-        trainer.fit()
-    assert len(curve(cut)) == 2
-    fit(cut)
-    assert [epoch for epoch, _ in whole] == [1, 2, 3, 4]
-    assert curve(cut) == pytest.approx(whole, rel=1e-6)
+    return config
 
 
-def test_epoch_that_was_logged_but_not_saved_is_logged_once(config):
-    trainer = Trainer(config, load_frames(config))
-    trainer.fit()
-    Trainer(config, trainer.frames)._log({'epoch': 3, 'loss': 7.0})
-    assert [epoch for epoch, _ in curve(config)] == [1, 2, 3]
-    assert curve(config)[-1] == (3, 7.0)
+def test_run_leaves_logs_checkpoints_and_report(twenty_steps):
+    out = Path(twenty_steps.out)
+    assert [row['epoch'] for row in rows(twenty_steps)] == [str(n) for n in range(1, 11)]
+    scored = [row['epoch'] for row in rows(twenty_steps) if row['mean_iou']]
+    assert scored == ['4', '8', '10']
+    names = 'loss', 'loss_cross_entropy', 'loss_aux', 'loss_boundary'
+    total, *parts = (float(rows(twenty_steps)[0][name]) for name in names)
+    assert total == pytest.approx(sum(parts), rel=1e-5)
+    assert (last(twenty_steps)['epoch'], last(twenty_steps)['step']) == (10, 20)
+    assert {path.name for path in out.iterdir()} == {
+        'best.pt', 'last.pt', 'log.csv', 'report', 'tensorboard', 'label_counts.npz',
+    }  # fmt: skip
+    assert not list(out.rglob('*.partial'))
 
 
-def test_loss_that_is_no_number_stops_the_run(config):
-    trainer = Trainer(config, load_frames(config))
+def test_resumed_run_has_the_same_curve_to_the_last_bit(twenty_steps, tmp_path):
+    config = changed(twenty_steps, out=tmp_path / 'cut')
+    for step in (7, 10, 15):  # within an epoch, between two, and within one again
+        fit_until(config, step)
+        assert last(config)['step'] == step
+    fit(config)
+    assert curve(config) == curve(twenty_steps)
+    for part in ('net', 'average', 'heads'):
+        whole, cut = last(twenty_steps)[part], last(config)[part]
+        assert whole.keys() == cut.keys()
+        assert all(torch.equal(whole[name], cut[name]) for name in whole), part
+
+
+@pytest.mark.slow
+def test_run_that_is_killed_again_and_again_has_the_same_curve(twenty_steps, tmp_path):
+    config = changed(twenty_steps, out=tmp_path / 'killed', optim={'save_every_steps': 1})
+    path = Path(config.out) / 'last.pt'
+    for number in range(3):
+        process = start_fit(config)
+        for _ in range(2 + number):
+            wait_for_change(path, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert 0 < last(config)['step'] < 20
+    fit(config)
+    assert curve(config) == curve(twenty_steps)
+
+
+def wait_for_change(path, process):
+    seen = path.stat().st_mtime_ns if path.exists() else 0
+    while not path.exists() or path.stat().st_mtime_ns == seen:
+        assert process.is_alive()
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_the_whole_batch(config, tmp_path):
+    optim = {'batch': 4, 'epochs': 20, 'eval_every': 10, 'freeze_norm': True}
+    one = changed(config, optim=optim, loss={'class_weights': 'enet'})
+    fit(one)
+    two = changed(one, out=tmp_path / 'two')
+    processes = [start_fit(two, environment) for environment in torchrun_environments(2)]
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(rows(one)) == len(rows(two)) == 20
+    for alone, together in zip(rows(one), rows(two), strict=True):
+        assert float(together['loss']) == pytest.approx(float(alone['loss']), abs=1e-4)
+    # 1e-4 of the logits may move a pixel on a boundary, no more.
+    scores = [[float(row['mean_iou']) for row in rows(c) if row['mean_iou']] for c in (one, two)]
+    assert scores[1] == pytest.approx(scores[0], abs=2e-3)
+
+
+def test_batch_in_parts_has_the_gradient_of_the_whole(config):
+    # The whole frame, so that each part has the same number of void pixels.
+    view = dataclasses.replace(
+        config.transform, crop=(64, 96), scale=(1.0, 1.0), rotate_deg=0.0, early_share=0.0
+    )
+    whole = dataclasses.replace(config, transform=view)
+    whole = changed(whole, optim={'freeze_norm': True, 'batch': 4})
+    losses = []
+    for run in (whole, changed(whole, optim={'accumulate': 2})):
+        trainer = trainer_of(run)
+        trainer.set_train_mode()
+        batch = next(trainer.epoch_batches())
+        losses.append([trainer.train_step(*batch)['loss'].item() for _ in range(3)])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(config):
+    fit(changed(config, optim={'epochs': 1}))
+    trainer = trainer_of(config)
+    trainer.resume(last(config))
     trainer.net.head[1].bias.data.fill_(float('nan'))
-    with pytest.raises(DivergedError, match=r'loss of epoch 1: got nan.*learning_rate'):
-        trainer.fit()
-    assert not (Path(config.out) / 'last.pt').exists()
+    words = r'loss of step 3 at learning rate 0\.000\d+: got nan, expected a number.*what is saved'
+    with pytest.raises(DivergedError, match=words):
+        trainer.fit(Silence())
+    assert last(config)['step'] == 2
+
+
+def test_weights_that_are_no_numbers_are_not_saved(config):
+    fit(changed(config, optim={'epochs': 1}))
+    trainer = trainer_of(config)
+    trainer.net.head[1].weight.data[0, 0] = float('inf')
+    with pytest.raises(DivergedError, match=r'weights after step 0.*expected a number'):
+        trainer.save('last.pt')
+    assert last(config)['step'] == 2
+
+
+def test_full_disk_keeps_the_last_checkpoint(config):
+    fit(changed(config, optim={'epochs': 1}))
+    (Path(config.out) / 'last.pt.partial').symlink_to('/dev/full')
+    with pytest.raises(OutputError, match=r'last.pt: got No space left on device.*Make room'):
+        fit(config)
+    assert last(config)['step'] == 2
+
+
+def test_interrupt_says_how_to_go_on(config, monkeypatch, capsys):
+    fit(changed(config, optim={'epochs': 1}))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, 'train_step', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(config)
+    message = capsys.readouterr().err
+    assert f'{config.out}/last.pt continues at epoch 1, step 2' in message
+    assert f'stopped. {config.out}/last.pt is whole: the same command goes on' in message
+    with pytest.raises(KeyboardInterrupt):
+        fit(changed(config, out=f'{config.out}_fresh'))
+    assert 'stopped. Nothing is saved yet' in capsys.readouterr().err
 
 
 class SlowTrainer(Trainer):
@@ -79,47 +258,136 @@ class SlowTrainer(Trainer):
 
 
 def test_run_ends_in_time(config):
-    optim = dataclasses.replace(config.optim, epochs=100000, max_minutes=2 / 60)
-    hurried = dataclasses.replace(config, optim=optim)
-    SlowTrainer(hurried, load_frames(hurried)).fit()
-    assert len(curve(hurried)) == 2  # of two steps each
+    hurried = changed(config, optim={'epochs': 100000, 'max_minutes': 2 / 60})
+    SlowTrainer(hurried, open_material(hurried, CPU), CPU).fit(RecordToCsv(hurried))
+    assert len(rows(hurried)) == 2  # of two steps each
     assert rows(hurried)[-1]['mean_iou'] != ''
     # Three quarters of the time are over before the fourth step: (1 - 0.75) ** 0.9.
     rate = float(rows(hurried)[-1]['learning_rate'])
     assert rate == pytest.approx(0.2872 * config.optim.learning_rate, rel=1e-3)
 
 
+class StuckTrainer(Trainer):
+    """Scores 0.3, then 0.5, then 0.4 for ever."""
+
+    def evaluate(self):
+        score = {1: 0.3, 2: 0.5}.get(self.epoch, 0.4)
+        self.best, self.stale = max(score, self.best), 0 if score > self.best else self.stale + 1
+        return {'mean_iou': score}
+
+
+def test_patience_ends_the_run(config):
+    patient = changed(config, optim={'epochs': 50, 'eval_every': 1, 'patience': 2})
+    trainer = StuckTrainer(patient, open_material(patient, CPU), CPU)
+    assert trainer.fit(RecordToCsv(patient)) == 0.5
+    assert [row['mean_iou'] for row in rows(patient)] == ['0.3', '0.5', '0.4', '0.4']
+    resumed = StuckTrainer(patient, trainer.material, CPU)
+    resumed.resume(last(patient))
+    resumed.fit(RecordToCsv(patient))
+    assert len(rows(patient)) == 4
+
+
 def test_early_epochs_see_small_views(config):
-    view = dataclasses.replace(config.transform, early_share=0.5, early_crop=(32, 40))
-    trainer = Trainer(dataclasses.replace(config, transform=view), load_frames(config))
+    view = {'early_share': 0.5, 'early_crop': (32, 40)}
+    trainer = trainer_of(changed(config, transform=view))
     assert next(trainer.epoch_batches())[0].shape == (2, 32, 40, 3)
     trainer.step = 6  # of 8
     assert next(trainer.epoch_batches())[0].shape == (2, 64, 64, 3)
+    trainer.step, trainer.step_in_epoch = 4, 1  # its epoch began before the middle of the run
+    assert next(trainer.epoch_batches())[0].shape == (2, 32, 40, 3)
 
 
-def test_epoch_holds_each_frame_once_and_a_share_of_synthetic_ones(config):
-    data = dataclasses.replace(config.data, synthetic_frames=1, synthetic_share=0.5)
-    frames = load_frames(dataclasses.replace(config, data=data))
-    assert (frames.train.synthetic_per_epoch, frames.train.steps_per_epoch) == (4, 4)
-    assert {sample.name[:6] for sample in frames.train.real} == {'0006R0'}
-    assert [sample.name for sample in frames.holdout] == ['0001TP_1', '0001TP_2']
+@pytest.mark.parametrize('frozen', [True, False])
+def test_frozen_norms_keep_their_statistics(config, frozen):
+    trainer = trainer_of(changed(config, optim={'freeze_norm': frozen}))
+    norm = next(m for m in trainer.net.modules() if isinstance(m, nn.BatchNorm2d))
+    trainer.set_train_mode()
+    trainer.train_step(*next(trainer.epoch_batches()))
+    assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean)) is frozen
+    assert int(norm.num_batches_tracked) == (0 if frozen else 1)
 
 
-def test_resume_of_another_network_is_refused(config):
-    one = dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=1))
+def test_image_is_normalised_as_elsewhere(config):
+    rgb = torch.arange(2 * 5 * 7 * 3, dtype=torch.uint8).reshape(2, 5, 7, 3)
+    image = trainer_of(config).normalised(rgb)
+    assert torch.equal(image, normalise(rgb))
+    assert image.is_contiguous(memory_format=torch.channels_last)
+    # The second pixel is (3, 4, 5): ImageNet's means and deviations.
+    expected = [(3 - 123.675) / 58.395, (4 - 116.28) / 57.12, (5 - 103.53) / 57.375]
+    assert image[0, :, 0, 1].tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_bfloat16_trains_weights_of_float32(config):
+    trainer = trainer_of(changed(config, optim={'precision': 'bfloat16'}))
+    seen = []
+    trainer.net.head[1].register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    trainer.set_train_mode()
+    losses = trainer.train_step(*next(trainer.epoch_batches()))
+    assert seen == [torch.bfloat16]
+    assert losses['loss'].isfinite() and losses['loss'].dtype == torch.float32
+    assert {value.dtype for value in trainer.net.parameters()} == {torch.float32}
+
+
+def test_dropout_repeats_at_the_same_step(config):
+    trainer = trainer_of(config)
+    batch = next(trainer.epoch_batches())
+    drawn = []
+    for step in (3, 4, 3):
+        trainer.step = step
+        trainer.train_step(*batch)
+        drawn.append(torch.rand(()).item())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+@pytest.mark.parametrize(
+    ('optim', 'words'),
+    [
+        ({'precision': 'float16'}, r'optim.precision: got float16, expected bfloat16 or float32'),
+        ({'batch': 3, 'accumulate': 2}, r'optim.batch: got 3, expected a multiple of 2.*2 parts'),
+    ],
+)
+def test_optimisation_that_cannot_be(config, optim, words):
+    with pytest.raises(ConfigError, match=words):
+        fit(changed(config, optim=optim))
+
+
+def test_gpu_that_is_not_there(config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ConfigError, match='device: got cuda:0, expected one of 0 GPUs'):
+        fit(dataclasses.replace(config, device='cuda'))
+
+
+def test_resume_of_another_run_is_refused(config):
+    one = changed(config, optim={'epochs': 1})
     fit(one)
-    other = dataclasses.replace(one, model=dataclasses.replace(one.model, planes=4))
-    with pytest.raises(CheckpointError, match=r"model of the checkpoint.*'planes': 8.*planes': 4"):
-        fit(other)
+    with pytest.raises(CheckpointError, match=r'model.options.planes of the .*got 8, expected 4'):
+        fit(changed(one, model={'options': {'planes': 4, 'head': 16, 'branch': 16}}))
+    with pytest.raises(CheckpointError, match=r'class table .*expected .*\(road, car\)'):
+        fit(changed(one, data={'keep': ('road', 'car')}))
+    with pytest.raises(CheckpointError, match=r'Missing key.*heads.boundary.*heads of the loss'):
+        fit(changed(one, loss={'boundary_weight': 0.2}))
 
 
-def test_command_fits_and_reports_errors_in_one_line(config, camvid, tmp_path, capsys):
+def test_command_fits_and_reports_errors_in_one_line(camvid, tmp_path, capsys):
     path = tmp_path / 'tiny.yaml'
-    path.write_text(f'name: tiny\nout: {tmp_path}/cli\nmodel: {{planes: 4}}\n')
+    path.write_text(
+        f'name: tiny\nout: {tmp_path}/cli\n'
+        'model: {options: {planes: 8, head: 16, branch: 16}}\n'
+        f'data:\n  train: [{{kind: camvid, root: {camvid}, exclude: [0001TP]}}]\n'
+        f'  val: [{{kind: camvid, root: {camvid}, only: [0001TP]}}]\n'
+    )
     words = ['fit', '--config', str(path), 'optim.epochs=1', 'optim.batch=2']
-    small = ['transform.crop=[64, 64]', f'data.camvid={camvid}']
-    assert main([*words, *small]) == 0
-    assert 'best mean IoU on the hold-out: 0.' in capsys.readouterr().out
+    assert main([*words, 'transform.crop=[64, 64]']) == 0
+    assert 'best mean IoU on data.val: 0.' in capsys.readouterr().out
     assert main([*words, 'optim.bach=1']) == 1
     assert capsys.readouterr().err.startswith("error: config key: got 'optim.bach'")
-    assert torch.get_num_threads() == 1
+
+
+def test_interrupted_command_ends_as_shells_expect(monkeypatch, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('training.fit.fit', interrupt)
+    path = tmp_path / 'a.yaml'
+    path.write_text(f'name: a\nout: {tmp_path}/run\n')
+    assert main(['fit', '--config', str(path)]) == 130

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from training.schedule import poly_factor
+from training.config import OptimConfig
+from training.schedule import learning_rate_factor
 
 
 @pytest.mark.parametrize(
@@ -11,6 +12,7 @@ from training.schedule import poly_factor
         (0, 0.0, 0.1),
         (4, 0.0, 0.5),
         (9, 0.0, 1.0),
+        (4, 0.25, 0.385947),
         (100, 0.25, 0.771894),
         (100, 0.5, 0.535887),
         (100, 0.9, 0.125893),
@@ -19,9 +21,25 @@ from training.schedule import poly_factor
     ],
 )
 def test_poly_with_ten_steps_of_warm_up(step, progress, factor):
-    seen = poly_factor(step, progress, warmup_steps=10, power=0.9)
-    assert seen == pytest.approx(factor, abs=1e-5)
+    optim = OptimConfig(schedule='poly', power=0.9, warmup_steps=10)
+    assert learning_rate_factor(optim, step, progress, 0) == pytest.approx(factor, abs=1e-5)
 
 
-def test_no_warm_up():
-    assert poly_factor(0, 0.0, warmup_steps=0, power=0.9) == 1.0
+@pytest.mark.parametrize(
+    ('optim', 'progress', 'epoch', 'factor'),
+    [
+        (OptimConfig(schedule='poly', power=0.9), 0.0, 0, 1.0),
+        (OptimConfig(schedule='cosine'), 0.0, 0, 1.0),
+        (OptimConfig(schedule='cosine'), 1 / 3, 0, 0.75),
+        (OptimConfig(schedule='cosine'), 1.0, 0, 0.0),
+        (OptimConfig(schedule='step', milestones=(0.5, 0.75), gamma=0.1), 0.49, 0, 1.0),
+        (OptimConfig(schedule='step', milestones=(0.5, 0.75), gamma=0.1), 0.5, 0, 0.1),
+        (OptimConfig(schedule='step', milestones=(0.5, 0.75), gamma=0.1), 0.8, 0, 0.01),
+        (OptimConfig(schedule='halving', halve_every=10), 0.5, 9, 1.0),
+        (OptimConfig(schedule='halving', halve_every=10), 0.5, 10, 0.5),
+        (OptimConfig(schedule='halving', halve_every=10), 0.5, 39, 0.125),
+        (OptimConfig(schedule='constant'), 0.99, 99, 1.0),
+    ],
+)
+def test_schedules_without_warm_up(optim, progress, epoch, factor):
+    assert learning_rate_factor(optim, 1000, progress, epoch) == pytest.approx(factor)

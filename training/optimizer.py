@@ -1,0 +1,79 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Optimiser and its groups of parameters: which learning rate and weight decay each has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.config import OptimConfig
+from training.errors import ConfigError
+
+
+def build_optimizer(
+    parameters: Iterable[tuple[str, nn.Parameter]], backbone: Sequence[str], optim: OptimConfig
+) -> torch.optim.Optimizer:
+    """
+    The configured optimiser.
+
+    :param parameters: with the names that they have in the network.
+    :param backbone: starts of the names that learn at ``backbone_factor`` of the rate.
+    :raises ConfigError: when such a factor is asked for and there is no backbone.
+    """
+    groups = parameter_groups(parameters, backbone, optim)
+    # Fused: one pass over the weights instead of one for each term of the update.
+    if optim.name == 'sgd':
+        return torch.optim.SGD(groups, optim.learning_rate, optim.momentum, fused=True)
+    kind = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[optim.name]
+    return kind(groups, optim.learning_rate, fused=True)
+
+
+def parameter_groups(
+    parameters: Iterable[tuple[str, nn.Parameter]], backbone: Sequence[str], optim: OptimConfig
+) -> list[dict[str, Any]]:
+    """
+    Kernels and the rest, of backbone and head: up to four groups, each with its ``factor``.
+
+    Norms and biases have one axis and are not decayed: there is nothing to keep small in them.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, value in parameters:
+        if value.requires_grad:
+            key = _is_part(name, backbone), value.ndim > 1
+            groups.setdefault(key, []).append(value)
+    if optim.backbone_factor != 1 and not any(is_backbone for is_backbone, _ in groups):
+        fix = 'Leave it at 1: this network names no backbone.'
+        raise ConfigError('config key optim.backbone_factor', optim.backbone_factor, 1, fix)
+    return [
+        {
+            'params': values,
+            'factor': optim.backbone_factor if is_backbone else 1.0,
+            'weight_decay': optim.weight_decay if is_kernel else 0.0,
+        }
+        for (is_backbone, is_kernel), values in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give each group its share of the rate."""
+    for group in optimizer.param_groups:
+        group['lr'] = rate * group['factor']
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load the state of each parameter, and keep rates and decays that were changed since."""
+    settings = [
+        {name: value for name, value in group.items() if name != 'params'}
+        for group in optimizer.param_groups
+    ]
+    optimizer.load_state_dict(state)
+    for group, changed in zip(optimizer.param_groups, settings, strict=True):
+        group.update(changed)
+
+
+def _is_part(name: str, prefixes: Sequence[str]) -> bool:
+    return any(name == prefix or name.startswith(f'{prefix}.') for prefix in prefixes)

@@ -1,0 +1,231 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Checks before a long run: can the network overfit one batch, and which learning rate suits it?
+
+A network that learns one batch by heart shows that loss, labels and optimiser work and that it is
+large enough (seed 001, "Why Overfitting?"): what fails here fails on the whole data set too.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from seg_perception.core.metrics import ConfusionMatrix
+from training.config import TrainConfig, TransformConfig
+from training.distributed import Process, pick_device
+from training.errors import ProbeError
+from training.fit import Material, Trainer, open_material
+from training.output import write_whole
+from training.plots import sweep_plot
+from training.transforms import normalise
+
+SMOOTHING = 0.9  # share of the old mean in the smoothed loss of a sweep
+BLOWN_UP = 4.0  # times the least smoothed loss: a sweep ends there
+LEAST_END = 1e-3  # the rate that a sweep has to reach: below it there is no slope to speak of
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """What a network reached on one batch; the score is that of evaluation mode."""
+
+    steps: int
+    first_loss: float
+    loss: float
+    mean_iou: float
+
+    def text(self) -> str:
+        """One line."""
+        losses = f'loss {self.first_loss:.4f} -> {self.loss:.4f}'
+        return f'one batch, {self.steps} steps: {losses}, mean IoU {self.mean_iou:.4f}'
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Loss of each step of a run whose learning rate rises, (K,)."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def smooth(self) -> np.ndarray:
+        """Exponential mean of the losses, corrected for its start, (K,)."""
+        mean, means = 0.0, []
+        for count, loss in enumerate(self.losses, start=1):
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+            means.append(mean / (1 - SMOOTHING**count))
+        return np.array(means)
+
+    @property
+    def suggestion(self) -> float:
+        """
+        The rate around which the loss falls fastest, after Smith 2017 (arXiv 1506.01186).
+
+        Steps are noisy: the slope is that of a line through two decades of rates.
+        """
+        places = np.log10(self.rates)
+        inner = places[(places >= places[0] + 1) & (places <= places[-1] - 1)]
+        near = [np.abs(places - place) <= 1 for place in inner]
+        slopes = [np.polyfit(places[some], self.losses[some], 1)[0] for some in near]
+        return float(10 ** inner[int(np.argmin(slopes))])
+
+
+class OneBatch:
+    """A loader whose epoch is one batch, again and again."""
+
+    def __init__(self, rgb: Tensor, labels: Tensor, steps: int) -> None:
+        self.rgb, self.labels, self.steps_per_epoch = rgb, labels, steps
+
+    def epoch(
+        self, number: int, transform: TransformConfig, first_step: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batch as it is."""
+        return itertools.repeat((self.rgb, self.labels), self.steps_per_epoch - first_step)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class SweepTrainer(Trainer):
+    """A trainer whose learning rate rises, by the same factor each step."""
+
+    least, most, steps = 1e-6, 1.0, 100
+
+    def scheduled_rate(self) -> float:
+        """The rate of the coming step."""
+        return self.least * (self.most / self.least) ** (self.step / (self.steps - 1))
+
+
+def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
+    """
+    Train on the first batch alone, without augmentation.
+
+    The run is the configured one, but the rate falls to 0 over these steps, so that the norm
+    statistics come to rest.
+
+    :raises ProbeError: when the loss is no number any more.
+    """
+    config = _plain(config, steps)
+    material, process = _open(config)
+    rgb, labels = next(material.loader.epoch(0, config.transform))
+    material.loader.close()
+    repeated = dataclasses.replace(material, loader=OneBatch(rgb, labels, steps))
+    trainer = Trainer(config, repeated, process)
+    losses = list(_losses(trainer, trainer.epoch_batches(), 'overfit', steps))
+    if not math.isfinite(losses[-1]):
+        fix = 'Lower optim.learning_rate.'
+        raise ProbeError(f'loss after {len(losses)} steps', losses[-1], 'a number', fix)
+    matrix = _score(trainer.net, rgb, labels, len(material.classes))
+    return Overfit(steps, losses[0], losses[-1], matrix.mean_iou())
+
+
+def check_overfit(result: Overfit, least_iou: float) -> None:
+    """
+    Refuse a network that did not learn the batch.
+
+    :raises ProbeError: when it scored less than ``least_iou``.
+    """
+    if not result.mean_iou >= least_iou:
+        raise ProbeError(
+            f'mean IoU on one batch after {result.steps} steps',
+            f'{result.mean_iou:.4f}',
+            f'at least {least_iou}',
+            'Try another learning rate (find-lr) or more --steps; else suspect labels or loss.',
+        )
+
+
+def find_learning_rate(config: TrainConfig, steps: int = 100) -> Sweep:
+    """
+    Train with a learning rate that rises until the loss blows up; nothing is saved.
+
+    :raises ProbeError: when it does so at a low rate.
+    """
+    config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, warmup_steps=0))
+    material, process = _open(config)
+    trainer = SweepTrainer(config, material, process)
+    trainer.steps, rates, losses = steps, [], []
+    batches = itertools.islice(_endless(material, config), steps)
+    for loss in _losses(trainer, batches, 'find-lr', steps):
+        if not math.isfinite(loss):
+            break
+        rates.append(trainer.learning_rate)
+        losses.append(loss)
+        sweep = Sweep(np.array(rates), np.array(losses))
+        if sweep.smooth[-1] > BLOWN_UP * sweep.smooth.min():
+            break
+    material.loader.close()
+    if not rates or rates[-1] < LEAST_END:
+        fix = 'Suspect labels or loss: try overfit.'
+        end = trainer.learning_rate
+        raise ProbeError('learning rate that blows up', f'{end:.2g}', f'over {LEAST_END:g}', fix)
+    return sweep
+
+
+def write_sweep(sweep: Sweep, folder: Path) -> None:
+    """Write find_lr.csv and find_lr.png."""
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['learning_rate', 'loss', 'smoothed'])
+    writer.writerows(zip(sweep.rates, sweep.losses, sweep.smooth, strict=True))
+    write_whole(folder / 'find_lr.csv', text.getvalue().encode())
+    sweep_plot(sweep.rates, sweep.losses, sweep.smooth, sweep.suggestion, folder / 'find_lr.png')
+
+
+def _plain(config: TrainConfig, steps: int) -> TrainConfig:
+    """The configuration without augmentation, of that many steps."""
+    view = TransformConfig(
+        crop=config.transform.crop, scale=(1.0, 1.0), flip=0.0, rotate_deg=0.0, light=0.0,
+        dark=0.0, colour=0.0, saturation=0.0, blur=0.0, noise=0.0,
+    )  # fmt: skip
+    warmup = min(config.optim.warmup_steps, steps // 10)
+    optim = dataclasses.replace(
+        config.optim, schedule='poly', epochs=1, max_minutes=0.0, warmup_steps=warmup
+    )
+    return dataclasses.replace(config, transform=view, optim=optim)
+
+
+def _open(config: TrainConfig) -> tuple[Material, Process]:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    process = Process(pick_device(config.device))
+    return open_material(config, process), process
+
+
+def _endless(material: Material, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    for epoch in itertools.count():
+        yield from material.loader.epoch(epoch, config.transform)
+
+
+def _losses(
+    trainer: Trainer, batches: Iterator[tuple[Tensor, Tensor]], task: str, steps: int
+) -> Iterator[float]:
+    """Train on the batches; the loss of each step, before it."""
+    trainer.set_train_mode()
+    for batch in tqdm(batches, desc=task, total=steps, unit='step', leave=False, disable=None):
+        yield trainer.train_step(*batch)['loss'].item()
+
+
+@torch.no_grad()
+def _score(net: nn.Module, rgb: Tensor, labels: Tensor, num_classes: int) -> ConfusionMatrix:
+    """Confusion matrix of a network, in evaluation mode, on one batch of uint8."""
+    net.eval()
+    device = next(net.parameters()).device
+    matrix = ConfusionMatrix(num_classes)
+    for image, truth in zip(rgb, labels, strict=True):
+        logits = net(normalise(image[None].to(device))).float()
+        logits = F.interpolate(logits, truth.shape, mode='bilinear', align_corners=False)
+        matrix.add(truth.numpy(), logits[0].argmax(0).byte().cpu().numpy())
+    return matrix
