@@ -1,25 +1,251 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks by name. Each takes a normalised (N, 3, H, W) image and gives logits at 1/8."""
+"""
+The zoo: networks by name.
+
+Each takes a normalised (N, 3, H, W) image of any size from 32 on. In evaluation it gives one
+logits tensor (N, classes, h, w) of stride 8 or less, in training a tuple whose first entry is
+that and whose others are auxiliary logits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from training.errors import ConfigError, near
-from training.models.ddrnet import DDRNet
+from training.models.weights import load_weights
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {'ddrnet': DDRNet}
+MIN_SIZE_PX = 32
+"""The least height and width of an image: below, the deep layers have nothing left to see."""
 
 
-def build_model(name: str, num_classes: int, planes: int) -> nn.Module:
+@dataclass(frozen=True)
+class Network:
+    """One row of the zoo."""
+
+    builder: str  # 'module:callable' below training.models; imported when it is asked for
+    paper: str
+    parameters: float  # as published, for 19 classes where the paper says so
+    options: dict[str, Any] = field(default_factory=dict)  # what the name stands for
+    tiny: dict[str, Any] = field(default_factory=dict)  # makes it small enough for quick tests
+    min_batch: int = 1  # in training; 2 where a batch norm follows global pooling
+
+    def load(self) -> Callable[..., nn.Module]:
+        """The class or function that builds it."""
+        module, _, name = self.builder.partition(':')
+        builder: Callable[..., nn.Module] = getattr(
+            importlib.import_module(f'training.models.{module}'), name
+        )
+        return builder
+
+
+NETWORKS: dict[str, Network] = {
+    'fast_scnn': Network(
+        'fast_scnn:FastScnn', 'arXiv 1902.04502', 1.11e6, tiny={'width': 0.25}, min_batch=2
+    ),
+    'bisenet_r18': Network(
+        'bisenet:BiSeNet',
+        'arXiv 1808.00897',
+        13.3e6,
+        tiny={'channels': 16, 'depths': (1, 1, 1, 1)},
+        min_batch=2,
+    ),
+    'pp_liteseg_t': Network(
+        'pp_liteseg:PPLiteSeg',
+        'arXiv 2204.02681',
+        6.3e6,
+        options={'backbone': 'stdc1', 'decoder': (32, 64, 128)},
+        tiny={'base': 8, 'decoder': (8, 8, 16)},
+        min_batch=2,
+    ),
+    'pp_liteseg_b': Network(
+        'pp_liteseg:PPLiteSeg',
+        'arXiv 2204.02681',
+        10.6e6,
+        options={'backbone': 'stdc2', 'decoder': (64, 96, 128)},
+        tiny={'backbone': 'stdc1', 'base': 8, 'decoder': (8, 8, 16)},
+        min_batch=2,
+    ),
+    'stdc1': Network(
+        'stdc:StdcSeg',
+        'arXiv 2104.13188',
+        7.8e6,
+        options={'backbone': 'stdc1'},
+        tiny={'base': 8, 'channels': 16, 'head': 16},
+        min_batch=2,
+    ),
+    'stdc2': Network(
+        'stdc:StdcSeg',
+        'arXiv 2104.13188',
+        11.8e6,
+        options={'backbone': 'stdc2'},
+        tiny={'backbone': 'stdc1', 'base': 8, 'channels': 16, 'head': 16},
+        min_batch=2,
+    ),
+    'ddrnet23_slim': Network(
+        'ddrnet:DDRNet',
+        'arXiv 2101.06085',
+        5.7e6,
+        options={'planes': 32, 'head': 64, 'rectify': True},  # as the shipped one was trained
+        tiny={'planes': 8, 'head': 16, 'branch': 16},
+        min_batch=2,
+    ),
+    'ddrnet23': Network(
+        'ddrnet:DDRNet',
+        'arXiv 2101.06085',
+        20.1e6,
+        options={'planes': 64, 'head': 128},
+        tiny={'planes': 8, 'head': 16, 'branch': 16},
+        min_batch=2,
+    ),
+    'pidnet_s': Network(
+        'pidnet:PIDNet',
+        'arXiv 2206.02066',
+        7.6e6,
+        tiny={'planes': 8, 'branch': 8, 'head': 16},
+        min_batch=2,
+    ),
+    'linknet18': Network(
+        'external:LinkNet', 'arXiv 1707.03718', 11.5e6, options={'encoder': 'resnet18'}
+    ),
+    'linknet34': Network(
+        'external:LinkNet',
+        'arXiv 1707.03718',
+        21.6e6,  # of the paper, plus what ResNet-34 has more than ResNet-18
+        options={'encoder': 'resnet34'},
+        tiny={'encoder': 'resnet18'},
+    ),
+    'segformer_b0': Network(
+        'external:SegFormer', 'arXiv 2105.15203', 3.8e6, tiny={'channels': 32}
+    ),
+    'deeplabv3_r50': Network(
+        'external:DeepLabV3',
+        'arXiv 1706.05587',
+        39.6e6,
+        tiny={'depths': (1, 1, 1, 1), 'channels': 16},
+        min_batch=2,
+    ),
+    'dsnet': Network(
+        'dsnet:DSNet', 'Wang et al., IEEE Access 8, 2020', 0.91e6, tiny={'size': 0.5}
+    ),
+    'enet': Network(
+        'enet:ENet',
+        'arXiv 1606.02147',
+        0.36e6,
+        tiny={'repeats': 1, 'dropout': 0.0, 'early_dropout': 0.0},
+    ),
+    'erfnet': Network(
+        'erfnet:ERFNet',
+        'doi 10.1109/TITS.2017.2750080',
+        2.07e6,
+        tiny={'width': 8, 'units': (1, 2), 'dropout': 0.0, 'early_dropout': 0.0},
+    ),
+    'espnet': Network(
+        'espnet:ESPNet', 'arXiv 1803.06815', 0.36e6, tiny={'width': 8, 'depths': (1, 2)}
+    ),
+    'unet': Network('unet:UNet', 'arXiv 1505.04597', 31.0e6, tiny={'width': 8}),
+    'modern_unet': Network(
+        'modern_unet:ModernUNet',
+        'arXiv 2006.11239',
+        0.0,
+        tiny={'width': 8, 'groups': 4, 'blocks': 1},
+    ),
+}
+
+
+def build_model(
+    name: str,
+    num_classes: int,
+    options: Mapping[str, Any] | None = None,
+    weights: str = '',
+    new_head: bool = False,
+) -> nn.Module:
     """
-    The network of that name with fresh weights.
+    The network of that name with fresh weights, or with those of a file.
 
-    :raises ConfigError: when there is no such network.
+    :param options: arguments of the network's own, such as ``{'planes': 16}``.
+    :param weights: file of pre-trained weights, or ``imagenet``; see ``weights.load_weights``.
+    :param new_head: keep fresh what is of another number of classes in that file.
+    :raises ConfigError: when there is no such network or option.
+    :raises CheckpointError: when the weights do not fit.
     """
     if name not in NETWORKS:
         raise ConfigError('model.name', repr(name), ', '.join(NETWORKS), near(name, NETWORKS))
-    return NETWORKS[name](num_classes, planes=planes)
+    if num_classes < 1:
+        raise ConfigError('number of classes', num_classes, '1 or more')
+    net = _build(name, num_classes, options or {})
+    net.register_forward_pre_hook(_InputCheck(name, NETWORKS[name].min_batch))
+    if weights:
+        other = _build(name, num_classes + 100, options or {}).state_dict()
+        keys = {key for key, value in net.state_dict().items() if value.shape != other[key].shape}
+        print(load_weights(net, weights, num_classes, keys, new_head), file=sys.stderr)
+    return net
+
+
+def _build(name: str, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
+    row = NETWORKS[name]
+    builder = row.load()
+    known = dict(list(inspect.signature(builder).parameters.items())[1:])
+    thing = f'model.options of {name}'
+    for key, value in options.items():
+        if key not in known:
+            raise ConfigError(thing, repr(key), ', '.join(known) or 'none', near(key, known))
+        default = known[key].default
+        if not _is_like(value, default):
+            kind = f'a value such as {default!r}'
+            raise ConfigError(f'{thing}, {key}', repr(value), kind)
+    try:
+        return builder(num_classes, **{**row.options, **options})
+    except (ArithmeticError, LookupError, ValueError, RuntimeError) as error:
+        if not options:
+            raise
+        seen = ', '.join(f'{key}={value!r}' for key, value in options.items())
+        raise ConfigError(thing, seen, 'values that fit together', f'{error}.') from error
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether an option has its default's type; int will do for float, a list for a tuple."""
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple)
+    if type(default) is float:
+        return type(value) in (int, float)
+    return type(value) is type(default)
+
+
+@dataclass(frozen=True)
+class _InputCheck:
+    """Says what is wrong with an input before a layer deep inside fails on it."""
+
+    name: str
+    min_batch: int
+
+    def __call__(self, net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if torch.compiler.is_compiling():  # sizes are symbols then, and checks become guards
+            return
+        count, _, height, width = inputs[0].shape
+        if min(height, width) < MIN_SIZE_PX:
+            raise ConfigError(
+                f'input of {self.name}',
+                f'{height} x {width} pixels',
+                f'height and width of {MIN_SIZE_PX} or more',
+                'Enlarge transform.crop or deploy.input_size.',
+            )
+        if count < self.min_batch and _trains_norms(net):
+            raise ConfigError(
+                f'batch of {self.name} in training',
+                count,
+                f'{self.min_batch} or more',
+                'It normalises a globally pooled map, which has one value per sample and channel.',
+            )
+
+
+def _trains_norms(net: nn.Module) -> bool:
+    return any(isinstance(m, nn.BatchNorm2d) and m.training for m in net.modules())

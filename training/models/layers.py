@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,11 +15,31 @@ class ConvBn(nn.Sequential):
     """Convolution without bias, batch norm, ReLU; stride 2 rounds sizes up."""
 
     def __init__(
-        self, in_channels: int, channels: int, kernel: int = 3, stride: int = 1, relu: bool = True
+        self,
+        in_channels: int,
+        channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        relu: bool = True,
+        groups: int = 1,
+        dilation: int = 1,
     ) -> None:
-        conv = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False)
+        padding = dilation * (kernel // 2)
+        conv = nn.Conv2d(
+            in_channels, channels, kernel, stride, padding, dilation, groups, bias=False
+        )
         layers: list[nn.Module] = [conv, nn.BatchNorm2d(channels)]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class BnConv(nn.Sequential):
+    """The same in the other order: batch norm, ReLU, convolution without bias."""
+
+    def __init__(self, in_channels: int, channels: int, kernel: int = 1, groups: int = 1) -> None:
+        conv = nn.Conv2d(
+            in_channels, channels, kernel, padding=kernel // 2, groups=groups, bias=False
+        )
+        super().__init__(nn.BatchNorm2d(in_channels), nn.ReLU(), conv)
 
 
 class SegHead(nn.Sequential):
@@ -31,6 +54,102 @@ class SegHead(nn.Sequential):
 def resize_to(features: Tensor, like: Tensor) -> Tensor:
     """Bilinear resize to the height and width of ``like``, so that any input size fits."""
     return F.interpolate(features, size=like.shape[2:], mode='bilinear', align_corners=False)
+
+
+def pool_mean(features: Tensor) -> Tensor:
+    """Mean over all positions: (N, C, h, w) -> (N, C, 1, 1)."""
+    return features.mean((2, 3), keepdim=True)
+
+
+def pool_bins(features: Tensor, bins: int) -> Tensor:
+    """
+    Means over a grid of bins, (N, C, h, w) -> (N, C, bins, bins): ``F.adaptive_avg_pool2d``.
+
+    Written as two matrix products because that one cannot be exported for sizes that are not
+    known yet.
+    """
+    rows, columns = (_bin_means(size, bins, features) for size in features.shape[2:])
+    return rows @ features @ columns.T
+
+
+def _bin_means(size: int, bins: int, like: Tensor) -> Tensor:
+    """Matrix (bins, size) that averages positions: bin i is floor(i s/b) up to ceil((i+1) s/b)."""
+    at = torch.arange(size, device=like.device)
+    number = torch.arange(bins, device=like.device)[:, None]
+    inside = (at >= number * size // bins) & (at < ((number + 1) * size + bins - 1) // bins)
+    weights = inside.float()
+    return (weights / weights.sum(1, keepdim=True)).to(like.dtype)
+
+
+class Choice(NamedTuple):
+    """Where the maximum of each 2x2 window was."""
+
+    right: Tensor  # (N, C, H, W/2): in that row of the window, the right one
+    below: Tensor  # (N, C, H/2, W/2): the lower row
+
+
+def pool_with_choice(features: Tensor) -> tuple[Tensor, Choice]:
+    """
+    Max pooling of 2x2 windows and where the maxima were, (N, C, H, W) -> (N, C, H/2, W/2).
+
+    With ``unpool`` it equals ``F.max_pool2d`` with indices and ``F.max_unpool2d``, also where
+    values tie: the first in reading order wins. Those need integer indices and a scatter, which
+    runtimes do slowly or not at all; comparisons run everywhere. H and W must be even.
+    """
+    left, right = features[..., 0::2], features[..., 1::2]
+    go_right = right > left
+    rows = torch.where(go_right, right, left)
+    above, below = rows[..., 0::2, :], rows[..., 1::2, :]
+    go_below = below > above
+    return torch.where(go_below, below, above), Choice(go_right, go_below)
+
+
+def unpool(features: Tensor, choice: Choice) -> Tensor:
+    """Each value at its place in a 2x2 window of zeros, (N, C, h, w) -> (N, C, 2h, 2w)."""
+    zero = features.new_zeros(())
+    above = torch.where(choice.below, zero, features)
+    below = torch.where(choice.below, features, zero)
+    rows = torch.stack((above, below), dim=3).flatten(2, 3)
+    left, right = torch.where(choice.right, zero, rows), torch.where(choice.right, rows, zero)
+    return torch.stack((left, right), dim=4).flatten(3, 4)
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """
+    The image enlarged to multiples of a number of pixels; its last row and column are repeated.
+
+    An exported graph takes such sizes only, so nothing is padded there.
+    """
+    height, width = image.shape[2:]
+    if torch.compiler.is_exporting() or (height % multiple == width % multiple == 0):
+        return image
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode='replicate')
+
+
+def crop_to(logits: Tensor, image: Tensor) -> Tensor:
+    """Logits without the rows and columns that ``pad_to_multiple`` gave to the image."""
+    if torch.compiler.is_exporting():
+        return logits
+    return logits[:, :, : image.shape[2], : image.shape[3]]
+
+
+def match_size(features: Tensor, like: Tensor, stride: int) -> Tensor:
+    """
+    Enlarged features without the last row or column that halving an odd size had added.
+
+    In an exported graph, whose image sizes are multiples of 8, nothing is too much up to there.
+
+    :param stride: of the features before they were enlarged, to the image.
+    """
+    if torch.compiler.is_exporting():
+        fits = stride <= 8
+    else:
+        fits = features.shape[2:] == like.shape[2:]
+    if fits:
+        return features
+    # a negative pad, because slices tie an exported graph to the parity of its example
+    rows, columns = (like.shape[axis] - features.shape[axis] for axis in (2, 3))
+    return F.pad(features, (0, columns, 0, rows))
 
 
 def init_weights(net: nn.Module) -> None:

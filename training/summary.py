@@ -1,0 +1,134 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The zoo in one table: parameters, multiply-adds and, when asked for, time on this CPU."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from seg_perception.inference.model_file import INPUT_NAME
+from training.errors import ConfigError, near
+from training.export.deploy import Deployed, stride_of
+from training.export.lighten import lighten
+from training.export.onnx_file import finish, to_onnx
+from training.export.program import to_program
+from training.models import MIN_SIZE_PX, NETWORKS, build_model
+
+CPU_THREADS = 2
+WARM_UP, RUNS = 3, 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one network in evaluation; ``cpu_ms`` is None where it was not timed."""
+
+    name: str
+    parameters: int  # those that evaluation needs, without auxiliary heads
+    published: float  # 0: not published
+    macs: float
+    cpu_ms: float | None
+    paper: str
+
+
+def summarise(
+    names: Sequence[str], size: tuple[int, int], num_classes: int, timed: bool = False
+) -> list[Row]:
+    """
+    Figures of the named networks, of all without names.
+
+    :param size: (height, width) of the image.
+    :raises ConfigError: when there is no such network, or the size is too small.
+    """
+    for name in names:
+        if name not in NETWORKS:
+            raise ConfigError('network', repr(name), ', '.join(NETWORKS), near(name, NETWORKS))
+    if min(size) < MIN_SIZE_PX:
+        raise ConfigError('size', f'{size[0]}x{size[1]}', f'{MIN_SIZE_PX} or more on each side')
+    return [_row(name, size, num_classes, timed) for name in names or NETWORKS]
+
+
+def _row(name: str, size: tuple[int, int], num_classes: int, timed: bool) -> Row:
+    net, listed = build_model(name, num_classes).eval(), NETWORKS[name]
+    cpu_ms = time_on_cpu(net, size) if timed else None
+    parameters = count_parameters(net)
+    macs = count_macs(net, size)
+    return Row(name, parameters, listed.parameters, macs, cpu_ms, listed.paper)
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Parameters that take part in evaluation: those that its logits have a gradient in."""
+    parameters = list(net.parameters())
+    logits = net.eval()(torch.zeros(1, 3, 2 * MIN_SIZE_PX, 2 * MIN_SIZE_PX))
+    gradients = torch.autograd.grad(logits.sum(), parameters, allow_unused=True)
+    used = zip(parameters, gradients, strict=True)
+    return sum(value.numel() for value, gradient in used if gradient is not None)
+
+
+@torch.no_grad()
+def count_macs(net: nn.Module, size: tuple[int, int]) -> float:
+    """
+    Multiply-adds of convolutions and matrix products for one image; the network has no data after.
+
+    Sizes alone are computed (device ``meta``), so that this is quick for any image.
+    """
+    with FlopCounterMode(display=False) as counter:
+        net.eval().to('meta')(torch.empty(1, 3, *size, device='meta'))
+    return counter.get_total_flops() / 2
+
+
+def time_on_cpu(net: nn.Module, size: tuple[int, int]) -> float:
+    """
+    Median milliseconds of one frame through the exported file: uint8 in, labels out.
+
+    Labels are taken at every pixel. Exported files have a faster way, whose time depends on what
+    the network sees; these weights are fresh, and see nothing.
+    """
+    deployed = Deployed(lighten(net), 1.0, stride_of(net, size))
+    model = finish(to_onnx(to_program(deployed, size)))
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = CPU_THREADS
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    frame = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    times = []
+    for _ in range(WARM_UP + RUNS):
+        start = time.perf_counter()
+        session.run(None, {INPUT_NAME: frame})
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times[WARM_UP:])
+
+
+def markdown(rows: Iterable[Row], size: tuple[int, int], num_classes: int) -> str:
+    """The table, with a line that tells what was counted."""
+    rows = list(rows)
+    head = ['network', 'parameters [M]', 'published [M]', 'GMACs', 'paper']
+    body = [
+        [
+            row.name,
+            f'{row.parameters / 1e6:.2f}',
+            f'{row.published / 1e6:.2f}' if row.published else '',
+            f'{row.macs / 1e9:.1f}',
+            row.paper,
+        ]
+        for row in rows
+    ]
+    note = f'At {size[0]}x{size[1]}, {num_classes} classes, without what only training needs.'
+    if any(row.cpu_ms is not None for row in rows):
+        head.insert(4, 'CPU [ms]')
+        for cells, row in zip(body, rows, strict=True):
+            cells.insert(4, f'{row.cpu_ms:.1f}')
+        note += (
+            f' CPU: uint8 frame to labels, onnxruntime {ort.__version__}, {CPU_THREADS} threads.'
+        )
+    rule = ['---'] + ['---:'] * (len(head) - 2) + ['---']
+    return '\n'.join([note, '', *(f'| {" | ".join(line)} |' for line in (head, rule, *body))])
