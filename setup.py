@@ -68,6 +68,7 @@ setup(
         'cpu': RUN,
         'gpu': [line.replace('onnxruntime==', GPU) for line in RUN],
         'adapt': [line for line in requirements('train') if line.startswith('onnx==')],
+        'torch': [line for line in requirements('train') if line.startswith('torch==')],
         'train': requirements('run', 'train'),
         'dev': requirements('run', 'dev'),
         'test': ['pytest'],  # colcon test finds no tests without it

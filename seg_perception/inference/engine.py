@@ -1,11 +1,14 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model file with onnxruntime: uint8 frames in, class ids and confidence out."""
+"""Run a model file: uint8 frames in, class ids and confidence out."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,14 @@ import numpy as np
 import onnxruntime as ort
 
 from seg_perception.core.errors import ImageError, ParameterError, ProviderError
-from seg_perception.inference.model_file import INPUT_NAME, OUTPUT_NAMES, card_of, open_session
+from seg_perception.inference.model_file import (
+    INPUT_NAME,
+    OUTPUT_NAMES,
+    TORCH_ENDING,
+    ModelCard,
+    card_of,
+    open_session,
+)
 
 PROVIDERS = ('auto', 'cpu', 'cuda', 'tensorrt')
 _ORT_NAMES = {
@@ -37,31 +47,17 @@ class Segmentation:
     confidence: np.ndarray  # (N, h, w) uint8, 0..255 for 0..1
 
 
-class OnnxEngine:
+class Engine(ABC):
     """
-    One loaded model on one execution provider.
+    One loaded model on one execution provider; ``open_engine`` makes the one for a file.
 
     ``run`` may be called from several threads. ``provider`` is what is really used; ``fallback``
     is None, or the sentence why ``auto`` took the CPU.
-
-    :param provider: one of ``PROVIDERS``.
-    :param threads: CPU threads of one run, 0 for all cores that this process may use.
-    :raises ModelFileError: when the file is missing, damaged or not in the contract.
-    :raises ProviderError: when the asked-for provider is not there or does not work.
-    :raises ParameterError: when threads is negative.
     """
 
-    def __init__(self, path: str | Path, provider: str = 'auto', threads: int = 0) -> None:
-        if threads < 0:
-            raise ParameterError('threads', threads, '0 for all cores, or more')
-        self.fallback: str | None = None
-        if provider == 'auto':
-            self.provider, self._session, self.fallback = _open_best(path, threads)
-        else:
-            self.provider, self._session = provider, _open(path, provider, threads)
-        self.card = card_of(self._session, path)
-        batch = self._session.get_inputs()[0].shape[0]
-        self._one_by_one = batch == 1
+    card: ModelCard
+    provider: str
+    fallback: str | None
 
     def size_for(self, frame_size: tuple[int, int]) -> tuple[int, int]:
         """The (height, width) to which a frame of that (height, width) should be resized."""
@@ -87,21 +83,11 @@ class OnnxEngine:
         :raises ImageError: when type, shape or size is not what the model takes.
         """
         self._check(rgb)
-        rgb = np.ascontiguousarray(rgb)
-        if not self._one_by_one:
-            return Segmentation(*self._run(rgb))
-        parts = [self._run(rgb[i : i + 1]) for i in range(len(rgb))]
-        return Segmentation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        return Segmentation(*self._run(rgb))
 
-    def _run(self, rgb: np.ndarray) -> list[np.ndarray]:
-        """Bound input and outputs: one copy to the device and one back, nothing between runs."""
-        binding = self._session.io_binding()
-        binding.bind_cpu_input(INPUT_NAME, rgb)
-        for name in OUTPUT_NAMES:
-            binding.bind_output(name, 'cpu')
-        self._session.run_with_iobinding(binding)
-        outputs: list[np.ndarray] = binding.copy_outputs_to_cpu()
-        return outputs
+    @abstractmethod
+    def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
+        """Labels and confidence of images that were checked; new arrays."""
 
     def _check(self, rgb: np.ndarray) -> None:
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or rgb.shape[3] != 3 or len(rgb) == 0:
@@ -121,6 +107,92 @@ class OnnxEngine:
                 f'positive multiples of {card.size_multiple}',
                 'Resize to size_for().',
             )
+
+
+class OnnxEngine(Engine):
+    """
+    A model file on onnxruntime.
+
+    :param provider: one of ``PROVIDERS``.
+    :param threads: CPU threads of one run, 0 for all cores that this process may use.
+    :raises ModelFileError: when the file is missing, damaged or not in the contract.
+    :raises ProviderError: when the asked-for provider is not there or does not work.
+    :raises ParameterError: when threads is negative.
+    """
+
+    def __init__(self, path: str | Path, provider: str = 'auto', threads: int = 0) -> None:
+        self.fallback = None
+        count = thread_count(threads)
+        if provider == 'auto':
+            self.provider, self._session, self.fallback = _open_best(path, count)
+        else:
+            self.provider, self._session = provider, _open(path, provider, count)
+        self.card = card_of(self._session, path)
+        batch = self._session.get_inputs()[0].shape[0]
+        self._one_by_one = batch == 1
+
+    def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
+        rgb = np.ascontiguousarray(rgb)
+        if not self._one_by_one:
+            return self._run_bound(rgb)
+        parts = [self._run_bound(rgb[i : i + 1]) for i in range(len(rgb))]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def _run_bound(self, rgb: np.ndarray) -> list[np.ndarray]:
+        """Bound input and outputs: one copy to the device and one back, nothing between runs."""
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(INPUT_NAME, rgb)
+        for name in OUTPUT_NAMES:
+            binding.bind_output(name, 'cpu')
+        self._session.run_with_iobinding(binding)
+        outputs: list[np.ndarray] = binding.copy_outputs_to_cpu()
+        return outputs
+
+
+def open_engine(path: str | Path, provider: str = 'auto', threads: int = 0) -> Engine:
+    """
+    The engine for a model file: torch for one of torch.export (``.pt2``), else onnxruntime.
+
+    :param provider: one of ``PROVIDERS``.
+    :param threads: CPU threads of one run, 0 for all cores that this process may use.
+    :raises ModelFileError: when the file is missing, damaged or not in the contract.
+    :raises ProviderError: when what would run it is not there or does not work.
+    :raises ParameterError: when threads is negative.
+    """
+    if Path(path).suffix != TORCH_ENDING:
+        return OnnxEngine(path, provider, threads)
+    if find_spec('torch') is None:
+        raise ProviderError(
+            f'model file {str(path)!r}',
+            'a Python without torch',
+            'torch, which runs .pt2 files',
+            'Run `pip install torch`, or use the ONNX file of the same model.',
+        )
+    from seg_perception.inference.torch_engine import TorchEngine
+
+    return TorchEngine(path, provider, threads)
+
+
+def thread_count(threads: int) -> int:
+    """
+    CPU threads to use where so many are asked for, 0 for all cores that this process may use.
+
+    :raises ParameterError: when it is negative.
+    """
+    if threads < 0:
+        raise ParameterError('threads', threads, '0 for all cores, or more')
+    # A number of our own: libraries count the cores of the machine.
+    return threads or len(os.sched_getaffinity(0))
+
+
+def check_provider(provider: str) -> None:
+    """
+    Refuse a word that names no provider.
+
+    :raises ProviderError: when it is none of ``PROVIDERS``.
+    """
+    if provider not in PROVIDERS:
+        raise ProviderError('provider', repr(provider), 'one of ' + ', '.join(PROVIDERS))
 
 
 def available_providers() -> tuple[str, ...]:
@@ -180,8 +252,7 @@ def _open_best(path: str | Path, threads: int) -> tuple[str, ort.InferenceSessio
 
 
 def _open(path: str | Path, provider: str, threads: int) -> ort.InferenceSession:
-    if provider not in _ORT_NAMES:
-        raise ProviderError('provider', repr(provider), 'one of ' + ', '.join(PROVIDERS))
+    check_provider(provider)
     if provider not in available_providers():
         raise ProviderError(
             f'provider {provider!r}',
@@ -219,8 +290,7 @@ def _try_out(session: ort.InferenceSession, path: str | Path) -> None:
 def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # A number of our own: onnxruntime's default counts the machine, not what the process may use.
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # a shared CPU
     options.log_severity_level = 3
     return options

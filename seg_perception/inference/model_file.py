@@ -6,11 +6,17 @@ The model file contract: one ONNX file that explains itself.
 Input ``image`` uint8 (N, H, W, 3) RGB, outputs ``labels`` and ``confidence`` uint8 (N, H, W).
 The metadata key ``seg_perception`` holds a ``ModelCard`` as JSON; a writer sets it with
 ``onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})``.
+
+The torch engine takes the same module as a ``.pt2`` file of ``torch.export``, with the card in
+``torch.export.save(program, file, extra_files={METADATA_KEY: card.to_json()})``.
 """
 
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -23,13 +29,14 @@ from seg_perception.core.errors import ClassTableError, ModelFileError
 
 CONTRACT_VERSION = 1
 METADATA_KEY = 'seg_perception'
+TORCH_ENDING = '.pt2'
 INPUT_NAME = 'image'
 OUTPUT_NAMES = ('labels', 'confidence')
 ADAPT_FIX = (
     'Wrap a model from elsewhere once with `seg-perception adapt`, '
     'or export your own with `python -m training export`.'
 )
-_UINT8 = 'tensor(uint8)'
+UINT8 = 'tensor(uint8)'
 
 
 @dataclass(frozen=True)
@@ -127,12 +134,23 @@ class ModelCard:
         )
 
 
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a model, as onnxruntime words it; a free dimension is no integer."""
+
+    name: str
+    type: str
+    shape: Sequence[Any]
+
+
 def read_card(path: str | Path) -> ModelCard:
     """
-    The card of a model file, whose inputs and outputs are checked too.
+    The card of a model file; inputs and outputs of an ONNX file are checked too.
 
     :raises ModelFileError: when the file is missing, damaged or not in the contract.
     """
+    if Path(path).suffix == TORCH_ENDING:
+        return torch_card(path)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -147,24 +165,41 @@ def open_session(
 
     :raises ModelFileError: when the file is missing, damaged or no ONNX.
     """
-    path = Path(path)
-    if not path.is_file():
-        seen = 'a folder' if path.is_dir() else 'nothing there'
-        raise ModelFileError(
-            f'model file {str(path)!r}',
-            seen,
-            'an ONNX file',
-            'Check the path (parameter `model`).',
-        )
+    _check_is_file(path, 'an ONNX file')
     try:
         return ort.InferenceSession(str(path), options, providers)
     except Exception as error:  # onnxruntime's errors share no base of their own
-        raise ModelFileError(
-            f'model file {str(path)!r}',
-            f'{path.stat().st_size} bytes that do not load ({_first_line(error)})',
-            'a whole ONNX model',
-            'It is truncated, damaged or no ONNX: copy or download it again.',
-        ) from error
+        raise damaged(path, error, 'a whole ONNX model') from error
+
+
+def torch_card(path: str | Path) -> ModelCard:
+    """
+    The card of a ``.pt2`` file, read without torch.
+
+    :raises ModelFileError: when the file is missing, damaged or has no card.
+    """
+    _check_is_file(path, 'a file of torch.export')
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition('/')[2]: name for name in archive.namelist()}
+            # Cut off, such a file may still pass for one of the archives that are inside it.
+            if 'archive_format' not in names:
+                raise zipfile.BadZipFile('no archive_format in it')
+            name = names.get(f'extra/{METADATA_KEY}')
+            text = None if name is None else archive.read(name).decode()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise damaged(path, error, 'a whole file of torch.export') from error
+    return _parse_card(text, path, 'a file of torch.export')
+
+
+def damaged(path: str | Path, error: Exception, expected: str) -> ModelFileError:
+    """What to tell of a file that is there but does not load."""
+    return ModelFileError(
+        f'model file {str(path)!r}',
+        f'{Path(path).stat().st_size} bytes that do not load ({_first_line(error)})',
+        expected,
+        'It is truncated, damaged or of another kind: copy or download it again.',
+    )
 
 
 def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
@@ -173,21 +208,44 @@ def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
 
     :raises ModelFileError: when there is no card, or card or graph are not in the contract.
     """
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise ModelFileError(
-            f'model file {str(path)!r}',
-            f'an ONNX model without `{METADATA_KEY}` metadata',
-            f'a model file of contract version {CONTRACT_VERSION}',
-            ADAPT_FIX,
-        )
+    card = _parse_card(
+        session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path, 'an ONNX model'
+    )
+    with naming(path):
+        check_ports(_ports(session.get_inputs()), _ports(session.get_outputs()), card)
+    return card
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Errors raised inside name the model file."""
     try:
-        card = ModelCard.from_json(text)
-        _check_graph(session, card)
+        yield
     except ModelFileError as error:
         thing = f'model file {str(path)!r}: {error.thing}'
         raise ModelFileError(thing, error.seen, error.expected, error.fix) from error
-    return card
+
+
+def _check_is_file(path: str | Path, expected: str) -> None:
+    if not Path(path).is_file():
+        raise ModelFileError(
+            f'model file {str(path)!r}',
+            'a folder' if Path(path).is_dir() else 'nothing there',
+            expected,
+            'Check the path (parameter `model`).',
+        )
+
+
+def _parse_card(text: str | None, path: str | Path, kind: str) -> ModelCard:
+    if text is None:
+        raise ModelFileError(
+            f'model file {str(path)!r}',
+            f'{kind} without `{METADATA_KEY}` metadata',
+            f'a model file of contract version {CONTRACT_VERSION}',
+            ADAPT_FIX,
+        )
+    with naming(path):
+        return ModelCard.from_json(text)
 
 
 def _first_line(error: Exception) -> str:
@@ -260,30 +318,40 @@ def _check_table(table: ClassTable) -> None:
     )
 
 
-def _check_graph(session: ort.InferenceSession, card: ModelCard) -> None:
-    inputs = {node.name: node for node in session.get_inputs()}
-    outputs = {node.name: node for node in session.get_outputs()}
-    if list(inputs) != [INPUT_NAME]:
-        raise ModelFileError('inputs', list(inputs), [INPUT_NAME], ADAPT_FIX)
-    if missing := [name for name in OUTPUT_NAMES if name not in outputs]:
-        raise ModelFileError('outputs', list(outputs), f'{missing} among them', ADAPT_FIX)
-    _check_tensor(inputs[INPUT_NAME], 'input', '(N, H, W, 3)')
+def check_ports(inputs: Sequence[Port], outputs: Sequence[Port], card: ModelCard) -> None:
+    """
+    Compare what goes in and out of a model with the contract and its card.
+
+    :raises ModelFileError: when a name, type or shape is another.
+    """
+    ports = {port.name: port for port in (*inputs, *outputs)}
+    names = [port.name for port in inputs]
+    if names != [INPUT_NAME]:
+        raise ModelFileError('inputs', names, [INPUT_NAME], ADAPT_FIX)
+    names = [port.name for port in outputs]
+    if missing := [name for name in OUTPUT_NAMES if name not in names]:
+        raise ModelFileError('outputs', names, f'{missing} among them', ADAPT_FIX)
+    _check_port(ports[INPUT_NAME], 'input', '(N, H, W, 3)')
     for name in OUTPUT_NAMES:
-        _check_tensor(outputs[name], 'output', '(N, H, W)')
-    _check_shape(inputs[INPUT_NAME].shape, card)
+        _check_port(ports[name], 'output', '(N, H, W)')
+    _check_shape(ports[INPUT_NAME].shape, card)
 
 
-def _check_tensor(node: ort.NodeArg, kind: str, layout: str) -> None:
-    if node.type != _UINT8:
-        raise ModelFileError(f'type of {kind} `{node.name}`', node.type, _UINT8, ADAPT_FIX)
-    if len(node.shape) != len(layout.split(',')):
+def _ports(nodes: Sequence[ort.NodeArg]) -> list[Port]:
+    return [Port(node.name, node.type, node.shape) for node in nodes]
+
+
+def _check_port(port: Port, kind: str, layout: str) -> None:
+    if port.type != UINT8:
+        raise ModelFileError(f'type of {kind} `{port.name}`', port.type, UINT8, ADAPT_FIX)
+    if len(port.shape) != len(layout.split(',')):
         raise ModelFileError(
-            f'shape of {kind} `{node.name}`', tuple(node.shape), layout, ADAPT_FIX
+            f'shape of {kind} `{port.name}`', tuple(port.shape), layout, ADAPT_FIX
         )
 
 
-def _check_shape(shape: list[Any], card: ModelCard) -> None:
-    """The graph's own (N, H, W, 3), where a free dimension is no integer, against the card."""
+def _check_shape(shape: Sequence[Any], card: ModelCard) -> None:
+    """A model's own (N, H, W, 3) against the card."""
     if shape[3] != 3:
         raise ModelFileError(f'channels of input `{INPUT_NAME}`', shape[3], 3, ADAPT_FIX)
     if isinstance(shape[0], int) and shape[0] != 1:

@@ -15,7 +15,7 @@ from seg_perception.core.errors import ImageError
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result
 from seg_perception.core.risk import RiskParams, assess_risk
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']
 
@@ -30,7 +30,7 @@ class Pipeline:
 
     def __init__(
         self,
-        engine: OnnxEngine,
+        engine: Engine,
         drivable: DrivableParams = DrivableParams(),
         risk: RiskParams = RiskParams(),
     ) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.engine import open_engine
 from seg_perception.models import default_model_path
 from seg_perception.ros.film import FilmWriter, write_sheet
 from seg_perception.ros.playback import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
@@ -53,7 +53,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     source = open_source(options.source, options.size, options.rate_hz, weather=options.weather)
     if options.max_seconds:
         options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
-    OnnxEngine(options.model, options.provider)  # its error here is plainer than the node's
+    open_engine(options.model, options.provider)  # its error here is plainer than the node's
     _make_folder(options.out)
     with private_graph(), _progress(options, source) as bar:
         film = FilmWriter(options.out / 'overlay.mp4', source.fps)

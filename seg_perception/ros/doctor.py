@@ -26,7 +26,7 @@ import numpy as np
 import onnxruntime
 
 from seg_perception.core.errors import SegPerceptionError
-from seg_perception.inference.engine import OnnxEngine, available_providers
+from seg_perception.inference.engine import available_providers, open_engine
 from seg_perception.models import default_model_path
 from seg_perception.ros.transport import (
     MALLOC_SETTINGS,
@@ -351,7 +351,7 @@ def _gpu_name() -> str | None:
 
 def _check_provider(provider: str) -> Finding:
     try:
-        OnnxEngine(default_model_path(), provider).warm_up()
+        open_engine(default_model_path(), provider).warm_up()
     except SegPerceptionError as error:
         return Finding(Level.WARN, provider, str(error.seen), error.fix)
     return Finding(Level.OK, provider, 'loads and runs the model')
@@ -360,7 +360,7 @@ def _check_provider(provider: str) -> Finding:
 def check_model(path: Path) -> Finding:
     """The model file loads, and how long it takes for one image here."""
     try:
-        engine = OnnxEngine(path)
+        engine = open_engine(path)
         engine.warm_up()
         rgb = np.zeros((1, *engine.card.input_size, 3), np.uint8)
         took_ms = []

@@ -26,7 +26,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
 from seg_perception.core.latest import FairLatest
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.engine import Engine, open_engine
 from seg_perception.inference.pipeline import Pipeline
 from seg_perception.models import default_model_path
 from seg_perception.ros.camera_port import CameraPort, Frame
@@ -102,7 +102,7 @@ class SegPerceptionNode(LifecycleNode):
         """Load the model, warm it up and create the publishers."""
         params = self.settings.now
         path = params.model or str(default_model_path())
-        engine = OnnxEngine(path, params.provider, params.threads)
+        engine = open_engine(path, params.provider, params.threads)
         engine.warm_up()
         self._pipeline = Pipeline(engine, params.drivable, params.risk)
         self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
@@ -234,7 +234,7 @@ class SegPerceptionNode(LifecycleNode):
     def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
         return self.create_timer(period_s, callback, clock=self._steady_clock)
 
-    def _log_start(self, engine: OnnxEngine) -> None:
+    def _log_start(self, engine: Engine) -> None:
         cameras = ', '.join(_describe(camera) for camera in self.settings.now.cameras)
         self.get_logger().info(
             f'model {engine.card.name} ({len(engine.card.classes)} classes of '

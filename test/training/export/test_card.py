@@ -1,0 +1,133 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from seg_perception.core.classes import CAMVID_11
+from tiny_frames import TinyFrames, flat
+from training.config import parse_config
+from training.data import OpenedData
+from training.evaluate import score
+from training.export.card import FileNote, card_text, make_card, score_table
+from training.export.subject import Subject
+
+ROAD, CAR = 3, 8
+VAL = TinyFrames([flat(ROAD), flat(CAR)])
+FILES = [
+    FileNote('a.onnx', 1_240_000, 'for onnxruntime', ['equal to torch']),
+    FileNote('a.pt2', 2_000_000, 'for torch', ['equal too', 'kept']),
+]
+
+
+def subject(train=VAL, **config):
+    parsed = parse_config(
+        {
+            'name': 'mine',
+            'out': 'x',
+            'model': {'name': 'enet', 'options': {'width': 2}},
+            'data': {
+                'train': [{'kind': 'camvid', 'exclude': ['0001TP']}],
+                'val': [{'kind': 'camvid', 'only': ['0001TP']}],
+            },
+            'deploy': {'input_size': [64, 96], 'upscale': 1.25},
+        }
+        | config
+    )
+    data = OpenedData([(train, 0.0)], VAL, CAMVID_11)
+    return Subject(parsed, CAMVID_11, data, nn.Identity(), 0.7, 8, epoch=3, step=12)
+
+
+@pytest.fixture(scope='module')
+def scores():
+    """Road is found everywhere, also where the car is: IoU 0.5, 0 and 0.25 on average."""
+    sure = np.full((32, 32), 255, np.uint8)
+    return score(lambda rgb: (np.full(rgb.shape[:2], ROAD, np.uint8), sure), VAL)
+
+
+def test_card_of_the_file():
+    card = make_card(subject())
+    assert (card.name, card.classes, card.temperature) == ('mine', CAMVID_11, 0.7)
+    assert (card.input_size, card.dynamic, card.size_multiple) == ((64, 96), True, 8)
+    assert card.upscale == 1.25 and card.scores == {}
+    assert card.licence.startswith('CC BY-NC: CamVid')
+    assert card.data.startswith('trained on CamVid') and len(card.commit) in (0, 40)
+
+
+def test_variant_is_in_the_name():
+    assert make_card(subject(), 'int8').name == 'mine int8'
+
+
+def test_fixed_size():
+    card = make_card(subject(deploy={'input_size': [50, 70], 'dynamic': False}))
+    assert (card.input_size, card.dynamic, card.size_multiple) == ((50, 70), False, 1)
+
+
+def test_scores_by_name(scores):
+    assert score_table(subject(), scores) == {
+        'mean_iou 0001TP': 0.25,
+        'pixel_accuracy 0001TP': 0.5,
+        'calibration_error 0001TP': 0.5,
+        'iou road 0001TP': 0.5,
+        'iou car 0001TP': 0.0,
+    }
+
+
+def test_card_in_words(scores):
+    about = subject(train=TinyFrames([flat(0)]))
+    text = card_text(make_card(about), about, scores, FILES)
+    assert text.startswith(
+        '# Model card: mine\n\n'
+        'enet (width 2), trained from fresh weights by `python -m training fit`: epoch 3, '
+        'step 12. Contract version 1, class table `camvid_11` of 11 classes. '
+        'Frames are segmented at their own aspect with at most the pixels of 64x96 (height x '
+        'width), smaller ones enlarged by at most 1.25; any multiple of 8 is taken.\n\n'
+        '## Files and checks\n\n'
+        '- `a.onnx`, 1.2 MB: for onnxruntime.\n'
+        '- Measured: equal to torch.\n'
+        '- `a.pt2`, 2.0 MB: for torch.\n'
+        '- Measured: equal too.\n'
+        '- Measured: kept.\n\n'
+        '## Data and terms\n\n'
+        '- Trained on CamVid (SegNet grouping, 360x480) train (without 0001TP); chosen and '
+    )
+    assert '2 frames of 0001TP, compared at their own size' in text
+    assert 'They were not trained on, but the checkpoint was chosen' in text
+    assert '| sky | not in the truth |' in text
+    assert '| road | 0.500 |' in text and '| **mean** | **0.250** |' in text
+    assert 'Pixel accuracy 0.500.' in text and 'logits / 0.7;' in text
+    assert '**Not for driving a car**' in text and 'miss vehicles at night' in text
+
+
+def test_scores_of_training_frames_are_called_that(scores):
+    text = card_text(make_card(subject()), subject(), scores, FILES)
+    assert '**They were trained on too, so the scores say that training is sound' in text
+
+
+def test_fixed_size_and_weights_in_words(scores):
+    about = subject(
+        deploy={'input_size': [50, 70], 'dynamic': False},
+        model={'name': 'enet', 'weights': 'imagenet'},
+    )
+    text = card_text(make_card(about), about, scores, FILES)
+    assert 'enet, trained from the weights `imagenet` by' in text
+    assert 'Every frame is stretched to 50x70 (height x width).' in text
+    assert '- The terms of the weights imagenet that it started from.' in text
+
+
+def test_frames_for_calibration_are_spread_over_every_set():
+    first = TinyFrames([flat(label, (64, 96)) for label in range(9)])
+    second = TinyFrames([flat(10, (64, 96))])
+    about = subject()
+    about = replace(about, data=OpenedData([(first, 0.0), (second, 0.1)], VAL, CAMVID_11))
+    frames = about.frames_to_calibrate(6)
+    assert [int(rgb[0, 0, 0]) for rgb in frames] == [0, 8, 16, 20]  # twice the label
+    assert all(rgb.shape == (64, 96, 3) for rgb in frames)
+
+
+def test_frames_to_check_have_one_of_another_size():
+    assert [rgb.shape[:2] for rgb in subject().frames_to_check()] == [(40, 40), (40, 40), (56, 88)]
+    fixed = subject(deploy={'input_size': [50, 70], 'dynamic': False})
+    assert [rgb.shape[:2] for rgb in fixed.frames_to_check()] == [(50, 70), (50, 70)]

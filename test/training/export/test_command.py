@@ -1,0 +1,123 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a checkpoint to files that the package runs, or to one message and no file."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
+from seg_perception.inference.engine import open_engine
+from small_net import SmallNet
+from training.checkpoint import KEYS, save_checkpoint
+from training.cli import main
+from training.errors import CheckpointError, ExportError
+from training.export import command
+from training.export.command import Options, export
+from training.export.subject import unlike
+
+
+@pytest.fixture
+def checkpoint(trained, config, tmp_path, monkeypatch):
+    """Of the small network, which is no network of the zoo."""
+    monkeypatch.setattr('training.evaluate.network.build_model', lambda *_: SmallNet())
+    return save(tmp_path / 'best.pt', trained, config)
+
+
+def save(path: Path, net, config, classes=CAMVID_11) -> Path:
+    data = config.to_dict() | {'deploy': {'input_size': [64, 96]}}
+    state = dict.fromkeys(KEYS, 0)
+    state |= {'config': data, 'classes': classes.to_dict(), 'epoch': 3, 'step': 12}
+    save_checkpoint(path, state | {'average': net.state_dict()})
+    return path
+
+
+def test_three_files_and_their_cards(checkpoint, tmp_path, capsys):
+    out = tmp_path / 'models/tiny.onnx'
+    words = ['--int8', '--pt2', '--calibration=3', '--max-drop=5', 'name=mine']
+    assert main(['export', '--checkpoint', str(checkpoint), '--out', str(out), *words]) == 0
+    names = ['tiny.int8.md', 'tiny.int8.onnx', 'tiny.md', 'tiny.onnx', 'tiny.pt2']
+    assert sorted(path.name for path in out.parent.iterdir()) == names
+
+    printed = capsys.readouterr().out
+    assert re.search(r'onnxruntime equal to torch on 3 frames: \d+ of 17,216 labels', printed)
+    assert 'torch engine equal to torch on 3 frames' in printed
+    assert re.search(r'float16, .* on a GPU, keeps \d+\.\d\d% of the labels', printed)
+    assert re.search(
+        r'eight bits: mean IoU 0\.\d+, in float32 0\.\d+; lost -?\d\.\d\d points \(min-max\), '
+        r'at most 5 allowed; ranges from 3 training frames',
+        printed,
+    )
+    assert all(f'wrote {out.parent / name}' in printed for name in names)
+
+    engines = {name: open_engine(out.parent / name, 'cpu') for name in (names[1], *names[3:])}
+    assert engines['tiny.pt2'].card == engines['tiny.onnx'].card
+    assert [engine.card.name for engine in engines.values()] == ['mine int8', 'mine', 'mine']
+    assert '`tiny.pt2`' in (out.parent / 'tiny.md').read_text()
+    assert 'eight bits: mean IoU' in (out.parent / 'tiny.int8.md').read_text()
+
+
+@pytest.fixture
+def exported_before(exported, monkeypatch):
+    """The graph of the same network, which others made, to save the time of exporting again."""
+    monkeypatch.setattr(command, 'to_onnx', lambda program: exported)
+    monkeypatch.setattr('training.export.subject.to_program', lambda *_: None)
+
+
+def test_file_that_is_not_the_network_is_not_written(checkpoint, exported_before, tmp_path):
+    """It has another temperature than the one that is fitted."""
+    out = tmp_path / 'out/tiny.onnx'
+    message = r'file .*tiny\.onnx: got a confidence \d+ of 255 off, expected at most 1 from torch'
+    with pytest.raises(ExportError, match=message):
+        export(Options(checkpoint, out))
+    assert not out.parent.exists()
+
+
+def test_eight_bits_that_cost_too_much_are_not_written(
+    checkpoint, exported_before, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('training.export.subject.holdout_temperature', lambda *_: 0.7)
+    out = tmp_path / 'out/tiny.onnx'
+    message = (
+        r'mean IoU lost to eight bits: got -?\d+\.\d\d points \(min-max\), -?\d+\.\d\d points '
+        r'\(percentile\), -?\d+\.\d\d points \(entropy\), expected at most -90 points\. Allow more'
+    )
+    with pytest.raises(ExportError, match=message):
+        export(Options(checkpoint, out, int8=True, calibration=2, max_drop=-90.0))
+    assert not out.parent.exists()
+
+
+def test_wrong_ending(checkpoint, tmp_path, capsys):
+    words = ['--checkpoint', str(checkpoint), '--out', str(tmp_path / 'model.pt')]
+    assert main(['export', *words]) == 1
+    assert re.search(
+        r'^error: --out: got .*model\.pt, expected a name that ends in \.onnx\.',
+        capsys.readouterr().err,
+    )
+
+
+@pytest.mark.parametrize(
+    ('calibration', 'words', 'seen'),
+    [(64, ('data.train=[]',), '64 frames of 0 sets'), (0, (), '0 frames of 1 sets')],
+)
+def test_int8_needs_frames_to_calibrate_on(checkpoint, tmp_path, calibration, words, seen):
+    options = Options(
+        checkpoint, tmp_path / 'x.onnx', int8=True, calibration=calibration, overrides=words
+    )
+    with pytest.raises(ExportError, match=rf'--int8: got {seen} in data\.train, expected frames'):
+        export(options)
+
+
+def test_checkpoint_of_other_classes(config, tmp_path):
+    path = save(tmp_path / 'best.pt', SmallNet(19), config, CITYSCAPES_19)
+    with pytest.raises(CheckpointError, match='class table of the checkpoint: got cityscapes_19'):
+        export(Options(path, tmp_path / 'x.onnx'))
+
+
+@pytest.mark.parametrize(
+    ('size', 'other'), [((384, 640), (376, 632)), ((360, 640), (344, 632)), ((32, 48), (40, 40))]
+)
+def test_second_size_to_check(size, other):
+    assert unlike(size) == other
+    assert all(side % 16 == 8 for side in other)

@@ -1,0 +1,150 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The model card that lies beside a model file, and the one inside it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg_perception.inference.model_file import ModelCard
+from training.config import SIZE_MULTIPLE, TrainConfig
+from training.evaluate import Scores
+from training.export.sources import data_text, limits, terms, val_name
+from training.export.subject import Subject
+
+
+@dataclass(frozen=True)
+class FileNote:
+    """A file that the card is of: what it is, and what was measured before it was written."""
+
+    name: str
+    size_bytes: int
+    what: str
+    checks: Sequence[str]
+
+
+def make_card(subject: Subject, variant: str = '') -> ModelCard:
+    """The card without scores; ``variant`` is added to the name, such as ``int8``."""
+    deploy = subject.config.deploy
+    return ModelCard(
+        name=' '.join(filter(None, (subject.config.name, variant))),
+        classes=subject.classes,
+        input_size=deploy.input_size,
+        size_multiple=SIZE_MULTIPLE if deploy.dynamic else 1,
+        dynamic=deploy.dynamic,
+        temperature=subject.temperature,
+        data=data_text(subject.config),
+        scores={},
+        licence='; '.join(terms(subject.config)),
+        commit=_commit(),
+        upscale=deploy.upscale,
+    )
+
+
+def score_table(subject: Subject, scores: Scores) -> dict[str, float]:
+    """Scores by name, for the card in the file; classes that never occur are left out."""
+    where, means = val_name(subject.config), scores.means()
+    named = {name: means[name] for name in ('mean_iou', 'pixel_accuracy', 'calibration_error')}
+    for name, iou in zip(subject.classes.names, scores.matrix.iou(), strict=True):
+        named[f'iou {name}'] = float(iou)
+    return {
+        f'{name} {where}': round(value, 4) for name, value in named.items() if not np.isnan(value)
+    }
+
+
+def card_text(card: ModelCard, subject: Subject, scores: Scores, files: Sequence[FileNote]) -> str:
+    """The card as Markdown."""
+    config = subject.config
+    sections = [
+        f'# Model card: {card.name}',
+        f'{_origin(card, subject)} {_sizes(card)}',
+        '## Files and checks',
+        _bullets(line for file in files for line in _about(file)),
+        '## Data and terms',
+        _bullets(f'{line[:1].upper()}{line[1:]}.' for line in (card.data, *terms(config))),
+        '## Scores',
+        _scores(card, subject, scores),
+        '## Limits',
+        _bullets(_limits(card, config)),
+    ]
+    return '\n\n'.join(sections) + '\n'
+
+
+def _origin(card: ModelCard, subject: Subject) -> str:
+    model = subject.config.model
+    options = ', '.join(f'{key} {value}' for key, value in model.options.items())
+    network = f'{model.name} ({options})' if options else model.name
+    start = f'the weights `{model.weights}`' if model.weights else 'fresh weights'
+    return (
+        f'{network}, trained from {start} by `python -m training fit`: epoch {subject.epoch}, '
+        f'step {subject.step}. Contract version {card.contract}, class table '
+        f'`{card.classes.name}` of {len(card.classes)} classes.'
+    )
+
+
+def _sizes(card: ModelCard) -> str:
+    height, width = card.input_size
+    if not card.dynamic:
+        return f'Every frame is stretched to {height}x{width} (height x width).'
+    grown = f', smaller ones enlarged by at most {card.upscale:g}' if card.upscale > 1 else ''
+    return (
+        f'Frames are segmented at their own aspect with at most the pixels of {height}x{width} '
+        f'(height x width){grown}; any multiple of {card.size_multiple} is taken.'
+    )
+
+
+def _about(file: FileNote) -> list[str]:
+    head = f'`{file.name}`, {file.size_bytes / 1e6:.1f} MB: {file.what}.'
+    return [head, *(f'Measured: {check}.' for check in file.checks)]
+
+
+def _scores(card: ModelCard, subject: Subject, scores: Scores) -> str:
+    means = scores.means()
+    rows = [
+        f'| {name} | {"not in the truth" if np.isnan(iou) else f"{iou:.3f}"} |'
+        for name, iou in zip(card.classes.names, scores.matrix.iou(), strict=True)
+    ]
+    table = '\n'.join(
+        ['| class | IoU |', '|---|---|', *rows, f'| **mean** | **{means["mean_iou"]:.3f}** |']
+    )
+    chosen = (
+        '**They were trained on too, so the scores say that training is sound, not how good the '
+        'model is.**'
+        if subject.trained_on_val()
+        else 'They were not trained on, but the checkpoint was chosen and the temperature fitted '
+        'on them, so expect less on other streets.'
+    )
+    return (
+        f'{scores.frames} frames of {val_name(subject.config)}, compared at their own size; void '
+        f'is ignored, one confusion matrix over all. {chosen}\n\n{table}\n\n'
+        f'Pixel accuracy {means["pixel_accuracy"]:.3f}. The confidence is the largest softmax of '
+        f'logits / {card.temperature:g}; its expected calibration error (15 bins) is '
+        f'{means["calibration_error"]:.3f}, measured on the frames that the temperature was '
+        'fitted on.'
+    )
+
+
+def _limits(card: ModelCard, config: TrainConfig) -> list[str]:
+    return [
+        '**Not for driving a car**, nor for any use where a wrong pixel can hurt someone.',
+        *limits(config),
+        'Thin, rare and distant things are missed most often: see the table above.',
+        f'What is none of the {len(card.classes)} classes still gets one of them, often with high '
+        'confidence.',
+    ]
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return '\n'.join(f'- {line}' for line in lines)
+
+
+def _commit() -> str:
+    """Commit of the training code; empty outside of a repository."""
+    done = subprocess.run(
+        ['git', 'rev-parse', 'HEAD'], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ''

@@ -1,0 +1,181 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m training export``: model files, written only when they are the network."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from seg_perception.inference.engine import open_engine
+from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
+from training.errors import ExportError
+from training.evaluate import Scores, score_file
+from training.export.card import FileNote, card_text, make_card, score_table
+from training.export.check import check_equal, check_half
+from training.export.int8 import CALIBRATIONS, quantise
+from training.export.onnx_file import finish, to_onnx, with_card
+from training.export.program import program_bytes
+from training.export.subject import Subject, load_subject
+from training.output import write_whole
+
+ONNX_ENDING = '.onnx'
+INT8_ENDING = '.int8.onnx'
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What to write.
+
+    :param out: the float32 file, ending in ``.onnx``; others lie beside it, named after it.
+    :param int8: also the same in eight bits.
+    :param pt2: also a file for the torch engine.
+    :param calibration: frames of the training data that the eight-bit ranges are taken from.
+    :param max_drop: points of mIoU that eight bits may cost.
+    :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
+    """
+
+    checkpoint: Path
+    out: Path
+    int8: bool = False
+    pt2: bool = False
+    calibration: int = 64
+    max_drop: float = 1.0
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file to be: its content, its card and scores, and what was measured of it."""
+
+    path: Path
+    content: bytes
+    card: ModelCard
+    scores: Scores
+    what: str
+    checks: tuple[str, ...]
+
+    @property
+    def note(self) -> FileNote:
+        return FileNote(self.path.name, len(self.content), self.what, self.checks)
+
+
+def export(options: Options) -> str:
+    """
+    Write the files and their cards, and give the report to print.
+
+    :raises ExportError: when a file differs from the network, or eight bits cost too much; then
+        nothing is written.
+    """
+    if options.out.suffix != ONNX_ENDING:
+        raise ExportError('--out', options.out, f'a name that ends in {ONNX_ENDING}')
+    subject = load_subject(options.checkpoint, options.overrides)
+    if options.int8 and not (subject.data.train and options.calibration > 0):
+        seen = f'{options.calibration} frames of {len(subject.data.train)} sets in data.train'
+        raise ExportError('--int8', seen, 'frames to calibrate on')
+    with tempfile.TemporaryDirectory() as folder:
+        made = _make_all(subject, options, Path(folder))
+    files = {file.path: file.content for file in made} | _cards(subject, made)
+    for path, content in files.items():
+        write_whole(path, content)
+    checks = [check for file in made for check in file.checks]
+    wrote = [f'wrote {path}' for path in files]
+    return '\n'.join([made[0].scores.text(subject.classes), *checks, *wrote])
+
+
+def _cards(subject: Subject, made: list[Made]) -> dict[Path, bytes]:
+    """One Markdown card for the files of each stem."""
+    groups: dict[Path, list[Made]] = {}
+    for file in made:
+        groups.setdefault(file.path.with_suffix('.md'), []).append(file)
+    return {
+        path: card_text(
+            files[0].card, subject, files[0].scores, [file.note for file in files]
+        ).encode()
+        for path, files in groups.items()
+    }
+
+
+def _make_all(subject: Subject, options: Options, folder: Path) -> list[Made]:
+    model = to_onnx(subject.program(subject.config.deploy.cells))
+    plain = _make_onnx(subject, model, options, folder)
+    made = [plain]
+    if options.pt2:
+        made.append(_make_pt2(subject, plain, folder))
+    if options.int8:
+        made.append(_make_int8(subject, model, plain, options, folder))
+    return made
+
+
+def _make_onnx(subject: Subject, model: onnx.ModelProto, options: Options, folder: Path) -> Made:
+    """The float32 file, equal to the network."""
+    card, small = make_card(subject), finish(model)
+    draft = _draft(folder, options.out, with_card(small, card))
+    frames = subject.frames_to_check()
+    equal = check_equal(
+        f'file {options.out}', open_engine(draft, 'cpu'), subject.reference, frames
+    )
+    scores = score_file(draft, subject.data.val)
+    card = replace(card, scores=score_table(subject, scores))
+    what = 'float16 weights and float32 arithmetic, for onnxruntime'
+    return Made(options.out, with_card(small, card), card, scores, what, (f'onnxruntime {equal}',))
+
+
+def _make_pt2(subject: Subject, plain: Made, folder: Path) -> Made:
+    """The same for the torch engine."""
+    path = plain.path.with_suffix(TORCH_ENDING)
+    content = program_bytes(subject.program(by_cells=False), plain.card)
+    draft, frames = _draft(folder, path, content), subject.frames_to_check()
+    equal = check_equal(f'file {path}', open_engine(draft, 'cpu'), subject.reference, frames)
+    share = check_half(str(path), draft, frames[0])
+    checks = (
+        f'torch engine {equal}',
+        f'float16, the precision of the torch engine on a GPU, keeps {share:.2%} of the labels',
+    )
+    what = 'the same network as a program of torch.export, for the torch engine'
+    return replace(plain, path=path, content=content, what=what, checks=checks)
+
+
+def _make_int8(
+    subject: Subject, model: onnx.ModelProto, plain: Made, options: Options, folder: Path
+) -> Made:
+    """The file in eight bits, by the first calibration that costs little enough."""
+    path = plain.path.with_suffix(INT8_ENDING)
+    card = make_card(subject, 'int8')
+    frames = subject.frames_to_calibrate(options.calibration)
+    before, drops = plain.scores.means()['mean_iou'], list[str]()
+    for name in CALIBRATIONS:
+        small = finish(quantise(model, frames, name))
+        scores = score_file(_draft(folder, path, with_card(small, card)), subject.data.val)
+        after = scores.means()['mean_iou']
+        drops.append(f'{100 * (before - after):.2f} points ({name})')
+        if 100 * (before - after) <= options.max_drop:
+            break
+    else:
+        raise ExportError(
+            'mean IoU lost to eight bits',
+            ', '.join(drops),
+            f'at most {options.max_drop:g} points',
+            'Allow more with --max-drop, or calibrate on more frames with --calibration.',
+        )
+    check = (
+        f'eight bits: mean IoU {after:.4f}, in float32 {before:.4f}; lost {", ".join(drops)}, at '
+        f'most {options.max_drop:g} allowed; ranges from {len(frames)} training frames'
+    )
+    card = replace(card, scores=score_table(subject, scores))
+    what = (
+        'eight-bit weights and activations inside the network, for onnxruntime on processors with '
+        'VNNI; without, sums may saturate'
+    )
+    return Made(path, with_card(small, card), card, scores, what, (check,))
+
+
+def _draft(folder: Path, path: Path, content: bytes) -> Path:
+    """The file where the engines can try it out before it is written in its place."""
+    draft = folder / path.name
+    draft.write_bytes(content)
+    return draft

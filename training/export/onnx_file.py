@@ -1,0 +1,93 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX files of the contract: names, float16 weights, the card."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch.export import ExportedProgram
+
+from seg_perception.inference.model_file import (
+    INPUT_NAME,
+    METADATA_KEY,
+    OUTPUT_NAMES,
+    ModelCard,
+)
+
+OPSET = 18
+SMALL = 256  # values; smaller weights stay float32
+SCOPES_KEY = 'pkg.torch.onnx.name_scopes'  # the exporter's note on the modules around a node
+
+
+def to_onnx(program: ExportedProgram) -> onnx.ModelProto:
+    """The program as a graph with float32 weights; its nodes still tell their origin."""
+    exported = torch.onnx.export(
+        program,
+        input_names=[INPUT_NAME],
+        output_names=list(OUTPUT_NAMES),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    model: onnx.ModelProto = exported.model_proto
+    for value in (*model.graph.input, *model.graph.output):
+        for dim, name in zip(value.type.tensor_type.shape.dim, ('N', 'H', 'W'), strict=False):
+            if not dim.HasField('dim_value'):
+                dim.dim_param = name
+    return model
+
+
+def network_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes of the network, without those before and after it."""
+    names = []
+    for node in model.graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        if ast.literal_eval(notes.get(SCOPES_KEY, '[]'))[1:2] == ['net']:
+            names.append(node.name)
+    return names
+
+
+def finish(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that is small and tells nothing of the machine that exported it."""
+    finished = onnx.ModelProto()
+    finished.CopyFrom(model)
+    graph = finished.graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    for part in (graph, *graph.node, *graph.initializer, *values):
+        part.ClearField('metadata_props')
+        part.ClearField('doc_string')
+    _halve_weights(graph)
+    onnx.checker.check_model(finished)
+    return finished
+
+
+def with_card(model: onnx.ModelProto, card: ModelCard) -> bytes:
+    """The content of the model file."""
+    helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _halve_weights(graph: onnx.GraphProto) -> None:
+    """
+    Store large float32 weights as float16 behind a Cast, which onnxruntime undoes as it loads.
+
+    Only those that lose nothing by it, which those of a lightened network are.
+    """
+    for weight in list(graph.initializer):
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.size < SMALL:
+            continue
+        half = values.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = weight.name
+        stored = numpy_helper.from_array(half, f'{name}.half')
+        graph.initializer.remove(weight)
+        graph.initializer.append(stored)
+        graph.node.insert(0, helper.make_node('Cast', [stored.name], [name], to=TensorProto.FLOAT))
