@@ -12,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnxruntime
-from rclpy.utilities import get_rmw_implementation_identifier
 
 
 def environment() -> dict[str, str | int]:
@@ -23,7 +22,8 @@ def environment() -> dict[str, str | int]:
         'opencv': cv2.__version__,
         'onnxruntime': onnxruntime.__version__,
         'rclpy': _version('rclpy'),
-        'rmw': get_rmw_implementation_identifier(),
+        'rmw': _rmw(),
+        'torch': _version('torch'),
         'ros_distro': os.environ.get('ROS_DISTRO', 'from wheels'),
         'platform': platform.platform(),
         'cpu': _cpu_name(),
@@ -31,11 +31,20 @@ def environment() -> dict[str, str | int]:
     }
 
 
+def _rmw() -> str:
+    """The middleware; benchmarks of models and training also run where there is no ROS."""
+    try:
+        from rclpy.utilities import get_rmw_implementation_identifier
+    except ImportError:
+        return 'none'
+    return str(get_rmw_implementation_identifier())
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        return 'unknown'
+        return 'none'
 
 
 def _cpu_name() -> str:
