@@ -21,7 +21,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
@@ -32,6 +31,7 @@ from seg_perception.models import default_model_path
 from seg_perception.ros.camera_port import CameraPort, Frame
 from seg_perception.ros.conversions import to_pixels
 from seg_perception.ros.diagnostics import Limits, ModelReport, to_array
+from seg_perception.ros.executor import new_executor
 from seg_perception.ros.params import CameraParams, Parameters
 
 NODE_NAME = 'seg_perception'
@@ -74,6 +74,7 @@ class SegPerceptionNode(LifecycleNode):
     def __init__(self, **node_options: Any) -> None:
         super().__init__(NODE_NAME, **node_options)
         self.settings = Parameters(self)
+        self.has_failed = False
         self._pipeline: Pipeline | None = None
         self._model = ModelReport('', '', '')
         self._ports: list[CameraPort] = []
@@ -88,14 +89,15 @@ class SegPerceptionNode(LifecycleNode):
             self._autostart = self._every(0.0, self._start)
 
     def _start(self) -> None:
-        """Bring the node up by itself, or end the process where that fails."""
+        """Bring the node up by itself, or say that the process should end."""
         self._autostart.cancel()
         for trigger in (self.trigger_configure, self.trigger_activate):
             result = trigger()
             if not self.context.ok():  # interrupted on the way
                 return
             if result != TransitionCallbackReturn.SUCCESS:
-                raise SystemExit(EXIT_FAILED)
+                self.has_failed = True
+                return
 
     @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -282,14 +284,14 @@ def _init(args: Sequence[str] | None) -> None:
 def _run() -> int:
     node = SegPerceptionNode()
     try:
-        executor = SingleThreadedExecutor()
+        executor = new_executor()
         executor.add_node(node)
-        while node.context.ok():
+        while node.context.ok() and not node.has_failed:
             # spin() has no timeout and sleeps over a signal at the wrong moment (rclpy 9.1).
             executor.spin_once(timeout_sec=SPIN_TIMEOUT_S)
+        return EXIT_FAILED if node.has_failed else 0
     finally:
         node.close()
-    return 0
 
 
 if __name__ == '__main__':
