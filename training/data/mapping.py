@@ -19,6 +19,7 @@ from seg_perception.core.classes import (
     CAMVID_11,
     CAMVID_EXACT_11,
     CITYSCAPES_19,
+    COCO_80,
     CROWDAI_4,
     UNLABELED,
     VISTAS_66,
@@ -137,6 +138,21 @@ _CITYSCAPES_AS_CROWDAI = {
         vegetation, terrain, sky""",
     VOID: 'rider, bus, train, motorcycle, bicycle',  # boxed by some and not by others
 }
+# Things alone: most of COCO's are not of the street, and a bicycle may have its rider on it.
+_COCO_STREET = {
+    'person': 'person',
+    'car': 'car',
+    'truck': 'truck',
+    'bus': 'bus',
+    'train': 'train',
+    'motorcycle': 'motorcycle',
+    'bicycle': 'bicycle',
+    'traffic light': 'traffic light',
+    'traffic sign': 'stop sign',
+}
+_COCO_AS_CITYSCAPES = _COCO_STREET | {
+    VOID: ','.join(name for name in COCO_80.names if name not in _COCO_STREET.values())
+}
 
 
 def _total(source: ClassTable, groups: Mapping[str, str]) -> dict[str, str]:
@@ -159,6 +175,7 @@ MAPS: dict[tuple[str, str], dict[str, str]] = {
         (BDD100K_DRIVABLE_3, CITYSCAPES_19, _DRIVABLE_AS_CITYSCAPES),
         (CROWDAI_4, CITYSCAPES_19, _CROWDAI_AS_CITYSCAPES),
         (CITYSCAPES_19, CROWDAI_4, _CITYSCAPES_AS_CROWDAI),
+        (COCO_80, CITYSCAPES_19, _COCO_AS_CITYSCAPES),
     )
 }
 """Class in the target, or VOID, of each class of the source, by the names of the two tables."""

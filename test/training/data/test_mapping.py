@@ -8,6 +8,7 @@ from seg_perception.core.classes import (
     CAMVID_11,
     CAMVID_EXACT_11,
     CITYSCAPES_19,
+    COCO_80,
     CROWDAI_4,
     TABLES,
     VISTAS_66,
@@ -150,3 +151,9 @@ def test_keep_names_near_classes():
         keep_classes(CITYSCAPES_19, ('rode',))
     with pytest.raises(ConfigError, match=r"data.keep: got \['car', 'car'\], expected each class"):
         keep_classes(CITYSCAPES_19, ('car', 'car'))
+
+
+def test_coco_as_cityscapes_keeps_the_things_of_the_street():
+    lut = class_lut(COCO_80, CITYSCAPES_19)
+    assert lut[[0, 1, 2, 3, 5, 6, 7, 9, 11]].tolist() == [11, 18, 13, 17, 15, 16, 14, 6, 7]
+    assert (np.delete(lut[:80], [0, 1, 2, 3, 5, 6, 7, 9, 11]) == 255).all()
