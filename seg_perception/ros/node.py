@@ -21,6 +21,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
@@ -31,7 +32,6 @@ from seg_perception.models import default_model_path
 from seg_perception.ros.camera_port import CameraPort, Frame
 from seg_perception.ros.conversions import to_pixels
 from seg_perception.ros.diagnostics import Limits, ModelReport, to_array
-from seg_perception.ros.executor import new_executor
 from seg_perception.ros.params import CameraParams, Parameters
 
 NODE_NAME = 'seg_perception'
@@ -284,7 +284,7 @@ def _init(args: Sequence[str] | None) -> None:
 def _run() -> int:
     node = SegPerceptionNode()
     try:
-        executor = new_executor()
+        executor = SingleThreadedExecutor()
         executor.add_node(node)
         while node.context.ok() and not node.has_failed:
             # spin() has no timeout and sleeps over a signal at the wrong moment (rclpy 9.1).
