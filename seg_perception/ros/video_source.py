@@ -33,6 +33,7 @@ from seg_perception.ros.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.synthetic.weather import WEATHERS
 
 NODE_NAME = 'video_source'
+DISCOVERY_S = 4.0  # DDS needs up to three to find a reader
 EXIT_FAILED = 2
 
 
@@ -192,6 +193,10 @@ class VideoSourceNode(Node):
 
     def _finish(self) -> None:
         self._state = 'finished'
+        # Who counts the frames may not have been found yet when a clip is short.
+        end_s = time.monotonic() + DISCOVERY_S
+        while not self._diagnostics.get_subscription_count() and time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.02)
         self._publish_diagnostics()
         seconds = max(time.monotonic() - self._started_s, 1e-9)
         self.get_logger().info(

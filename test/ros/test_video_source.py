@@ -73,6 +73,19 @@ def stamps_s(images: list[Image]) -> np.ndarray:
     return np.array([msg.header.stamp.sec + msg.header.stamp.nanosec / 1e9 for msg in images])
 
 
+def test_who_comes_after_the_last_image_still_hears_the_report(
+    graph: Graph, start: Callable[..., RosProcess], video: Path
+) -> None:
+    images = graph.read(Image, '/late/image', ALL, wait=False)
+    source = start(source=str(video), image_topic='/late/image', rate=100.0)
+    graph.spin_until(lambda: len(images) == FRAMES, 'the last image')
+    reports = graph.read(DiagnosticArray, '/diagnostics', wait=False)
+    graph.spin_until(lambda: source.exit_code is not None, 'end of the source')
+
+    said = {item.key: item.value for item in reports[-1].status[0].values}
+    assert (said['state'], said['frames_published']) == ('finished', str(FRAMES))
+
+
 def test_video_is_published_whole_in_order_and_at_its_own_pace(
     graph: Graph, start: Callable[..., RosProcess], video: Path
 ) -> None:
