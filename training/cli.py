@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_stats(commands)
     _add_shard(commands)
     _add_summary(commands)
+    _add_study(commands)
     return parser
 
 
@@ -267,3 +268,46 @@ def _summary(args: argparse.Namespace) -> None:
 
     rows = summarise(args.names, args.size, args.classes, args.cpu_ms)
     print(markdown(rows, args.size, args.classes))
+
+
+def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    study = commands.add_parser(
+        'study',
+        help='train the arms of a claim under one budget and write its page',
+        description='Studies are in config/training/studies. What is done is kept: the same '
+        'command resumes. The page goes to docs/studies.',
+    )
+    study.set_defaults(run=_study)
+    study.add_argument('name', metavar='NAME')
+    study.add_argument('--out', type=Path, default=Path('runs/studies'), help='folder of the runs')
+    study.add_argument(
+        '--docs', type=Path, default=Path('docs/studies'), help='folder of the pages'
+    )
+    study.add_argument('--arms', type=_names, default=(), help='some of them, such as unet,enet')
+    study.add_argument('--seeds', type=_names, default=(), help='others, such as 0,1')
+    study.add_argument(
+        '--minutes',
+        type=float,
+        default=0.0,
+        help='there are; says first how long it will take, and stops if that is more',
+    )
+    study.add_argument('--set', nargs='+', default=(), metavar='key=value', help='for every arm')
+
+
+def _study(args: argparse.Namespace) -> None:
+    from training.study.command import Options, study
+
+    options = Options(
+        name=args.name,
+        out=args.out,
+        docs=args.docs,
+        arms=args.arms,
+        seeds=tuple(int(seed) for seed in args.seeds),
+        minutes=args.minutes,
+        overrides=tuple(args.set),
+    )
+    print(f'wrote {study(options)}')
+
+
+def _names(word: str) -> tuple[str, ...]:
+    return tuple(word.split(','))

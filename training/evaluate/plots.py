@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +92,6 @@ def reliability_plot(calibration: CalibrationError, path: Path) -> None:
 def prediction_sheet(rows: Sequence[Prediction], classes: ClassTable, path: Path) -> None:
     """One row a frame: image, truth, prediction, and where the prediction is wrong."""
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
     height, width = rows[0].truth.shape
     tall = 4.2 * height / width + 0.35
@@ -113,12 +112,7 @@ def prediction_sheet(rows: Sequence[Prediction], classes: ClassTable, path: Path
     seen = np.unique(
         np.concatenate([np.unique(part) for r in rows for part in (r.truth, r.labels)])
     )
-    patches = [
-        Patch(color=tuple(classes.palette[label] / 255), label=classes.names[label])
-        for label in seen
-        if label < len(classes)
-    ]
-    figure.legend(handles=patches, loc='outside lower center', ncols=8, fontsize=13)
+    class_legend(figure, classes, [int(label) for label in seen if label < len(classes)])
     save_figure(figure, path)
 
 
@@ -130,6 +124,17 @@ def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndar
     picture[labels == UNLABELED] = _MISSED_RGB
     picture[truth == UNLABELED] = 0
     return picture
+
+
+def class_legend(figure: Figure, classes: ClassTable, ids: Iterable[int]) -> None:
+    """The colours of some classes below a figure."""
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(color=tuple(classes.palette[label] / 255), label=classes.names[label])
+        for label in ids
+    ]
+    figure.legend(handles=patches, loc='outside lower center', ncols=8, fontsize=13)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,0 +1,197 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a study: table, plot, sheet of predictions and verdicts, in Markdown and PNG."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+
+from seg_perception.core.classes import ClassTable
+from seg_perception.core.masks import colourise
+from training.config import TrainConfig
+from training.data.sample import FrameSet
+from training.evaluate.model_files import file_predictor
+from training.models import NETWORKS
+from training.output import write_whole
+from training.study.pictures import Tile, bars_plot, pareto_plot, tile_sheet
+from training.study.plan import Run, Study
+from training.study.run import MODEL, SIZE, Result
+from training.study.verdict import Figure, figure, judge
+
+SHOWN = 3  # frames of the sheet
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a page tells."""
+
+    study: Study
+    runs: tuple[Run, ...]  # those with a result
+    results: tuple[Result, ...]
+    cpu_ms: Mapping[str, float]  # of each arm
+    missing: tuple[str, ...]  # runs without a result
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms with a result, the best first."""
+        names = {row.arm for row in self.results}
+        return sorted(names, key=lambda arm: -self.figure(arm, 'mean_iou').mean)
+
+    def figure(self, arm: str, metric: str) -> Figure:
+        """A metric of an arm over its seeds."""
+        return figure(self.study, self.results, arm, metric)
+
+    def first(self, arm: str) -> Result:
+        """The result of the first seed of an arm."""
+        return min((row for row in self.results if row.arm == arm), key=lambda row: row.seed)
+
+
+def write_page(findings: Findings, val: FrameSet, folder: Path) -> Path:
+    """Write ``NAME.md`` and its pictures ``NAME_plot.png`` and ``NAME_frames.png``."""
+    name = findings.study.name
+    if findings.study.plot == 'pareto':
+        _pareto(findings, folder / f'{name}_plot.png')
+    else:
+        _bars(findings, folder / f'{name}_plot.png')
+    _sheet(findings, val, folder / f'{name}_frames.png')
+    path = folder / f'{name}.md'
+    write_whole(path, _text(findings, val).encode())
+    return path
+
+
+def _text(findings: Findings, val: FrameSet) -> str:
+    study, config = findings.study, findings.runs[0].config
+    verdicts = [f'- {judge(study, findings.results, row)}' for row in study.verdicts]
+    missing = [f'Without a result: {", ".join(findings.missing)}.', '']
+    parts = [
+        f'# {study.title}',
+        '',
+        study.claim.strip(),
+        '',
+        *(['## Verdict', '', *verdicts, ''] if verdicts else []),
+        '## Results',
+        '',
+        *_table(findings),
+        '',
+        *(missing if findings.missing else []),
+        _how(findings, config, val),
+        '',
+        f'![plot]({study.name}_plot.png)',
+        '',
+        '## The same frames',
+        '',
+        f'![predictions]({study.name}_frames.png)',
+        '',
+        f'Written by `python -m training study {study.name}`.',
+        '',
+    ]
+    return '\n'.join(parts)
+
+
+def _table(findings: Findings) -> list[str]:
+    """Arms by rows, the best first."""
+    columns = _columns(findings)
+    rows = [[cell(arm) for cell in columns.values()] for arm in findings.arms]
+    rule = ['---'] + ['---:'] * (len(columns) - 1)
+    return [f'| {" | ".join(line)} |' for line in ([*columns], rule, *rows)]
+
+
+def _columns(findings: Findings) -> dict[str, Callable[[str], str]]:
+    """Heading and cell of each column."""
+
+    def score(metric: str) -> Callable[[str], str]:
+        return lambda arm: findings.figure(arm, metric).text()
+
+    columns: dict[str, Callable[[str], str]] = {'arm': str, 'mean IoU': score('mean_iou')}
+    columns |= {f'{group} IoU': score(group) for group in findings.study.groups}
+    columns['pixel accuracy'] = score('pixel_accuracy')
+    columns['CPU [ms]'] = lambda arm: f'{findings.cpu_ms[arm]:.0f}'
+    columns['parameters [M]'] = lambda arm: f'{findings.first(arm).parameters / 1e6:.2f}'
+    columns['GMACs'] = lambda arm: f'{findings.first(arm).macs / 1e9:.1f}'
+    columns['training [min]'] = lambda arm: f'{findings.first(arm).minutes:.1f}'
+    if findings.study.plot == 'pareto':
+        columns['paper'] = lambda arm: NETWORKS[_network(findings, arm)].paper
+    return columns
+
+
+def _network(findings: Findings, arm: str) -> str:
+    return next(run.config.model.name for run in findings.runs if run.arm == arm)
+
+
+def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
+    """What the figures were measured on, in one paragraph."""
+    steps = round(statistics.median(row.steps for row in findings.results))
+    crop, optim = config.transform.crop, config.optim
+    seeds = len({row.seed for row in findings.results})
+    return (
+        f'Budget of every run: {steps} steps of {optim.batch} crops of {crop[0]}x{crop[1]}; base '
+        f'`{findings.study.base}`. '
+        f'Scored: the exported file on {len(val)} frames that no run was trained on, classes of '
+        f'{val.classes.name}. {seeds} seed{"s" * (seeds > 1)}'
+        f'{", ± half their range" if seeds > 1 else ""}. CPU: uint8 frame of '
+        f'{SIZE[0]}x{SIZE[1]} to labels, onnxruntime {onnxruntime.__version__}, 2 threads, the '
+        f'files taking turns; MACs of the same size. Minutes of training depend on what else the '
+        f'machine did. torch {torch.__version__}, {_processor()}, {os.cpu_count()} cores.'
+    )
+
+
+def _processor() -> str:
+    """Name of the CPU as Linux tells it."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next(row.split(':')[1].strip() for row in lines if row.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def _pareto(findings: Findings, path: Path) -> None:
+    arms = findings.arms
+    pareto_plot(
+        arms,
+        [findings.cpu_ms[arm] for arm in arms],
+        [findings.figure(arm, 'mean_iou').mean for arm in arms],
+        [findings.first(arm).parameters / 1e6 for arm in arms],
+        path,
+    )
+
+
+def _bars(findings: Findings, path: Path) -> None:
+    metrics = ['mean_iou', *findings.study.groups]
+    values = {
+        arm: [findings.figure(arm, metric).values for metric in metrics]
+        for arm in findings.study.arms
+        if arm in findings.arms
+    }
+    bars_plot([metric.replace('_', ' ') for metric in metrics], values, path)
+
+
+def _sheet(findings: Findings, val: FrameSet, path: Path) -> None:
+    """The same frames, evenly spread, through the files of all arms."""
+    frames = [val[len(val) * (2 * number + 1) // (2 * SHOWN)] for number in range(SHOWN)]
+    classes = val.classes
+    rows = [
+        Tile('image', [frame.rgb for frame in frames]),
+        Tile('truth', [colourise(frame.labels, classes) for frame in frames]),
+    ]
+    firsts = {run.arm: run for run in reversed(findings.runs)}
+    for arm in findings.arms:
+        predict = file_predictor(firsts[arm].out / MODEL, classes)
+        pictures = [_faded(frame.rgb, predict(frame.rgb)[0], classes) for frame in frames]
+        score = findings.figure(arm, 'mean_iou').mean
+        rows.append(Tile(f'{arm} {score:.3f}', pictures))
+    tile_sheet(rows, classes, path)
+
+
+def _faded(rgb: np.ndarray, labels: np.ndarray, classes: ClassTable) -> np.ndarray:
+    """Class colours with a hint of the image, so that edges can be compared."""
+    return np.asarray(cv2.addWeighted(rgb, 0.25, colourise(labels, classes), 0.75, 0))

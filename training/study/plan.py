@@ -1,0 +1,158 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a study compares: a YAML file of ``config/training/studies``, and the runs that follow.
+
+    title, claim   what the page says first
+    base           configuration that every arm starts from
+    changes        keys and values over it, the same for all arms
+    seeds          one run each for every arm
+    arms           by name, the keys and values that make the arm
+    groups         by name, classes whose mean IoU is a metric of its own
+    plot           pareto (mean IoU over milliseconds) or bars
+    verdicts       claims: ``metric`` of arm ``of`` lies above that of arm ``over`` by ``least``
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.config import TrainConfig, load_config
+from training.errors import ConfigError, near
+
+STUDIES = Path('config/training/studies')
+PLOTS = ('bars', 'pareto')
+METRICS = ('mean_iou', 'pixel_accuracy', 'mean_dice', 'boundary_f_3px', 'calibration_error')
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim that numbers decide: a metric of one arm lies above that of another."""
+
+    say: str
+    metric: str
+    of: str
+    over: str
+    least: float = 0.0  # by how much it has to
+
+
+@dataclass(frozen=True)
+class Study:
+    """A claim and its arms."""
+
+    name: str
+    title: str
+    claim: str
+    base: Path
+    changes: dict[str, Any]
+    seeds: tuple[int, ...]
+    arms: dict[str, dict[str, Any]]
+    groups: dict[str, tuple[str, ...]]
+    plot: str
+    verdicts: tuple[Verdict, ...]
+
+    def only(self, arms: Sequence[str], seeds: Sequence[int]) -> Study:
+        """The study of some of the arms and other seeds; empty leaves them."""
+        for arm in arms:
+            if arm not in self.arms:
+                raise ConfigError(f'arm of study {self.name}', repr(arm), ', '.join(self.arms))
+        chosen = {arm: self.arms[arm] for arm in arms or self.arms}
+        return dataclasses.replace(self, arms=chosen, seeds=tuple(seeds) or self.seeds)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One arm with one seed."""
+
+    arm: str
+    seed: int
+    config: TrainConfig
+
+    @property
+    def out(self) -> Path:
+        return Path(self.config.out)
+
+
+def study_names() -> list[str]:
+    """Names of the studies that there are."""
+    return sorted(path.stem for path in STUDIES.glob('*.yaml'))
+
+
+def load_study(name: str) -> Study:
+    """
+    Read a study by its name.
+
+    :raises ConfigError: when there is none of that name, or a key of it cannot be.
+    """
+    path, known = STUDIES / f'{name}.yaml', study_names()
+    if name not in known:
+        raise ConfigError('study', repr(name), ', '.join(known) or 'none', near(name, known))
+    data = yaml.safe_load(path.read_text())
+    fields = [field.name for field in dataclasses.fields(Study)[1:]]
+    for key in data:
+        if key not in fields:
+            raise ConfigError(f'key of {path}', repr(key), ', '.join(fields), near(key, fields))
+    for key in ('title', 'claim', 'base', 'arms'):
+        if key not in data:
+            raise ConfigError(f'{path}', f'no key {key}', 'title, claim, base and arms')
+    study = Study(
+        name=name,
+        title=data['title'],
+        claim=data['claim'],
+        base=Path(data['base']),
+        changes=data.get('changes') or {},
+        seeds=tuple(data.get('seeds') or (0,)),
+        arms={arm: keys or {} for arm, keys in data['arms'].items()},
+        groups={group: tuple(names) for group, names in (data.get('groups') or {}).items()},
+        plot=data.get('plot', 'bars'),
+        verdicts=tuple(Verdict(**row) for row in data.get('verdicts') or ()),
+    )
+    _check(study, path)
+    return study
+
+
+def _check(study: Study, path: Path) -> None:
+    if study.plot not in PLOTS:
+        raise ConfigError(f'plot of {path}', repr(study.plot), ' or '.join(PLOTS))
+    known = [*METRICS, *study.groups]
+    for row in study.verdicts:
+        if row.metric not in known:
+            raise ConfigError(f'metric of a verdict in {path}', repr(row.metric), ', '.join(known))
+        for arm in (row.of, row.over):
+            if arm not in study.arms:
+                raise ConfigError(f'arm of a verdict in {path}', repr(arm), ', '.join(study.arms))
+
+
+def plan_runs(study: Study, folder: Path, words: Sequence[str] = ()) -> list[Run]:
+    """
+    The runs of a study, seed by seed, so that an early stop leaves whole comparisons.
+
+    :param folder: where each run gets a folder of its own.
+    :param words: ``key=value`` over the configuration of every arm.
+    """
+    return [
+        Run(arm, seed, _config(study, arm, seed, folder, words))
+        for seed in study.seeds
+        for arm in study.arms
+    ]
+
+
+def _config(study: Study, arm: str, seed: int, folder: Path, words: Sequence[str]) -> TrainConfig:
+    own = {
+        'name': f'{study.name}_{arm}',
+        'out': str(folder / f'{arm}_{seed}'),
+        'seed': seed,
+    }
+    changes = _words(study.changes) + _words(study.arms[arm])
+    return load_config(study.base, [*changes, *words, *_words(own)])
+
+
+def _words(keys: Mapping[str, Any]) -> list[str]:
+    return [f'{key}={json.dumps(value)}' for key, value in keys.items()]

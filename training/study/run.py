@@ -1,0 +1,157 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One run of a study: train, export, score; each step is skipped where its file is there already.
+
+    config.yaml    what is trained, whole
+    best.pt        what ``fit`` left
+    model.onnx     what ``export`` made of it
+    result.json    what it reached
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import load_checkpoint
+from training.config import TrainConfig, load_config
+from training.data import open_frames
+from training.data.sample import FrameSet
+from training.errors import CheckpointError
+from training.evaluate.model_files import score_file
+from training.evaluate.network import checkpoint_network
+from training.fit import BEST
+from training.output import write_whole
+from training.report import write_config
+from training.study.plan import Run
+from training.summary import count_macs, count_parameters
+
+CONFIG, MODEL, RESULT = 'config.yaml', 'model.onnx', 'result.json'
+SIZE = (384, 640)
+"""Height and width that MACs and milliseconds are told for."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run reached, on ``data.val``, by its exported file."""
+
+    arm: str
+    seed: int
+    steps: int
+    minutes: float
+    parameters: int
+    macs: float
+    scores: dict[str, float]  # the means of ``Scores``
+    class_iou: dict[str, float]  # NaN for classes that the truth has not
+
+    def metric(self, name: str, groups: Mapping[str, tuple[str, ...]]) -> float:
+        """A score by name, or the mean IoU of a group of classes."""
+        if name in self.scores:
+            return self.scores[name]
+        values = [self.class_iou[row] for row in groups[name]]
+        return sum(values) / len(values)
+
+
+def is_done(run: Run) -> bool:
+    """Whether the run has its result."""
+    return (run.out / RESULT).is_file()
+
+
+def check_same(run: Run) -> None:
+    """
+    Refuse a folder whose run was of another configuration.
+
+    :raises CheckpointError: with the keys that differ.
+    """
+    path = run.out / CONFIG
+    if not path.is_file():
+        return
+    there, here = _flat(load_config(path).to_dict()), _flat(run.config.to_dict())
+    keys = [key for key in here if there.get(key) != here[key]]
+    if keys:
+        raise CheckpointError(
+            f'run in {run.out}',
+            ', '.join(f'{key}={there.get(key)!r}' for key in keys),
+            ', '.join(f'{key}={here[key]!r}' for key in keys),
+            'Give another --out, or delete that folder.',
+        )
+
+
+def train(run: Run) -> None:
+    """
+    Train in a process of its own: whatever happens there, the study goes on.
+
+    :raises subprocess.CalledProcessError: when it fails.
+    """
+    write_config(run.config, run.out / CONFIG)
+    command = [sys.executable, '-m', 'training', 'fit', '--config', str(run.out / CONFIG)]
+    subprocess.run(command, check=True)
+
+
+def finish(run: Run) -> Result:
+    """Export and score what was trained, and write it down."""
+    from training.export.command import Options, export
+
+    model = run.out / MODEL
+    if not model.is_file():
+        export(Options(run.out / BEST, model))
+    result = _measure(run, open_val(run.config), model)
+    text = json.dumps(_no_nan(asdict(result)), indent=1)
+    write_whole(run.out / RESULT, f'{text}\n'.encode())
+    return result
+
+
+def open_val(config: TrainConfig) -> FrameSet:
+    """The frames that the arms are compared on."""
+    return open_frames(config.data).val
+
+
+def read_result(run: Run) -> Result:
+    """What the run wrote down."""
+    row = json.loads((run.out / RESULT).read_text())
+    for name in ('scores', 'class_iou'):
+        row[name] = {key: math.nan if value is None else value for key, value in row[name].items()}
+    return Result(**row)
+
+
+def _measure(run: Run, val: FrameSet, model: Path) -> Result:
+    scores = score_file(model, val)
+    with (run.out / 'log.csv').open() as file:
+        last = list(csv.DictReader(file))[-1]
+    net = checkpoint_network(load_checkpoint(run.out / BEST))
+    return Result(
+        arm=run.arm,
+        seed=run.seed,
+        steps=int(last['step']),
+        minutes=float(last['minutes']),
+        parameters=count_parameters(net),
+        macs=count_macs(net, SIZE),
+        scores={k: v for k, v in scores.means().items() if k != 'ms_per_frame'},
+        class_iou=dict(zip(val.classes.names, map(float, scores.matrix.iou()), strict=True)),
+    )
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Values by dotted key, as JSON has them, so that lists and tuples compare."""
+    rows: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            rows |= _flat(value, f'{prefix}{key}.')
+        else:
+            rows[f'{prefix}{key}'] = json.loads(json.dumps(value))
+    return rows
+
+
+def _no_nan(tree: Any) -> Any:
+    """JSON knows no NaN."""
+    if isinstance(tree, dict):
+        return {key: _no_nan(value) for key, value in tree.items()}
+    return None if isinstance(tree, float) and math.isnan(tree) else tree
