@@ -3,24 +3,41 @@
 """
 Drivable area: the road that can be reached from where the vehicle stands.
 
-First version: drivable and marking pixels that are connected to the ego zone at the bottom of the
-image. Holes under markings or thin obstacles of other classes are left open.
+Drivable and marking pixels that are connected to the ego zone at the bottom of the image. Gaps of
+a pixel or two are closed and thin static things, such as poles, cut nothing off; people and
+vehicles always do. Every step keeps the order: less road in the mask never means more free road.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from math import inf, isnan, nan
 
 import cv2
 import numpy as np
 
-from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.corridor import Corridor, corridor_shape
-from seg_perception.core.errors import ParameterError
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import UNLABELED, ClassTable, Role
+from seg_perception.core.corridor import (
+    Corridor,
+    CorridorShape,
+    Strip,
+    corridor_shape,
+    ground_in_reach,
+)
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
+from seg_perception.core.tunable import check_tunables, tunable
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
+_ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to
+_GAP = np.ones((3, 3), np.uint8)  # closes gaps of up to two pixels
+_STEEPEST_RAD = 0.1  # that a road rises before the camera
+_FAR_PX = 16000  # farther off than any row
+# Of the corridor's 2.5 m: 1.8 m between a bus's wheels, 0.5 m between its body and the ground.
+_WHEELS_SHARE, _BODY_SHARE = 0.72, 0.2
+_SPECK = np.ones((2, 1), np.uint8)  # the least that counts as a person or vehicle
 
 
 @dataclass(frozen=True)
@@ -28,14 +45,26 @@ class DrivableParams:
     """How the drivable area is found."""
 
     corridor: Corridor = field(default_factory=Corridor)
-    ego_zone_share: float = 0.1  # height of the ego zone at the bottom, share of the image
-    columns: int = 64  # columns of the boundary, spread evenly
+    ego_zone_share: float = tunable(
+        0.1, 0.001, 1, '', 'height of the ego zone at the bottom, share of the height'
+    )
+    columns: int = tunable(64, 1, 4096, 'px', 'columns of the boundary, spread evenly')
+    min_confidence: float = tunable(
+        0.3, 0, 1, '', 'road that is less sure is not known to be road'
+    )
+    pole_share: float = tunable(
+        0.025, 0, 0.2, '', 'static things no wider than this share of the width cut no road off'
+    )
+    polygon_tolerance_m: float = tunable(
+        0.2, 0, 10, 'm', 'by which the ground polygon may be off the outline'
+    )
+    # At 20 m it makes a vehicle 0.8 m nearer than it seems: about what its bumper overhangs.
+    clearance_m: float = tunable(
+        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
+    )
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.ego_zone_share <= 1.0:
-            raise ParameterError('drivable ego_zone_share', self.ego_zone_share, 'above 0, to 1')
-        if not 1 <= self.columns <= 4096:
-            raise ParameterError('drivable columns', self.columns, '1 to 4096')
+        check_tunables(self, 'drivable')
 
 
 def find_drivable(
@@ -43,30 +72,118 @@ def find_drivable(
     confidence: np.ndarray,
     table: ClassTable,
     params: DrivableParams = DrivableParams(),
+    camera: Camera | None = None,
+    curvature_per_m: float = 0.0,
 ) -> DrivableArea:
     """
     The drivable area of labels (H, W) uint8, with confidence (H, W) uint8 0..255 for 0..1.
 
     Pixels of the own vehicle are passed through on the way up, but are no part of the area.
+
+    :param camera: for metres; of any size, the labels are its image resized.
+    :param curvature_per_m: of the vehicle's path, positive to the left; needs a camera.
     """
     height, width = labels.shape
-    shape = corridor_shape(params.corridor, (height, width))
-    seen = labels[: shape.end_row]  # without the rows of the own bonnet
-    road = cv2.LUT(seen, table.role_mask(Role.DRIVABLE, Role.MARKING))
-    own = cv2.LUT(seen, table.role_mask(Role.EGO))
-    reached = _reached(cv2.bitwise_or(road, own), _ego_zone(seen.shape, params))
-    free = cv2.bitwise_and(reached, road)
-    mask = cv2.copyMakeBorder(free, 0, height - shape.end_row, 0, 0, cv2.BORDER_CONSTANT)
+    shape = corridor_shape(params.corridor, (height, width), camera, curvature_per_m)
+    straight = corridor_shape(params.corridor, (height, width), camera)
+    end, bits = params.corridor.end_row(height), _bits(table)
+    flags = cv2.LUT(labels[:end], bits)  # without the rows of the own bonnet
+    road = _sure_road(flags, confidence[:end], params)
+    # Nothing above its top row can change the answer.
+    top = min(max(cv2.boundingRect(road)[1], _first_row(camera, (height, width))), end - 1)
+    flags, road = flags[top:], road[top:]
+    own = _having(flags, _OWN)
+    under = under_vehicles(_having(flags, _VEHICLE), straight.widths_px[top:])
+    road = cv2.subtract(_without_gaps(road, flags), cv2.bitwise_or(own, under))
+    walk = cv2.bitwise_or(road, own)
+    linked = cv2.bitwise_or(walk, _poles(walk, flags, params))
+    zone = _ego_zone(shape, top, end, params)
+    reached = cv2.bitwise_and(_reached(linked, zone), walk)
+    mask = _padded(cv2.bitwise_and(reached, road), top, height)
+    inside = cv2.subtract(shape.inside, _padded(own, top, height))
     columns = _columns(width, params.columns)
-    rows = _boundary(reached[:, columns], free[:, columns])
-    return DrivableArea(
+    rows, class_ids = _boundary(reached, top, mask, labels, columns, bits)
+    area = DrivableArea(
         mask=mask,
         image_share=cv2.countNonZero(mask) / mask.size,
-        corridor_share=_share_of(free, cv2.subtract(shape.inside[: shape.end_row], own)),
+        corridor_share=_share_of(mask, inside),
         boundary_columns=columns,
-        boundary_rows=np.where(rows < shape.end_row, rows, height).astype(np.int32),
+        boundary_rows=rows,
         confidence=cv2.mean(confidence, mask)[0] / 255.0,
+        boundary_class_ids=class_ids,
+        mask_alternative=_alternative(labels, mask, table),
     )
+    if camera is None or not (bits & _ROAD).any():
+        return area
+    passed = cv2.bitwise_or(mask, _padded(own, top, height))
+    return _in_metres(area, labels, passed, bits, params, camera.scaled((height, width)), shape)
+
+
+def _first_row(camera: Camera | None, size: tuple[int, int]) -> int:
+    """The first row that may show road: no farther above the horizon than a hill of 10 % is."""
+    if camera is None:
+        return 0
+    camera = camera.scaled(size)
+    horizon = float(np.nan_to_num(camera.horizon_rows, nan=-inf).min())
+    return max(0, round(horizon - _STEEPEST_RAD / camera.pixel_rad)) if horizon > -inf else 0
+
+
+def under_vehicles(
+    vehicles: np.ndarray, widths_px: np.ndarray, clearance_share: float = 0.0
+) -> np.ndarray:
+    """
+    Pixels (R, W) uint8 between the wheels of a vehicle: seen as road, and yet not free.
+
+    In their row a vehicle is to their left and right, no farther apart than wheels are, and above
+    them one is as near as a body is to the ground.
+
+    :param vehicles: (R, W) uint8 of 0 or 255.
+    :param widths_px: (R,) of the ego corridor in each row; 0 where it does not reach.
+    :param clearance_share: of that width that the vehicle itself reaches farther down.
+    """
+    under = np.zeros_like(vehicles)
+    left, top, width, height = cv2.boundingRect(vehicles)
+    low = min(top + height + round(clearance_share * float(widths_px.max())), len(vehicles))
+    top = max(top, int((widths_px > 0).argmax()))
+    if not width or top >= low:
+        return under
+    box = slice(top, low), slice(left, left + width)
+    taken, widest = vehicles[box] > 0, widths_px[top:low]
+    rows = np.arange(low - top, dtype=np.int16)[:, None]
+    drop = rows - np.maximum.accumulate(np.where(taken, rows, np.int16(-_FAR_PX)), axis=0)
+    hidden = _in_gaps(taken, _WHEELS_SHARE * widest) & (drop <= _pixels(_BODY_SHARE * widest))
+    if clearance_share:
+        hidden |= drop <= _pixels(clearance_share * widest)
+    under[box] = np.where(hidden & ~taken, 255, 0)
+    return under
+
+
+def _pixels(lengths: np.ndarray) -> np.ndarray:
+    """Lengths (R,) as a column (R, 1) of whole pixels."""
+    return np.asarray(np.rint(lengths), np.int16)[:, None]
+
+
+def _in_gaps(taken: np.ndarray, widest: np.ndarray) -> np.ndarray:
+    """Where rows (R, W) bool are empty over no more than (R,) pixels, with something beside."""
+    height, width = taken.shape
+    steps = np.diff(taken.view(np.int8), axis=1, prepend=0, append=0).ravel()
+    starts, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
+    firsts, lasts = ends[:-1], starts[1:]  # a gap follows each end but the last
+    rows = firsts // (width + 1)
+    narrow = (rows == lasts // (width + 1)) & (lasts - firsts <= widest[rows])
+    edges = np.zeros(height * (width + 1), np.int8)
+    edges[firsts[narrow]], edges[lasts[narrow]] = 1, -1
+    inside = np.cumsum(edges, dtype=np.int8).reshape(height, width + 1)[:, :-1]
+    return np.asarray(inside > 0)
+
+
+def boundary_of_all_columns(
+    mask: np.ndarray, labels: np.ndarray, table: ClassTable
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boundary rows (W,) and class ids (W,) of a drivable mask (H, W), as in DrivableArea."""
+    top, bits = min(cv2.boundingRect(mask)[1], len(mask) - 1), _bits(table)
+    passed = cv2.bitwise_or(mask[top:], _having(cv2.LUT(labels[top:], bits), _OWN))
+    return _boundary(passed, top, mask, labels, np.arange(mask.shape[1]), bits)
 
 
 def scale_area(area: DrivableArea, size: tuple[int, int]) -> DrivableArea:
@@ -74,36 +191,96 @@ def scale_area(area: DrivableArea, size: tuple[int, int]) -> DrivableArea:
     height, width = area.mask.shape
     rows = np.rint(area.boundary_rows * (size[0] / height))
     columns = (area.boundary_columns + 0.5) * (size[1] / width)
+    other = area.mask_alternative
     return replace(
         area,
         mask=resize_nearest(area.mask, size),
+        mask_alternative=None if other is None else resize_nearest(other, size),
         boundary_columns=columns.astype(np.int32),
         boundary_rows=rows.astype(np.int32),
     )
 
 
-def _ego_zone(size: tuple[int, ...], params: DrivableParams) -> tuple[slice, slice]:
-    """Rows and columns in front of the vehicle, as wide as the corridor at the bottom."""
-    height, width = size
-    rows = min(height, max(1, round(params.ego_zone_share * height)))
-    left = min(round((1.0 - params.corridor.near_width_share) * width / 2), (width - 1) // 2)
-    return slice(height - rows, height), slice(left, width - left)
+# What a class is to the drivable area, a bit each, so that one lookup sorts every pixel.
+_ROAD, _OWN, _SOLID, _STATIC, _VEHICLE, _KNOWN = 1, 2, 4, 8, 16, 32
+
+
+@lru_cache(maxsize=32)
+def _bits(table: ClassTable) -> np.ndarray:
+    """Lookup table from class id to its bits, (256,) uint8."""
+    bits = np.zeros(256, np.uint8)
+    for bit, roles in (
+        (_ROAD, (Role.DRIVABLE, Role.MARKING)),
+        (_OWN, (Role.EGO,)),
+        (_SOLID, (Role.VULNERABLE, Role.VEHICLE)),  # always cuts the road off
+        (_STATIC, (Role.OBSTACLE,)),  # may be a pole
+        (_VEHICLE, (Role.VEHICLE,)),
+        (_KNOWN, tuple(role for role in Role if role not in (Role.EGO, Role.OTHER))),
+    ):
+        bits[table.role_mask(*roles) > 0] |= bit
+    bits.setflags(write=False)
+    return bits
+
+
+def _having(flags: np.ndarray, bit: int) -> np.ndarray:
+    return cv2.threshold(flags & bit, 0, 255, cv2.THRESH_BINARY)[1]
+
+
+def _sure_road(flags: np.ndarray, confidence: np.ndarray, params: DrivableParams) -> np.ndarray:
+    least = round(255 * params.min_confidence)
+    sure = cv2.threshold(confidence, least - 1, 255, cv2.THRESH_BINARY)[1]
+    return cv2.bitwise_and(_having(flags, _ROAD), sure)
+
+
+def _without_gaps(road: np.ndarray, flags: np.ndarray) -> np.ndarray:
+    """The road with narrow gaps closed, unless a person or vehicle is in them."""
+    solid = cv2.erode(_having(flags, _SOLID), _SPECK, anchor=(0, 0))
+    solid = cv2.dilate(solid, _SPECK, anchor=(0, 1))
+    return cv2.subtract(_closed(road, _GAP), solid)
+
+
+def _poles(walk: np.ndarray, flags: np.ndarray, params: DrivableParams) -> np.ndarray:
+    """Static things with road to their left and right in the same row, and narrow."""
+    widest = round(params.pole_share * walk.shape[1])
+    across = np.ones((1, (widest + 1) | 1), np.uint8)
+    return cv2.bitwise_and(_closed(walk, across), _having(flags, _STATIC))
+
+
+def _closed(mask: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Morphological closing; OpenCV's own would close gaps to the image's edges too."""
+    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+    padded = cv2.copyMakeBorder(mask, rows, rows, columns, columns, cv2.BORDER_CONSTANT)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
+    return closed[rows : rows + mask.shape[0], columns : columns + mask.shape[1]]
+
+
+def _ego_zone(
+    shape: CorridorShape, top: int, end: int, params: DrivableParams
+) -> tuple[slice, slice]:
+    """Rows (counted from ``top``) and columns of the near end of the corridor."""
+    height, width = shape.inside.shape
+    first = max(end - max(1, round(params.ego_zone_share * height)), top)
+    rows = slice(first - top, end - top)
+    columns = np.flatnonzero(shape.inside[first:end].any(axis=0))
+    if not len(columns):  # the corridor begins farther up
+        return rows, slice(0, width)
+    return rows, slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _reached(passable: np.ndarray, zone: tuple[slice, slice]) -> np.ndarray:
     """
     The part of a 0 or 255 mask that is connected (4 neighbours) to its pixels in the zone.
 
-    Flooding from one seed for each piece in the zone takes a tenth of the time that labelling
+    Flooding once for each piece in the zone, mostly one, takes a tenth of the time that labelling
     the components of the whole image takes.
     """
     flooded = passable.copy()
-    pieces = cv2.connectedComponents(passable[zone], connectivity=4)[1]
-    firsts = np.unique(pieces, return_index=True)[1]
-    for row, column in zip(*np.unravel_index(firsts, pieces.shape), strict=True):
-        seed = int(column) + zone[1].start, int(row) + zone[0].start
-        if flooded[seed[1], seed[0]] == 255:
-            cv2.floodFill(flooded, None, seed, _REACHED, flags=4)
+    left = flooded[zone] == 255
+    while left.any():
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        seed = column + zone[1].start, row + zone[0].start
+        cv2.floodFill(flooded, None, seed, _REACHED, flags=4)
+        left = flooded[zone] == 255
     return cv2.inRange(flooded, _REACHED, _REACHED)
 
 
@@ -113,19 +290,174 @@ def _columns(width: int, count: int) -> np.ndarray:
     return ((np.arange(count) + 0.5) * (width / count)).astype(np.int32)
 
 
-def _boundary(reached: np.ndarray, free: np.ndarray) -> np.ndarray:
+def _boundary(
+    passed: np.ndarray,
+    top: int,
+    mask: np.ndarray,
+    labels: np.ndarray,
+    columns: np.ndarray,
+    bits: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """
-    Topmost row of the unbroken run from the bottom of the columns (H, K), as (K,); H without one.
+    Topmost row of the unbroken run from the bottom, and what ends it, both (K,).
 
-    The run may begin on the own vehicle but has to end on the road.
+    The median of the column and its neighbours, so that one column alone draws no spike. The run
+    may lead over the own vehicle, but its top is on the road.
+
+    :param passed: (R, W), not 0 on the run; from row ``top`` to the own bonnet.
     """
-    height = reached.shape[0]
-    blocked = reached[::-1] == 0
-    top = np.where(blocked.any(axis=0), height - blocked.argmax(axis=0), 0)
-    on_road = np.take_along_axis(free, top.clip(max=height - 1)[None], axis=0)[0] > 0
-    return np.where(on_road & (top < height), top, height)
+    (count, width), height = passed.shape, len(labels)
+    around = np.clip(columns + np.array([[-1], [0], [1]]), 0, width - 1)  # (3, K)
+    upwards = cv2.rotate(passed, cv2.ROTATE_90_CLOCKWISE)  # (W, R), each column from below
+    blocked = upwards[around.ravel()] == 0
+    tops = np.where(blocked.any(axis=1), count - blocked.argmax(axis=1), 0).reshape(around.shape)
+    end, tops = top + count, top + tops
+    off_road = (tops == end) | (mask[tops.clip(max=height - 1), around] == 0)
+    tops[off_road] = _down_to_road(mask, tops[off_road], around[off_road])
+    rows = np.sort(tops, axis=0)[1]
+    above = np.where(rows < height, rows, end) - 1
+    return rows.astype(np.int32), _class_above(labels, above, columns, bits)
+
+
+def _down_to_road(mask: np.ndarray, tops: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The first rows (N,) with road in columns, from tops on the own vehicle down; H without."""
+    height = len(mask)
+    road = (mask[:, columns] > 0) & (np.arange(height)[:, None] >= tops)
+    return np.where(road.any(axis=0), road.argmax(axis=0), height)
+
+
+def _class_above(
+    labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, bits: np.ndarray
+) -> np.ndarray:
+    """
+    What is at pixels (K,), or first above them where that is road: below a vehicle, or unsure.
+
+    Unlabeled above the image.
+    """
+    classes = np.where(rows >= 0, labels[rows, columns], UNLABELED).astype(np.uint8)
+    hidden = np.flatnonzero(bits[classes] & _ROAD)
+    if len(hidden):
+        strips = labels[:, columns[hidden]]
+        other = (bits[strips] & _ROAD) == 0
+        other &= np.arange(len(labels))[:, None] <= rows[hidden]
+        last = len(labels) - 1 - other[::-1].argmax(axis=0)
+        found = strips[last, np.arange(len(hidden))]
+        classes[hidden] = np.where(other.any(axis=0), found, UNLABELED)
+    return classes
+
+
+def _alternative(labels: np.ndarray, mask: np.ndarray, table: ClassTable) -> np.ndarray | None:
+    """What of the mask is of BDD100K's second kind; None when the table has none."""
+    if _ALTERNATIVE not in table.names:
+        return None
+    other = table.names.index(_ALTERNATIVE)
+    return cv2.bitwise_and(cv2.inRange(labels, other, other), mask)
 
 
 def _share_of(mask: np.ndarray, region: np.ndarray) -> float:
     total = cv2.countNonZero(region)
     return cv2.countNonZero(cv2.bitwise_and(mask, region)) / total if total else 0.0
+
+
+def _padded(part: np.ndarray, top: int, height: int) -> np.ndarray:
+    """With the empty rows above and below that had been left out."""
+    below = height - top - len(part)
+    return cv2.copyMakeBorder(part, top, below, 0, 0, cv2.BORDER_CONSTANT)
+
+
+def _in_metres(
+    area: DrivableArea,
+    labels: np.ndarray,
+    passed: np.ndarray,
+    bits: np.ndarray,
+    params: DrivableParams,
+    camera: Camera,
+    shape: CorridorShape,
+) -> DrivableArea:
+    """
+    The area with its metric fields.
+
+    :param passed: (H, W) uint8, 0 where neither free road nor the own vehicle is.
+    """
+    area = replace(area, ground_polygon_m=_ground_polygon(area.mask, params, camera))
+    if shape.strips is None:
+        return area
+    strips, clearance = shape.strips, params.clearance_m / camera.mount.height_m
+    (free, seeming), (left, _), (right, _) = (
+        _free_m(strip, passed, labels, bits, camera.ahead_m, clearance)
+        for strip in (strips.ahead, strips.left, strips.right)
+    )
+    if isnan(free):
+        return replace(area, free_left_m=left, free_right_m=right)
+    std, band = (
+        camera.std_m(free),
+        (camera.band_m(2 * free - seeming)[0], camera.band_m(seeming)[1]),
+    )
+    if free == 0:  # what blocks it begins before the nearest ground in sight
+        nearest = float(strips.ahead.edges_m[0])
+        std, band = nearest / 12**0.5, (0.0, nearest)
+    elif free == strips.ahead.edges_m[-1]:
+        band = band[0], inf
+    return replace(
+        area,
+        free_distance_m=free,
+        free_distance_std_m=std,
+        free_distance_band_m=band,
+        free_left_m=left,
+        free_right_m=right,
+    )
+
+
+def _free_m(
+    strip: Strip | None,
+    passed: np.ndarray,
+    labels: np.ndarray,
+    bits: np.ndarray,
+    ahead_m: float,
+    clearance: float,
+) -> tuple[float, float]:
+    """
+    Free road along a strip, and as it seems when no vehicle has a clearance.
+
+    0 when the near end is blocked, NaN when nothing of it is known.
+
+    :param ahead_m: of the camera before the origin.
+    :param clearance: of vehicles, in heights of the camera: they are by so much nearer to it.
+    """
+    if strip is None:
+        return nan, nan
+    blocked = np.flatnonzero(passed.ravel()[strip.pixels] == 0)
+    classes = labels.ravel()[strip.pixels[blocked]]
+    pieces = strip.pieces[blocked]
+    first = _first_blocked(pieces, strip)
+    if first <= strip.first_piece:
+        known = bits[labels.ravel()[strip.pixels]] & _KNOWN
+        return (0.0, 0.0) if known.any() else (nan, nan)
+    vehicle = _first_blocked(pieces[(bits[classes] & _VEHICLE) > 0], strip)
+    seeming = float(strip.edges_m[first])
+    if vehicle == len(strip.blocking_px):
+        return seeming, seeming
+    foot = float(strip.edges_m[vehicle])
+    return min(seeming, foot - clearance * (foot - ahead_m)), seeming
+
+
+def _first_blocked(pieces: np.ndarray, strip: Strip) -> int:
+    """The first piece that so many pixels block, given the piece of each; B without one."""
+    blocked = np.bincount(pieces, minlength=len(strip.blocking_px)) >= strip.blocking_px
+    return int(blocked.argmax()) if blocked.any() else len(blocked)
+
+
+def _ground_polygon(mask: np.ndarray, params: DrivableParams, camera: Camera) -> np.ndarray:
+    """Outline (M, 2) float32 of the largest piece of ground in reach, counter-clockwise."""
+    near = cv2.bitwise_and(mask, ground_in_reach(params.corridor, camera))
+    outlines, _ = cv2.findContours(near, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    ground, outlines_m = camera.ground(camera.size), []
+    for outline in outlines:
+        places = outline[:, 0, 1] * near.shape[1] + outline[:, 0, 0]
+        x_m, y_m = (values.ravel()[places] for values in (ground.x_m, ground.y_m))
+        outlines_m.append(np.column_stack([x_m, y_m]))
+    largest = max(outlines_m, key=cv2.contourArea, default=np.zeros((0, 2), np.float32))
+    if len(largest) < 3:
+        return np.zeros((0, 2), np.float32)
+    corners = np.asarray(cv2.approxPolyDP(largest, params.polygon_tolerance_m, True))[:, 0]
+    return corners[::-1] if cv2.contourArea(corners, oriented=True) < 0 else corners

@@ -44,3 +44,7 @@ class ParameterError(SegPerceptionError):
 
 class SourceError(SegPerceptionError):
     """A video, folder or camera cannot be read, or an output cannot be written."""
+
+
+class CalibrationError(SegPerceptionError):
+    """A camera's intrinsics or mounting cannot be, or belong to another image."""

@@ -7,8 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from seg_perception.core.grid import Grid
+    from seg_perception.core.horizon import PitchEstimate
+    from seg_perception.core.scan import Scan
 
 
 class RiskLevel(IntEnum):
@@ -32,12 +38,32 @@ class RiskFactor:
 
 
 @dataclass(frozen=True)
+class HazardSeen:
+    """The hazards of one factor in one zone of the corridor, in one frame."""
+
+    factor: str  # such as vulnerable_road_users
+    zone: int  # -2 far left, -1 left, 0 in the ego corridor, 1 right, 2 far right
+    risk: float  # 0..1, what they alone would make the factor
+    nearness: float  # 1 near to 0 far: the distance that counts as near / their distance
+    distance_m: float  # from the origin of the vehicle frame; NaN without calibration
+    who: str  # class name, or "something unknown"
+    width_px: float = nan  # mean of the rows that they fill above their foot
+
+
+@dataclass(frozen=True)
 class SafetyRisk:
-    """Safety score 0..100 (100 is safe, NaN when unknown), its level and its factors."""
+    """
+    Safety score 0..100 (100 is safe, NaN when unknown), its level and its factors.
+
+    ``time_to_contact_s`` needs memory (``RiskFilter``), the suggested speed a calibrated camera.
+    """
 
     score: float
     level: RiskLevel
     factors: tuple[RiskFactor, ...]
+    hazards: tuple[HazardSeen, ...] = ()  # the places behind the factors, for the filter over time
+    time_to_contact_s: float = nan  # until what is in the ego corridor and comes nearer is reached
+    suggested_speed_mps: float = nan  # from which the vehicle can stop within the free distance
 
 
 UNKNOWN_RISK = SafetyRisk(nan, RiskLevel.UNKNOWN, ())
@@ -58,8 +84,19 @@ class DrivableArea:
     boundary_columns: np.ndarray  # (K,) int32, pixel columns
     boundary_rows: np.ndarray  # (K,) int32, pixel rows, 0..H
     confidence: float  # 0..1, mean over the mask; 0 when the mask is empty
-    free_distance_m: float = nan  # needs calibration
-    ground_polygon_m: np.ndarray = field(  # (M, 2) float32 x forward, y left; needs calibration
+    boundary_class_ids: np.ndarray = field(  # (K,) uint8, what ends the road there; 255 unlabeled,
+        default_factory=lambda: np.zeros(0, np.uint8)  # or the top of the image
+    )
+    # (H, W) uint8, 255 in the part of the mask that is not the own lane; None: the model has none
+    mask_alternative: np.ndarray | None = None
+    # Metres need a calibrated camera that sees the corridor. They count from the origin of the
+    # vehicle frame; NaN without, or when nothing in the strip is known.
+    free_distance_m: float = nan  # free road ahead in the ego corridor, along its curve
+    free_distance_std_m: float = nan  # of it, from the pitch and the size of a pixel
+    free_distance_band_m: tuple[float, float] = (nan, nan)  # 95 %; up to inf, not symmetric
+    free_left_m: float = nan  # as free_distance_m, in the strip of equal width to the left
+    free_right_m: float = nan  # and to the right
+    ground_polygon_m: np.ndarray = field(  # (M, 2) float32 x forward, y left; counter-clockwise
         default_factory=lambda: np.zeros((0, 2), np.float32)
     )
 
@@ -73,3 +110,6 @@ class Result:
     area: DrivableArea
     risk: SafetyRisk
     stage_ms: dict[str, float]  # resize, inference, drivable, risk, upscale: milliseconds
+    grid: Grid | None = None  # where asked for and calibrated
+    scan: Scan | None = None
+    pitch: PitchEstimate | None = None

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seg_perception.core.camera import Calibration, Camera, Mount
 from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.errors import ParameterError
 
@@ -51,6 +52,99 @@ def test_zones_share_out_the_rows_and_mirror(height, width, top_share, near, ego
     assert (np.diff(shape.nearness[shape.top_row : shape.end_row]) >= 0).all()
 
 
+SIZE = (360, 640)
+K = np.array([[500.0, 0, 319.5], [0, 500.0, 179.5], [0, 0, 1]])
+
+
+def camera(**mount: float) -> Camera:
+    return Camera(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+
+
+def test_corridor_on_the_ground_by_hand() -> None:
+    # 2 m across. A row v below the horizon at 179.5 sees 1.5 * 500 / v metres, 2 v / 1.5 px wide.
+    shape = corridor_shape(Corridor(vehicle_width_m=1.6, margin_m=0.2), SIZE, camera())
+    assert shape.distance_m[[359, 254, 229]] == pytest.approx(
+        [750 / 179.5, 750 / 74.5, 750 / 49.5]
+    )
+    assert shape.widths_px[[359, 254, 229]].tolist() == [240, 100, 66]
+    assert shape.inside[254].nonzero()[0].tolist() == list(range(270, 370))
+    assert shape.beside[254].nonzero()[0].tolist() == [*range(171, 270), *range(370, 469)]
+    assert shape.nearness[254] == pytest.approx(74.5 / 179.5)
+    # Its reach is 60 m around the camera, which is just less than row 192 sees.
+    assert shape.end_row == 360 and shape.top_row == 193
+    assert shape.distance_m[193] == pytest.approx(750 / 13.5)
+    assert np.isnan(shape.distance_m[:193]).all() and not shape.widths_px[:193].any()
+    # What ends the free road: 5 cm are 500 * 0.05 / 10.1 = 2.5 px at 10 m.
+    ahead = shape.strips.ahead
+    piece = int(np.searchsorted(ahead.edges_m, 10.0))
+    assert ahead.blocking_px[piece] == 3
+    # Edges of pieces are edges of rows: row 254.5 is 75 below the horizon.
+    assert np.abs(ahead.edges_m - 10.0).min() < 1e-4
+
+
+def test_curved_corridor_follows_the_circle() -> None:
+    curved = corridor_shape(Corridor(), SIZE, camera(), 0.02)
+    row = 249  # 10.79 m ahead
+    middle = curved.inside[row].nonzero()[0].mean()
+    # On a circle of 50 m to the left: aside 50 - sqrt(50^2 - 10.79^2) = 1.178 m = 54.6 px.
+    assert middle == pytest.approx(319.5 - 1.178 / 10.79 * 500, abs=1.0)
+    # The nearest of the row is on its right: atan(0.2158 / 1.0014) * 50.
+    assert curved.distance_m[row] == pytest.approx(10.61, abs=0.01)
+    right = corridor_shape(Corridor(), SIZE, camera(), -0.02)
+    np.testing.assert_array_equal(right.inside, curved.inside[:, ::-1])
+    np.testing.assert_array_equal(right.distance_m, curved.distance_m)
+
+
+def test_a_circle_ends_after_a_quarter() -> None:
+    shape = corridor_shape(Corridor(), SIZE, camera(), 0.1)
+    assert np.nanmax(shape.distance_m) <= 15.71  # pi / 2 / 0.1
+
+
+def test_camera_that_looks_back_sees_the_path_of_reversing() -> None:
+    ahead = corridor_shape(Corridor(), SIZE, camera())
+    back = corridor_shape(Corridor(), SIZE, camera(yaw_rad=np.pi))
+    np.testing.assert_array_equal(back.inside, ahead.inside)
+    # Left of the vehicle is on the right of that image.
+    assert back.strips.left.pixels.min() % 640 > 320 > ahead.strips.left.pixels.min() % 640
+
+
+def test_cameras_without_the_path_in_view_get_the_trapezoid() -> None:
+    aside = corridor_shape(Corridor(), SIZE, camera(yaw_rad=1.4))
+    assert aside.strips is None and np.isnan(aside.distance_m).all()
+    np.testing.assert_array_equal(aside.inside, corridor_shape(Corridor(), SIZE).inside)
+    flat = corridor_shape(Corridor(), (1, 640), camera())
+    assert flat.strips is None and flat.inside.shape == (1, 640)
+
+
+def test_rolled_camera_has_a_sloping_corridor() -> None:
+    shape = corridor_shape(Corridor(), SIZE, camera(roll_rad=0.05, pitch_rad=0.05))
+    top = shape.inside[shape.top_row + 3].nonzero()[0].mean()
+    bottom = shape.inside[350].nonzero()[0].mean()
+    # Edges at tan(atan(1.25 / 1.5) + 0.05) and tan(-atan(1.25 / 1.5) + 0.05) columns a row.
+    assert bottom - top == pytest.approx((0.9215 - 0.7518) / 2 * (347 - shape.top_row), rel=0.05)
+
+
+@given(st.floats(-0.2, 0.2), st.floats(0, 0.3), st.floats(-0.2, 0.2), st.floats(-3.1, 3.1))
+def test_zones_share_out_the_rows_with_any_camera(
+    curvature: float, pitch: float, roll: float, yaw: float
+) -> None:
+    small = camera(pitch_rad=pitch, roll_rad=roll, yaw_rad=yaw).scaled((45, 80))
+    shape = corridor_shape(Corridor(), (45, 80), small, curvature)
+    total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.beside, shape.elsewhere))
+    assert (total[shape.top_row : shape.end_row] == 1).all()
+    assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
+    assert np.isfinite(shape.nearness).all() and 0 <= shape.nearness.max() <= 1
+    if shape.strips is not None:
+        assert (np.diff(shape.strips.ahead.edges_m) > 0).all()
+        assert np.isfinite(shape.distance_m[shape.inside.any(axis=1)]).all()
+
+
+@pytest.mark.parametrize('curvature', [float('nan'), 1.5, -2.0])
+def test_curvatures_that_cannot_be(curvature: float) -> None:
+    with pytest.raises(ParameterError, match=r'curvature of the path: got .*, expected -1.0 to 1'):
+        corridor_shape(Corridor(), SIZE, camera(), curvature)
+
+
 def test_shapes_are_frozen():
     with pytest.raises(ValueError, match='read-only'):
         corridor_shape(Corridor(), (10, 10)).inside[0, 0] = 1
@@ -59,12 +153,13 @@ def test_shapes_are_frozen():
 @pytest.mark.parametrize(
     ('fields', 'message'),
     [
-        ({'top_share': 1.0}, 'corridor top_share: got 1.0, expected 0.0 to 0.95'),
-        ({'near_width_share': 0.0}, 'corridor near_width_share: got 0.0, expected 0.01 to 1.0'),
-        ({'far_width_share': 0.0}, 'corridor far_width_share: got 0.0, expected 0.005 to 1.0'),
+        ({'top_share': 1.0}, 'corridor top_share: got 1.0, expected 0 to 0.95'),
+        ({'near_width_share': 0.0}, 'corridor near_width_share: got 0.0, expected 0.01 to 1'),
+        ({'far_width_share': 0.0}, 'corridor far_width_share: got 0.0, expected 0.005 to 1'),
         ({'far_width_share': 0.6}, 'got 0.6, expected at most near_width_share, 0.5. A corridor'),
-        ({'ego_mask_share': 0.5}, 'corridor ego_mask_share: got 0.5, expected 0.0 to 0.4'),
+        ({'ego_mask_share': 0.5}, 'corridor ego_mask_share: got 0.5, expected 0 to 0.4'),
         ({'top_share': float('nan')}, 'corridor top_share: got nan'),
+        ({'vehicle_width_m': 0.0}, 'corridor vehicle_width_m: got 0.0, expected 0.1 to 20'),
     ],
 )
 def test_ranges(fields, message):

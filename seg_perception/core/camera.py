@@ -1,0 +1,426 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A calibrated camera over flat ground: pixels to metres and back.
+
+Vehicle frame: x forward, y left, z up, origin on the ground under base_link. Optical frame: x
+right, y down, z along the optical axis. Pixel (0, 0) is the centre of the top left pixel; points
+are (column, row). The ground is the plane z = 0: what stands up or slopes is not where it seems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from math import atan2, cos, hypot, inf, isfinite, pi, sin
+
+import cv2
+import numpy as np
+
+from seg_perception.core.errors import CalibrationError
+
+# Distortion models of CameraInfo and the numbers of coefficients that each may have.
+_PLUMB_BOB, _RATIONAL, _FISHEYE = 'plumb_bob', 'rational_polynomial', 'equidistant'
+_ALIASES = {'': _PLUMB_BOB, 'none': _PLUMB_BOB, 'fisheye': _FISHEYE}
+_COEFFICIENTS = {_PLUMB_BOB: (0, 4, 5), _RATIONAL: (0, 8, 12, 14), _FISHEYE: (0, 4)}
+_RAY_TOLERANCE_PX = 0.1  # a ray that comes back farther off its pixel is none
+_LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # optical to vehicle axes
+_NEAR_ENOUGH_M = 100.0
+_BAND = 1.96  # standard deviations to either side that hold 95 %
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """
+    Intrinsics of a camera; matrices as in CameraInfo, pixels of ``size`` (height, width).
+
+    Two of the same numbers are equal and hash alike, so what is computed from them can be cached.
+
+    :raises CalibrationError: when the numbers cannot be those of a camera.
+    """
+
+    size: tuple[int, int]
+    k: np.ndarray  # (3, 3)
+    distortion_model: str
+    d: tuple[float, ...]
+    r: np.ndarray  # (3, 3)
+    p: np.ndarray  # (3, 4)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Calibration) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        matrices = (np.asarray(matrix, float).tobytes() for matrix in (self.k, self.r, self.p))
+        return self.size, self.distortion_model, self.d, *matrices
+
+    @classmethod
+    def pinhole(cls, k: np.ndarray, size: tuple[int, int]) -> Calibration:
+        """A camera without distortion."""
+        k = np.asarray(k, float)
+        return cls(size, k, _PLUMB_BOB, (0.0,) * 5, np.eye(3), np.hstack([k, np.zeros((3, 1))]))
+
+    def scaled(self, size: tuple[int, int]) -> Calibration:
+        """The same camera after its images were resized to ``size``."""
+        if size == self.size:
+            return self
+        sy, sx = size[0] / self.size[0], size[1] / self.size[1]
+        # A resize keeps the image's edges, and pixel centres lie half a pixel inside of them.
+        scale = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+        return Calibration(
+            size, scale @ self.k, self.distortion_model, self.d, self.r, scale @ self.p
+        )
+
+    def for_image(self, size: tuple[int, int]) -> Calibration:
+        """
+        The calibration of images of ``size``: the calibrated size, or evenly larger or smaller.
+
+        :raises CalibrationError: when the image has another shape: it was cropped, or it is
+            another camera's.
+        """
+        (height, width), (own_height, own_width) = size, self.size
+        if abs(height * own_width - width * own_height) > max(own_height, own_width):
+            raise CalibrationError(
+                'calibration',
+                f'one for {own_width}x{own_height} pixels with an image of {width}x{height}',
+                'the image it was made for, or that one resized evenly',
+                'Publish the camera_info of this very image.',
+            )
+        return self.scaled(size)
+
+    def rectified(self) -> Calibration:
+        """The calibration of the rectified image (``image_rect``): P, without distortion."""
+        return Calibration.pinhole(np.asarray(self.p, float)[:, :3], self.size)
+
+    def rays(self, points: np.ndarray) -> np.ndarray:
+        """
+        Directions (N, 3) in the optical frame, 1 deep, of pixels (N, 2).
+
+        NaN where no ray ends on the pixel: beyond what the lens model holds for.
+        """
+        points = np.asarray(points, np.float64).reshape(-1, 2)
+        flat = np.linalg.solve(self.k, np.column_stack([points, np.ones(len(points))]).T).T
+        if self._straight:
+            return np.asarray(flat)
+        flat[:, :2] = self._undistorted(flat[:, :2])
+        back = np.abs(self.project(flat) - points).max(axis=1, initial=0.0)
+        flat[~(back <= _RAY_TOLERANCE_PX)] = np.nan
+        return np.asarray(flat)
+
+    def project(self, points_m: np.ndarray) -> np.ndarray:
+        """Points of the optical frame (N, 3) to pixels (N, 2); NaN where the lens sees none."""
+        points_m = np.asarray(points_m, np.float64).reshape(-1, 3)
+        flat = points_m[:, :2] / np.where(points_m[:, 2:] > 1e-6, points_m[:, 2:], np.nan)
+        if not self._straight:
+            flat[~(np.linalg.norm(flat, axis=1) <= self._reach)] = np.nan
+            flat = self._distorted(flat)
+        return np.asarray(flat @ self.k[:2, :2].T + self.k[:2, 2])
+
+    @cached_property
+    def _straight(self) -> bool:
+        return not self._fisheye and not any(self.d)
+
+    @property
+    def _fisheye(self) -> bool:
+        return _ALIASES.get(self.distortion_model, self.distortion_model) == _FISHEYE
+
+    @cached_property
+    def _reach(self) -> float:
+        """Tangent of the angle to the axis beyond which the lens model folds back inwards."""
+        tangents = np.tan(np.linspace(0.0, 1.5, 3001))
+        moved = self._distorted(np.column_stack([tangents, np.zeros_like(tangents)]))[:, 0]
+        folds = np.flatnonzero(~(np.diff(moved) > 0))
+        return float(tangents[folds[0] if len(folds) else -1])
+
+    def _undistorted(self, flat: np.ndarray) -> np.ndarray:
+        """What the lens moved (N, 2), back on the plane one deep."""
+        points, eye = np.ascontiguousarray(flat)[:, None], np.eye(3)
+        if self._fisheye:
+            return np.asarray(cv2.fisheye.undistortPoints(points, eye, self._coefficients))[:, 0]
+        steps = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-9)
+        undistorted = cv2.undistortPointsIter(points, eye, self._coefficients, eye, eye, steps)
+        return np.asarray(undistorted)[:, 0]
+
+    def _distorted(self, flat: np.ndarray) -> np.ndarray:
+        """Points (N, 2) of the plane one deep where the lens shows them."""
+        if self._fisheye:
+            moved = cv2.fisheye.distortPoints(flat[:, None], np.eye(3), self._coefficients)
+            return np.asarray(moved)[:, 0]
+        deep, zero = np.column_stack([flat, np.ones(len(flat))]), np.zeros(3)
+        moved = cv2.projectPoints(deep, zero, zero, np.eye(3), self._coefficients)[0]
+        return np.asarray(moved)[:, 0]
+
+    @property
+    def _coefficients(self) -> np.ndarray:
+        return np.array(self.d or (0.0,) * 4)
+
+
+def _check(calibration: Calibration) -> None:
+    size, k, d = calibration.size, np.asarray(calibration.k, float), calibration.d
+    model = _ALIASES.get(calibration.distortion_model, calibration.distortion_model)
+    if len(size) != 2 or min(size) < 1:
+        raise CalibrationError('calibration size', size, '(height, width), each 1 or more')
+    if k.shape != (3, 3) or not np.isfinite(k).all() or min(k[0, 0], k[1, 1]) <= 0:
+        raise CalibrationError(
+            'calibration K',
+            k.tolist(),
+            'finite 3x3 numbers with focal lengths above 0',
+            'An uncalibrated camera has zeros in its camera_info: calibrate it.',
+        )
+    if not np.isfinite(d).all():
+        raise CalibrationError('calibration D', d, 'finite coefficients')
+    if model not in _COEFFICIENTS and any(d):  # whatever its name, zeros distort nothing
+        raise CalibrationError(
+            'calibration distortion_model', repr(model), ' or '.join(_COEFFICIENTS)
+        )
+    if any(d) and len(d) not in _COEFFICIENTS[model]:
+        raise CalibrationError(
+            f'calibration D of {model}', f'{len(d)} coefficients', f'one of {_COEFFICIENTS[model]}'
+        )
+
+
+@dataclass(frozen=True)
+class Mount:
+    """
+    Where the optical centre is in the vehicle frame, and where the camera looks.
+
+    The angles turn a camera that looks straight ahead, as in a URDF: about the vehicle's x by
+    roll, then y by pitch, then z by yaw.
+
+    :raises CalibrationError: when a value is out of range or NaN.
+    """
+
+    height_m: float
+    pitch_rad: float = 0.0  # positive looks down
+    roll_rad: float = 0.0  # positive lifts the left side
+    yaw_rad: float = 0.0  # positive looks left
+    forward_m: float = 0.0
+    left_m: float = 0.0
+    # About half a degree: suspension, load and slope. What uncertainties of distances come from.
+    pitch_std_rad: float = 0.009
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            low, high = _MOUNT_RANGES[field.name]
+            value = getattr(self, field.name)
+            if not low <= value <= high:
+                raise CalibrationError(
+                    f'camera mount {field.name}', value, f'{low:.4g} to {high:.4g}'
+                )
+
+    @classmethod
+    def from_transform(
+        cls,
+        translation_m: tuple[float, float, float],
+        quaternion: tuple[float, float, float, float],
+        pitch_std_rad: float = 0.009,
+    ) -> Mount:
+        """
+        The mount of a transform from the optical to the vehicle frame, as TF has it.
+
+        :param translation_m: x, y, z of the optical centre; z above the ground.
+        :param quaternion: x, y, z, w.
+        """
+        x, y, z = translation_m
+        axes = _rotation(quaternion) @ _LEVEL.T  # of a camera body: x ahead, y left, z up
+        pitch = -np.arcsin(np.clip(axes[2, 0], -1.0, 1.0))
+        yaw, roll = np.arctan2(axes[1, 0], axes[0, 0]), np.arctan2(axes[2, 1], axes[2, 2])
+        return cls(z, float(pitch), float(roll), float(yaw), x, y, pitch_std_rad)
+
+    @cached_property
+    def rotation(self) -> np.ndarray:
+        """Optical axes to vehicle axes, (3, 3)."""
+        sr, cr = sin(self.roll_rad), cos(self.roll_rad)
+        sp, cp = sin(self.pitch_rad), cos(self.pitch_rad)
+        sy, cy = sin(self.yaw_rad), cos(self.yaw_rad)
+        roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+        pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+        yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+        return np.asarray(yaw @ pitch @ roll @ _LEVEL)
+
+    def ground_of(self, rays: np.ndarray) -> np.ndarray:
+        """Where rays (..., 3) of the optical frame meet the ground, (..., 2) m; NaN if not."""
+        turned = rays @ self.rotation.T
+        length = self.height_m / np.where(turned[..., 2:] < -1e-9, -turned[..., 2:], np.nan)
+        return np.asarray(turned[..., :2] * length + self.foot_m)
+
+    @property
+    def foot_m(self) -> tuple[float, float]:
+        """The point on the ground below the optical centre, x forward and y left."""
+        return self.forward_m, self.left_m
+
+
+_MOUNT_RANGES = {
+    'height_m': (0.05, 30.0),
+    'pitch_rad': (-pi / 4, pi / 2),
+    'roll_rad': (-pi, pi),
+    'yaw_rad': (-pi, pi),
+    'forward_m': (-30.0, 30.0),
+    'left_m': (-30.0, 30.0),
+    'pitch_std_rad': (0.0, 0.2),
+}
+
+
+def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:
+    length = sum(part * part for part in quaternion) ** 0.5
+    if not isfinite(length) or length < 1e-6:
+        raise CalibrationError('camera transform', quaternion, 'a rotation (x, y, z, w)')
+    x, y, z, w = (part / length for part in quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class GroundMap:
+    """What ground each pixel of an image (H, W) sees; all NaN at and above the horizon."""
+
+    x_m: np.ndarray  # (H, W) float32, forward
+    y_m: np.ndarray  # (H, W) float32, left
+    coarse_m: np.ndarray  # (H, W) float32, length of ground in the pixel; inf next to the horizon
+    std_m: np.ndarray  # (H, W) float32, of the distance from the camera, by the pitch alone
+    edges_m: np.ndarray  # (H + 1, W, 2) float32, x and y at the upper edges of pixels; last, below
+
+
+@dataclass(frozen=True)
+class Camera:
+    """
+    Where the pixels of a calibrated and mounted camera meet the ground.
+
+    :raises CalibrationError: when it sees no ground near enough.
+    """
+
+    calibration: Calibration
+    mount: Mount
+
+    def __post_init__(self) -> None:
+        rows, columns = (np.linspace(-0.5, count - 0.5, 9) for count in self.size)
+        grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+        away_m = np.linalg.norm(self.pixel_to_ground(grid) - self.mount.foot_m, axis=1)
+        if not (away_m < _NEAR_ENOUGH_M).any():
+            raise CalibrationError(
+                'camera mount',
+                f'pitch {self.mount.pitch_rad:.3f} and roll {self.mount.roll_rad:.3f} rad',
+                f'a camera that sees the ground within {_NEAR_ENOUGH_M:.0f} m',
+                'Positive pitch looks down; z of the optical frame points ahead.',
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.calibration.size
+
+    def scaled(self, size: tuple[int, int]) -> Camera:
+        """The same camera after its images were resized to ``size``."""
+        return self if size == self.size else _scaled(self, size)
+
+    def pixel_to_ground(self, points: np.ndarray) -> np.ndarray:
+        """Pixels (N, 2) to ground points (N, 2) in metres; NaN at and above the horizon."""
+        return self.mount.ground_of(self.calibration.rays(points))
+
+    def ground_to_pixel(self, points_m: np.ndarray) -> np.ndarray:
+        """Ground points (N, 2) in metres to pixels (N, 2); NaN where the lens sees none."""
+        offsets = np.asarray(points_m, np.float64).reshape(-1, 2) - self.mount.foot_m
+        below = np.full(len(offsets), -self.mount.height_m)
+        return self.calibration.project(np.column_stack([offsets, below]) @ self.mount.rotation)
+
+    @cached_property
+    def horizon_rows(self) -> np.ndarray:
+        """Row of the horizon in each column, (W,); NaN where the lens cannot see it."""
+        columns = np.arange(self.size[1], dtype=float)
+        aside, up, ahead = self.mount.rotation[2] * (1, -1, 1)  # the vehicle's z on optical axes
+        if abs(up) < 1e-9:
+            return np.full(len(columns), np.nan)
+        rows = np.full(len(columns), self.calibration.k[1, 2])
+        for _ in range(4):  # the first is exact when nothing is distorted
+            rays = self.calibration.rays(np.column_stack([columns, rows]))
+            rays[:, 1] = (ahead + aside * rays[:, 0]) / up
+            rows = self.calibration.project(rays)[:, 1]
+        return rows
+
+    @property
+    def horizon(self) -> float:
+        """Row of the horizon in the middle column; NaN where the lens cannot see it."""
+        return float(self.horizon_rows[(self.size[1] - 1) // 2])
+
+    def ground(self, size: tuple[int, int]) -> GroundMap:
+        """What ground each pixel sees once the image has ``size``; computed once."""
+        return _ground_map(self.scaled(size))
+
+    @property
+    def pixel_rad(self) -> float:
+        """Angle of a pixel's height at the optical axis."""
+        return 1.0 / float(self.calibration.k[1, 1])
+
+    def std_m(self, distance_m: float) -> float:
+        """Standard deviation of a distance on the ground, from pitch and size of a pixel."""
+        std_rad = hypot(self.mount.pitch_std_rad, self.pixel_rad / 12**0.5)
+        height, away = self.mount.height_m, distance_m - self.ahead_m
+        return (away**2 / height + height) * std_rad
+
+    def band_m(self, distance_m: float) -> tuple[float, float]:
+        """
+        Least and largest that a distance on the ground may be, in 95 of 100 cases.
+
+        The pitch turns the ray; a flat one leaves the ground soon, so the band leans outwards, up
+        to infinity. Half a pixel comes on top, since it is a bound and no spread.
+        """
+        height, away = self.mount.height_m, distance_m - self.ahead_m
+        slack_rad = _BAND * self.mount.pitch_std_rad + self.pixel_rad / 2
+        steep, flat = atan2(height, away) + slack_rad, atan2(height, away) - slack_rad
+        low = height * cos(steep) / sin(steep) + self.ahead_m
+        high = height * cos(flat) / sin(flat) + self.ahead_m if flat > 0 else inf
+        return max(0.0, low), high
+
+    @property
+    def ahead_m(self) -> float:
+        """How far the optical centre is ahead of the origin, in the direction it looks."""
+        return self.mount.forward_m * (1.0 if cos(self.mount.yaw_rad) >= 0 else -1.0)
+
+
+@lru_cache(maxsize=64)
+def _scaled(camera: Camera, size: tuple[int, int]) -> Camera:
+    return Camera(camera.calibration.scaled(size), camera.mount)
+
+
+@lru_cache(maxsize=16)
+def _ground_map(camera: Camera) -> GroundMap:
+    mount, foot = camera.mount, camera.mount.foot_m
+    here, edges = (
+        mount.ground_of(_image_rays(camera.calibration, on_edges).astype(np.float64))
+        for on_edges in (False, True)
+    )
+    away = np.linalg.norm(here - foot, axis=-1)
+    coarse = 2 * np.abs(np.linalg.norm(edges[:-1] - foot, axis=-1) - away)
+    coarse[np.isnan(coarse) & ~np.isnan(away)] = inf  # half a pixel up is the sky
+    std = (away**2 / mount.height_m + mount.height_m) * mount.pitch_std_rad
+    maps = (here[..., 0], here[..., 1], coarse, std, edges)
+    return GroundMap(*(_frozen(values) for values in maps))
+
+
+@lru_cache(maxsize=16)
+def _image_rays(calibration: Calibration, on_edges: bool) -> np.ndarray:
+    """
+    Rays (R, W, 3) float32 of all pixels, or of the edges above and below them.
+
+    Kept by themselves, since they take longest and stay when the mounting moves.
+    """
+    height, width = calibration.size
+    rows = np.arange(height + 1) - 0.5 if on_edges else np.arange(height)
+    places = np.stack(np.meshgrid(np.arange(width), rows), axis=-1)
+    return _frozen(calibration.rays(places.reshape(-1, 2)).reshape(len(rows), width, 3))
+
+
+def _frozen(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float32)
+    values.setflags(write=False)
+    return values

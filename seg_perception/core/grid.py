@@ -1,0 +1,178 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The ground around the vehicle as a grid of free, blocked and unknown cells.
+
+Inverse perspective: each cell asks the pixel that sees it. Flat ground is where it seems to be;
+what stands up hides the ground behind, so only its foot is blocked and the rest is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.drivable import under_vehicles
+from seg_perception.core.errors import ParameterError
+from seg_perception.core.tunable import check_tunables, tunable
+
+FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
+_MOST_CELLS = 4_000_000
+# What a class is to the grid. Nature may be grass and may be a tree: only its near edge is sure.
+_FREE, _FLAT, _UPRIGHT, _UNTOLD = 0, 1, 2, 3
+_ANSWERS = np.array([FREE, BLOCKED, UNKNOWN, UNKNOWN], np.int8)
+_VEHICLE_M = 2.5  # room that a vehicle takes across
+
+
+@dataclass(frozen=True)
+class GridParams:
+    """Extent of the grid in the vehicle frame, and what counts as seen."""
+
+    resolution_m: float = tunable(0.2, 0.02, 5, 'm', 'side of a cell')
+    ahead_m: float = tunable(40, 0.1, 200, 'm', 'extent ahead of the origin')
+    behind_m: float = tunable(0, 0, 200, 'm', 'extent behind it, for cameras that look there')
+    side_m: float = tunable(12, 0.1, 200, 'm', 'extent to either side')
+    clearance_m: float = tunable(
+        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
+    )
+    coarse_m: float = tunable(
+        1, 0.01, 50, 'm', 'ground along its line of sight that a pixel may cover and still tell'
+    )
+    foot_m: float = tunable(
+        0.5, 0, 20, 'm', 'depth of what stands up, behind where it meets the ground'
+    )
+    min_confidence: float = tunable(0.3, 0, 1, '', 'pixels that are less sure tell nothing')
+
+    def __post_init__(self) -> None:
+        check_tunables(self, 'grid')
+        rows, columns = self.shape
+        if rows * columns > _MOST_CELLS:
+            raise ParameterError(
+                'grid cells',
+                f'{rows} x {columns}',
+                f'{_MOST_CELLS} at most',
+                'Raise resolution_m.',
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (right to left) and columns (back to front)."""
+        extents = 2 * self.side_m, self.ahead_m + self.behind_m
+        rows, columns = (max(1, round(extent / self.resolution_m)) for extent in extents)
+        return rows, columns
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """
+    Cells of the ground in the vehicle frame: 0 free, 100 blocked, -1 unknown.
+
+    Rows run along y from right to left, columns along x from back to front, as in OccupancyGrid.
+    """
+
+    cells: np.ndarray  # (rows, columns) int8
+    resolution_m: float
+    origin_x_m: float  # outer corner of cell (0, 0)
+    origin_y_m: float
+
+
+def drivable_grid(
+    mask: np.ndarray,
+    labels: np.ndarray,
+    confidence: np.ndarray,
+    table: ClassTable,
+    camera: Camera,
+    params: GridParams = GridParams(),
+) -> Grid:
+    """
+    The grid of a frame.
+
+    Road that is not connected to the vehicle is unknown: nobody can tell how to get there.
+
+    :param mask: (H, W) uint8, 255 in the drivable area.
+    :param labels: (H, W) uint8 class ids.
+    :param confidence: (H, W) uint8, 0..255 for 0..1.
+    """
+    sight = _sight(params, camera.scaled((labels.shape[0], labels.shape[1])))
+    seen = cv2.LUT(labels, _states(table))
+    seen[mask > 0] = _FREE
+    vehicles = cv2.LUT(labels, table.role_mask(Role.VEHICLE))
+    share = params.clearance_m / _VEHICLE_M
+    seen[under_vehicles(vehicles, sight.vehicle_px, share) > 0] = _UPRIGHT
+    states = seen.ravel()[sight.pixels]
+    states[confidence.ravel()[sight.pixels] < round(255 * params.min_confidence)] = _UNTOLD
+    answers = _ANSWERS[states]
+    upright = np.flatnonzero(states == _UPRIGHT)
+    behind_m = sight.away_m[upright] - _foot_m(seen, sight, upright)
+    answers[upright[behind_m <= params.foot_m]] = BLOCKED
+    cells = np.full(params.shape, UNKNOWN, np.int8)
+    cells.ravel()[sight.cells] = answers
+    return Grid(cells, params.resolution_m, -params.behind_m, -params.side_m)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """The N cells that a camera sees well enough."""
+
+    cells: np.ndarray  # (N,) int64, flat indices of the grid
+    pixels: np.ndarray  # (N,) int64, flat indices of the image
+    away_m: np.ndarray  # (N,) float32, from below the camera
+    edges_m: np.ndarray  # (H + 1, W) float32, the same for the upper edges of rows
+    vehicle_px: np.ndarray  # (H,) float32, room that a vehicle takes in a row
+
+
+@lru_cache(maxsize=16)
+def _sight(params: GridParams, camera: Camera) -> _Sight:
+    rows, columns = params.shape
+    x = (np.arange(columns) + 0.5) * params.resolution_m - params.behind_m
+    y = (np.arange(rows) + 0.5) * params.resolution_m - params.side_m
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    height, width = camera.size
+    pixels = camera.ground_to_pixel(places)
+    inside = (np.abs(2 * pixels - (width - 1, height - 1)) < (width, height)).all(axis=1)
+    cells = np.flatnonzero(inside)
+    column, row = np.rint(pixels[cells]).astype(np.int64).T
+    ground = camera.ground(camera.size)
+    fine = ground.coarse_m[row, column] <= params.coarse_m
+    cells, flat = cells[fine], (row * width + column)[fine]
+    return _Sight(
+        cells,
+        flat,
+        np.linalg.norm(places[cells] - camera.mount.foot_m, axis=1).astype(np.float32),
+        np.linalg.norm(ground.edges_m - camera.mount.foot_m, axis=-1).astype(np.float32),
+        _widths_px(_VEHICLE_M, camera),
+    )
+
+
+def _widths_px(width_m: float, camera: Camera) -> np.ndarray:
+    """Pixels (H,) float32 that a width on the ground takes in each row; 0 in the sky."""
+    ground, middle = camera.ground(camera.size), slice((camera.size[1] - 1) // 2, None)
+    places = np.stack([ground.x_m[:, middle], ground.y_m[:, middle]])[:, :, :2]
+    pixel_m = np.linalg.norm(np.diff(places, axis=2), axis=0).sum(axis=1)
+    widths = np.where(pixel_m > 0, width_m / np.maximum(pixel_m, 1e-6), 0.0)
+    return np.asarray(widths, np.float32)
+
+
+@lru_cache(maxsize=32)
+def _states(table: ClassTable) -> np.ndarray:
+    """Lookup table from class id to what it is to the grid, (256,) uint8."""
+    upright = Role.VULNERABLE, Role.VEHICLE, Role.OBSTACLE, Role.NATURE
+    states = np.full(256, _UNTOLD, np.uint8)
+    states[table.role_mask(Role.WALKABLE) > 0] = _FLAT
+    states[table.role_mask(*upright) > 0] = _UPRIGHT
+    return states
+
+
+def _foot_m(seen: np.ndarray, sight: _Sight, upright: np.ndarray) -> np.ndarray:
+    """How far away the things in cells meet the ground, or the lower edge of the image."""
+    height, width = seen.shape
+    row, column = np.divmod(sight.pixels[upright], width)
+    first = int(row.min(initial=height))
+    below = np.where(seen[first:] != _UPRIGHT, np.arange(first, height)[:, None], height)
+    nearest = np.minimum.accumulate(below[::-1].astype(np.int16), axis=0)[::-1]
+    return np.asarray(sight.edges_m[nearest[row - first, column], column])

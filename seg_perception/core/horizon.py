@@ -1,0 +1,150 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Pitch of the camera from the edges of the road, with its uncertainty.
+
+Edges that run beside each other on flat ground meet at the horizon, also when both bend. With u to
+the left and v downwards on the plane one metre ahead, an edge y0 aside of a camera h high is
+u = y0 / h (v + d) + heading + bend / (v + d); d is what the pitch is off. The heading and the bend
+are those of the road, the same for both edges. One edge alone tells nothing about d.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import hypot, nan
+
+import numpy as np
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.tunable import check_tunables, tunable
+
+_ROUNDS, _WIDEST = 16, 16.0  # from a wide tolerance to the true one, past false fits
+_LONGEST_STEP = 0.02  # rad; longer ones overshoot
+_LEAST_SLOPE = 1e-3  # keeps points at the horizon in bounds
+
+
+@dataclass(frozen=True)
+class HorizonParams:
+    """When the edges of the road tell the pitch."""
+
+    reach_m: float = tunable(35, 5, 200, 'm', 'how far ahead the edges are read')
+    least_rows: int = tunable(25, 5, 2000, 'px', 'rows of each edge that have to fit')
+    least_share: float = tunable(0.6, 0.1, 1, '', 'share of the rows seen that have to fit')
+    fit_px: float = tunable(1.5, 0.2, 20, 'px', 'distance from the edge at which a row half fits')
+    most_off_rad: float = tunable(0.08, 0.001, 0.5, 'rad', 'largest correction that is believed')
+    most_std_rad: float = tunable(0.01, 0.0005, 0.1, 'rad', 'an estimate less sure is none')
+
+    def __post_init__(self) -> None:
+        check_tunables(self, 'horizon')
+
+
+@dataclass(frozen=True)
+class PitchEstimate:
+    """Pitch of the camera against the road, positive down; NaN when the scene does not tell."""
+
+    pitch_rad: float = nan
+    std_rad: float = nan
+    horizon_row: float = nan  # in the middle column
+
+
+def estimate_pitch(
+    mask: np.ndarray,
+    labels: np.ndarray,
+    table: ClassTable,
+    camera: Camera,
+    params: HorizonParams = HorizonParams(),
+) -> PitchEstimate:
+    """
+    The pitch from the edges of a drivable mask (H, W) uint8.
+
+    An edge counts where ground that is not for vehicles ends the road; vehicles and people and the
+    image's own edges are no edges of the road.
+
+    :param labels: (H, W) uint8 of the same frame.
+    """
+    camera = camera.scaled((labels.shape[0], labels.shape[1]))
+    left, right = _edges(mask, labels, table, camera, params)
+    if min(len(left), len(right)) < params.least_rows:
+        return PitchEstimate()
+    fit = _fit(left, right, params.fit_px * camera.pixel_rad)
+    std_rad = hypot(fit.std_rad, camera.pixel_rad)  # a whole edge may be a pixel off
+    rows = [int(fits.sum()) for fits in np.split(fit.fits, [len(left)])]
+    sure = (
+        min(rows) >= params.least_rows
+        and sum(rows) >= params.least_share * len(fit.fits)
+        and abs(fit.off_rad) <= params.most_off_rad
+        and std_rad <= params.most_std_rad
+    )
+    if not sure:
+        return PitchEstimate()
+    pitch_rad = camera.mount.pitch_rad + fit.off_rad
+    turned = Camera(camera.calibration, replace(camera.mount, pitch_rad=pitch_rad))
+    return PitchEstimate(pitch_rad, std_rad, turned.horizon)
+
+
+def _edges(
+    mask: np.ndarray,
+    labels: np.ndarray,
+    table: ClassTable,
+    camera: Camera,
+    params: HorizonParams,
+) -> list[np.ndarray]:
+    """Points (N, 2) of u and v on the left and on the right edge of the road, one a row."""
+    height, width = mask.shape
+    shoulder = table.role_mask(Role.WALKABLE, Role.NATURE) > 0
+    rows, edges = np.arange(height), []
+    for side in (1, -1):  # the right edge is the left one of the mirrored image
+        road, classes = mask[:, ::side] > 0, labels[:, ::side]
+        columns = road.argmax(axis=1)
+        ends = road.any(axis=1) & (columns > 0) & shoulder[classes[rows, columns - 1]]
+        places = columns - 0.5 if side > 0 else width - 0.5 - columns
+        rays = camera.calibration.rays(np.column_stack([places, rows])[ends])
+        ahead, aside, up = camera.mount.rotation @ rays.T
+        near = (ahead > 0) & (-up * params.reach_m > camera.mount.height_m * ahead)
+        edges.append(np.column_stack([aside[near], -up[near]]) / ahead[near, None])
+    return edges
+
+
+@dataclass(frozen=True)
+class _Fit:
+    off_rad: float
+    std_rad: float
+    fits: np.ndarray  # (N,) bool, of the left points and then the right
+
+
+def _fit(left: np.ndarray, right: np.ndarray, tolerance: float) -> _Fit:
+    """
+    Robust fit of both edges: Gauss-Newton, points weighed down by how far they are off.
+
+    :param tolerance: of a point in v where its weight is a quarter.
+    """
+    u, v = np.concatenate([left, right]).T
+    sides = np.repeat(np.eye(2), [len(left), len(right)], axis=0)  # (N, 2)
+    weights, off = np.ones_like(u), 0.0
+    for widening in np.geomspace(_WIDEST, 1.0, _ROUNDS):
+        below = np.maximum(v + off, _LEAST_SLOPE)[:, None]
+        linear = np.hstack([sides * below, np.ones_like(below), 1.0 / below])
+        root = np.sqrt(weights)
+        terms = np.linalg.lstsq(linear * root[:, None], u * root, rcond=None)[0]
+        wrong, slopes = u - linear @ terms, sides @ terms[:2]
+        jacobian = np.column_stack([linear, slopes - terms[3] / below[:, 0] ** 2])
+        steps = np.linalg.lstsq(jacobian * root[:, None], wrong * root, rcond=None)[0]
+        off += float(np.clip(steps[4], -_LONGEST_STEP, _LONGEST_STEP))
+        misfit = wrong / (widening * tolerance * np.hypot(1.0, slopes))
+        weights = 1.0 / (1.0 + misfit**2) ** 2
+    return _Fit(off, _std(jacobian, wrong, weights), np.abs(misfit) < 2.0)
+
+
+def _std(jacobian: np.ndarray, wrong: np.ndarray, weights: np.ndarray) -> float:
+    """Standard deviation of the last parameter."""
+    squares = weights * wrong**2
+    spread = squares.sum() / max(1.0, weights.sum() - jacobian.shape[1])
+    inverse = np.linalg.pinv(jacobian.T @ (jacobian * weights[:, None]))
+    # Neighbouring rows are wrong together; so many of them count as one (an AR(1) process).
+    scaled = np.sqrt(weights) * wrong
+    alike = float((scaled[1:] * scaled[:-1]).sum() / max(squares.sum(), 1e-30))
+    alike = min(max(alike, 0.0), 0.99)
+    count = (1.0 + alike) / (1.0 - alike)
+    return float(np.sqrt(spread * inverse[-1, -1] * count))

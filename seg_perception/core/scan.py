@@ -1,0 +1,153 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The end of the free road as the ranges of a laser scanner, for costmaps and collision monitors.
+
+Every column of the image measures; a beam has the nearest that its columns see. What is not known
+is NaN and never free, and the scan reaches no farther than the pixels can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import inf, nan, pi, tau
+
+import numpy as np
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.corridor import COARSE_SHARE
+from seg_perception.core.drivable import boundary_of_all_columns
+from seg_perception.core.tunable import check_tunables, tunable
+
+
+@dataclass(frozen=True)
+class ScanParams:
+    """Resolution and range of the pseudo scan."""
+
+    increment_rad: float = tunable(0.01, 0.001, 0.5, 'rad', 'angle between beams')
+    range_max_m: float = tunable(40, 1, 500, 'm', 'what is free farther than this is inf')
+    clearance_m: float = tunable(
+        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
+    )
+
+    def __post_init__(self) -> None:
+        check_tunables(self, 'scan')
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """
+    Ranges from the origin of the vehicle frame, as in LaserScan; angles from ahead to the left.
+
+    inf: free up to ``range_max_m`` and more. NaN: not known.
+    """
+
+    angle_min_rad: float
+    angle_increment_rad: float
+    ranges_m: np.ndarray  # (N,) float32
+    range_min_m: float
+    range_max_m: float
+
+
+def free_space_scan(
+    mask: np.ndarray,
+    labels: np.ndarray,
+    table: ClassTable,
+    camera: Camera,
+    params: ScanParams = ScanParams(),
+) -> Scan:
+    """
+    The pseudo scan of a drivable mask (H, W) uint8 and the labels (H, W) uint8 of its frame.
+
+    The horizon and the sky end no road; where labels are missing nobody knows. What blocks the
+    lowest row is reported there, though it may begin nearer.
+    """
+    fan = _fan(params, camera.scaled((labels.shape[0], labels.shape[1])))
+    ranges = np.full(fan.beams, nan, np.float32)
+    scan = Scan(fan.first_rad, params.increment_rad, ranges, fan.near_m, fan.far_m)
+    if not fan.far_m:
+        return scan
+    rows, class_ids = boundary_of_all_columns(mask, labels, table)
+    ends = _ends(table)[class_ids]
+    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / camera.mount.height_m, 1.0)
+    foot = np.array(camera.mount.foot_m)
+    places = foot + (fan.edges_m[rows, np.arange(len(rows))] - foot) * nearer[:, None]
+    away = np.hypot(places[:, 0], places[:, 1])
+    near = away <= fan.far_m  # not at and above the horizon
+    hit, free = near & (ends <= _VEHICLE), ~near & ((ends != _UNTOLD) | (rows == 0))
+    sighted = fan.beams_of >= 0
+    ranges[fan.beams_of[free & sighted]] = inf
+    ranges[fan.beams_of[~hit & ~free & sighted]] = nan  # nobody knows beats free
+    beams = fan.beam_at(places[hit])
+    inside = (beams >= 0) & (beams < fan.beams)
+    np.fmin.at(ranges, beams[inside], away[hit][inside].astype(np.float32))  # a hit beats both
+    return scan
+
+
+_HIT, _VEHICLE, _SKY, _UNTOLD = 0, 1, 2, 3
+
+
+@lru_cache(maxsize=32)
+def _ends(table: ClassTable) -> np.ndarray:
+    """Lookup table of what it means when a class ends the road, (256,) uint8."""
+    ends = np.full(256, _UNTOLD, np.uint8)
+    ends[: len(table)] = _HIT
+    ends[table.role_mask(Role.VEHICLE) > 0] = _VEHICLE
+    ends[table.role_mask(Role.SKY) > 0] = _SKY
+    ends[table.role_mask(Role.OTHER, Role.EGO) > 0] = _UNTOLD
+    return ends
+
+
+@dataclass(frozen=True, eq=False)
+class _Fan:
+    """Where the columns of an image look on the ground."""
+
+    edges_m: np.ndarray  # (H + 1, W, 2), the ground at the upper edges of pixels; last, the bottom
+    beams_of: np.ndarray  # (W,) int, the beam of each column
+    yaw_rad: float
+    first_rad: float
+    increment_rad: float
+    beams: int
+    near_m: float
+    far_m: float  # 0 when no pixel is fine enough
+
+    def beam_at(self, places_m: np.ndarray) -> np.ndarray:
+        """The beams of ground points (N, 2)."""
+        turns = np.arctan2(places_m[:, 1], places_m[:, 0]) - self.yaw_rad
+        aside = (turns + pi) % tau - pi + self.yaw_rad
+        return np.asarray(np.rint((aside - self.first_rad) / self.increment_rad), np.int64)
+
+
+@lru_cache(maxsize=16)
+def _fan(params: ScanParams, camera: Camera) -> _Fan:
+    width = camera.size[1]
+    ground, foot = camera.ground(camera.size), camera.mount.foot_m
+    trusted = ground.coarse_m <= COARSE_SHARE * np.hypot(
+        ground.x_m - foot[0], ground.y_m - foot[1]
+    )
+    places = np.stack([ground.x_m, ground.y_m], axis=-1)
+    away = np.where(trusted, np.hypot(ground.x_m, ground.y_m), nan)
+    middle = away[:, (width - 1) // 2]
+    far = min(params.range_max_m, float(np.nanmax(middle))) if np.isfinite(middle).any() else 0.0
+    fan = _Fan(
+        ground.edges_m,
+        np.full(width, -1),
+        yaw_rad=camera.mount.yaw_rad,
+        first_rad=0.0,
+        increment_rad=params.increment_rad,
+        beams=0,
+        near_m=float(np.nanmin(np.hypot(*ground.edges_m.T)))
+        if far
+        else 0.0,  # where ends are reported
+        far_m=far,
+    )
+    if not far:
+        return fan
+    beams = fan.beam_at(places[trusted])
+    first = int(beams.min())
+    fan = replace(fan, first_rad=first * params.increment_rad, beams=int(beams.max()) - first + 1)
+    seen = trusted.any(axis=0)
+    farthest = places[trusted.argmax(axis=0), np.arange(width)]
+    return replace(fan, beams_of=np.where(seen, fan.beam_at(farthest), -1))
