@@ -1,0 +1,104 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A bag and the node that watches it; the launch ends with the bag.
+
+    ros2 launch seg_perception replay.launch.py bag:=drive
+    ros2 launch seg_perception replay.launch.py bag:=drive rate:=0.5 loop:=true rviz:=true
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+from seg_perception.ros.bag_launching import Playing, find_camera, read_topics
+from seg_perception.ros.launching import bag_player, perception_node, rviz
+
+YES_NO = ['true', 'false']
+
+ARGUMENTS = [
+    DeclareLaunchArgument('bag', description='rosbag2 folder or file, or rosbag1 file'),
+    DeclareLaunchArgument(
+        'player',
+        default_value='auto',
+        choices=['auto', 'ours', 'ros2bag'],
+        description='ours: seg-perception replay; ros2bag: ros2 bag play; '
+        'auto: ros2 bag play where it is installed and can play this, else ours',
+    ),
+    DeclareLaunchArgument('rate', default_value='1.0', description='times as fast as recorded'),
+    DeclareLaunchArgument(
+        'start', default_value='0.0', description='seconds from the beginning of the bag'
+    ),
+    DeclareLaunchArgument(
+        'duration', default_value='', description='seconds to play; empty: to the end'
+    ),
+    DeclareLaunchArgument(
+        'loop', default_value='false', choices=YES_NO, description='start again at the end'
+    ),
+    DeclareLaunchArgument('camera', default_value='front', description='name of the camera'),
+    DeclareLaunchArgument(
+        'image_topic',
+        default_value='',
+        description='images in the bag; empty: its only camera',
+    ),
+    DeclareLaunchArgument(
+        'model', default_value='', description='model file; empty: the embedded default model'
+    ),
+    DeclareLaunchArgument(
+        'provider',
+        default_value='',
+        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+        description='what runs the model; empty: auto, or params_file',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value='',
+        description='parameters, as a changed copy of config/params.yaml; these arguments win',
+    ),
+    DeclareLaunchArgument(
+        'rviz', default_value='false', choices=YES_NO, description='show it in RViz'
+    ),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='what the processes log',
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes, once the arguments are known."""
+    given = context.launch_configurations
+    bag = Path(given['bag']).expanduser()
+    found = find_camera(read_topics(bag), given['image_topic'])
+    camera = given['camera']
+    parameters = {
+        'cameras': [camera],
+        f'{camera}.image_topic': found.image_topic,
+        f'{camera}.camera_info_topic': found.camera_info_topic,
+        f'{camera}.transport': found.transport,
+        'model': given['model'],
+        'provider': given['provider'],
+    }
+    parameters['use_sim_time'] = True
+    playing = Playing(
+        bag,
+        float(given['rate']),
+        float(given['start']),
+        float(given['duration']) if given['duration'] else None,
+        given['loop'] == 'true',
+        found.remap,
+    )
+    processes = [
+        perception_node(parameters, given['params_file'], given['log_level'], True),
+        *bag_player(given['player'], playing, found.topic),
+    ]
+    if given['rviz'] == 'true':
+        processes.append(rviz('camera.rviz', [camera]))
+    return processes

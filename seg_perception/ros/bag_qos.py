@@ -1,0 +1,79 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""With which quality of service a topic of a bag is published again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag1,
+    Qos,
+    QosDurability,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+
+DEPTH = 10  # recorders do not learn the depth of a publisher
+LATCHED_DEPTH = 100  # each of several static transforms has to be there for who comes late
+STATIC_TRANSFORMS = '/tf_static'
+INFINITE_S = 2**31 - 1  # from here on a duration means "for ever", and so does zero
+
+_MANUAL = QosLiveliness.MANUAL_BY_TOPIC
+
+
+def profile_for(connections: Sequence[Connection]) -> QoSProfile:
+    """
+    The profile of one publisher that stands for those that were recorded on a topic.
+
+    Where they differ, the stronger offer wins: it matches every reader. Nothing recorded means
+    reliable and, but for latched topics of ROS 1 and static transforms, volatile.
+    """
+    offers = [offer for connection in connections for offer in _offers(connection)]
+    latched = is_latched(connections)
+    weak = offers and all(offer.reliability == QosReliability.BEST_EFFORT for offer in offers)
+    profile = QoSProfile(
+        depth=max([LATCHED_DEPTH if latched else DEPTH, *(offer.depth for offer in offers)]),
+        reliability=ReliabilityPolicy.BEST_EFFORT if weak else ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+    if offers and all(offer == offers[0] for offer in offers):
+        _add_times(profile, offers[0])
+    return profile
+
+
+def is_latched(connections: Sequence[Connection]) -> bool:
+    """Whether late readers get what was published before they came."""
+    return any(
+        connection.topic == STATIC_TRANSFORMS
+        or (isinstance(connection.ext, ConnectionExtRosbag1) and bool(connection.ext.latching))
+        or any(offer.durability == QosDurability.TRANSIENT_LOCAL for offer in _offers(connection))
+        for connection in connections
+    )
+
+
+def _offers(connection: Connection) -> list[Qos]:
+    ext = connection.ext
+    return [] if isinstance(ext, ConnectionExtRosbag1) else ext.offered_qos_profiles
+
+
+def _add_times(profile: QoSProfile, offer: Qos) -> None:
+    """Deadline, lifespan and liveliness, where they were more than the default."""
+    if (deadline := _duration(offer.deadline)) is not None:
+        profile.deadline = deadline
+    if (lifespan := _duration(offer.lifespan)) is not None:
+        profile.lifespan = lifespan
+    if offer.liveliness == _MANUAL:
+        profile.liveliness = LivelinessPolicy.MANUAL_BY_TOPIC
+    if (lease := _duration(offer.liveliness_lease_duration)) is not None:
+        profile.liveliness_lease_duration = lease
+
+
+def _duration(time: QosTime) -> Duration | None:
+    if time.sec >= INFINITE_S or (time.sec, time.nsec) == (0, 0):
+        return None
+    return Duration(seconds=time.sec, nanoseconds=time.nsec)
