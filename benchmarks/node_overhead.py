@@ -6,8 +6,8 @@ What the node costs around the model at 1280x720, over DDS, and what it does whe
     python benchmarks/node_overhead.py [--rounds 3] [--seconds 10] [--out node_overhead.json]
 
 Three processes as in a car: a camera (the video source), the node with the default model, and a
-reader of mask and road scene. First the camera is slower than the node, so that nothing queues;
-then twice as fast as the model.
+reader of mask and road scene. The camera is calibrated and mounted, so distances are found too.
+First it is slower than the node, so that nothing queues; then twice as fast as the model.
 """
 
 from __future__ import annotations
@@ -21,19 +21,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
 from seg_perception.models import default_model_path
+from seg_perception.ros.params import mount_parameters
 from seg_perception.ros.playback import Cast, play, private_graph
 from seg_perception.ros.processes import RosProcess
 from seg_perception.ros.recorder import Recorder
+from seg_perception.ros.sources import street_mount
 from seg_perception.ros.topics import CAMERA
 from seg_perception.ros.transport import ensure_transport
 from seg_perception.synthetic.street import Street
 
-SIZE = (720, 1280)
+SIZE, SEED = (720, 1280), 1
 WARM_FRAMES = 10  # not counted: caches and clocks settle
 
 
@@ -68,8 +71,7 @@ def main() -> None:
     ensure_transport(sys.argv)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rgb = Street(seed=1, size=SIZE).frame(0).rgb
-        cv2.imwrite(str(folder / 'street.png'), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        _write_street(folder)
         rounds = [_round(options, folder) for _ in range(options.rounds)]
     figures = {
         'image': '1280x720 bgr8, best effort',
@@ -78,6 +80,28 @@ def main() -> None:
         **{name: _merge([part[name] for part in rounds]) for name in rounds[0]},
     }
     write_record('node_overhead', figures, options.out)
+
+
+def _write_street(folder: Path) -> None:
+    """A folder of one picture, and beside it the calibration of its camera."""
+    street = Street(seed=SEED, size=SIZE)
+    (folder / 'images').mkdir()
+    bgr = cv2.cvtColor(street.frame(0).rgb, cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(folder / 'images' / 'street.png'), bgr)
+    k = street.camera(0).K
+    matrices = {
+        'camera_matrix': k,
+        'rectification_matrix': np.eye(3),
+        'projection_matrix': np.hstack([k, np.zeros((3, 1))]),
+        'distortion_coefficients': np.zeros(5),
+    }
+    calibration = {
+        'image_height': SIZE[0],
+        'image_width': SIZE[1],
+        'distortion_model': 'plumb_bob',
+        **{name: {'data': matrix.ravel().tolist()} for name, matrix in matrices.items()},
+    }
+    (folder / 'calibration.yaml').write_text(yaml.safe_dump(calibration), encoding='utf-8')
 
 
 def _round(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
@@ -92,11 +116,18 @@ def _round(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
 
 
 def _run(options: argparse.Namespace, folder: Path, rate_hz: float) -> Run:
-    node = {'model': str(options.model.resolve()), 'provider': options.provider}
-    frames = round(options.seconds * rate_hz)
+    node = {
+        'model': str(options.model.resolve()),
+        'provider': options.provider,
+        **mount_parameters(CAMERA, street_mount(SEED)),
+    }
     source = {
-        'source': str(folder), 'rate': rate_hz, 'loop': True, 'max_frames': frames,
-    }  # fmt: skip
+        'source': str(folder / 'images'),
+        'calibration': str(folder / 'calibration.yaml'),
+        'rate': rate_hz,
+        'loop': True,
+        'max_frames': round(options.seconds * rate_hz),
+    }
     rss_mb: list[float] = []
     with private_graph(), tempfile.TemporaryDirectory() as logs:
         recorder = Recorder(CAMERA)

@@ -11,6 +11,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from seg_perception.ros.launching import perception_node, rviz, video_source
+from seg_perception.ros.params import mount_parameters
+from seg_perception.ros.sources import SYNTHETIC, street_mount
 
 YES_NO = ['true', 'false']
 
@@ -90,6 +92,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     }
     if given['use_sim_time'] == 'true':
         parameters['use_sim_time'] = True
+    if given['video'] == SYNTHETIC:
+        parameters |= mount_parameters(camera, street_mount(0))
     log_level = given['log_level']
     has_video = given['video'] != ''
     processes = [perception_node(parameters, given['params_file'], log_level, has_video)]

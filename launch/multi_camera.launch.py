@@ -11,6 +11,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from seg_perception.ros.launching import perception_node, rviz, video_source
+from seg_perception.ros.params import mount_parameters
+from seg_perception.ros.sources import SYNTHETIC, street_mount
 
 YES_NO = ['true', 'false']
 
@@ -95,6 +97,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters |= {f'{camera}.{name}': value for name, value in topics[camera].items()}
     log_level = given['log_level']
     videos = videos_for(cameras, given['video'])
+    for seed, (camera, video) in enumerate(videos.items()):
+        if video == SYNTHETIC:
+            parameters |= mount_parameters(camera, street_mount(seed))
     processes = [perception_node(parameters, given['params_file'], log_level, bool(videos))]
     for seed, (camera, video) in enumerate(videos.items()):
         source = {'source': video, 'seed': seed, **topics[camera]}

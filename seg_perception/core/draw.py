@@ -1,16 +1,19 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of a result for people: labels, free road, corridor, score, level, reasons."""
+"""The picture of a result for people: labels, free road, corridor, metres, score, reasons, map."""
 
 from __future__ import annotations
 
-from math import isnan
+from dataclasses import dataclass
+from math import cos, isfinite, isnan
 
 import cv2
 import numpy as np
 
+from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.corridor import Corridor, corridor_shape
+from seg_perception.core.grid import BLOCKED, FREE, Grid
 from seg_perception.core.masks import overlay
 from seg_perception.core.results import DrivableArea, RiskFactor, RiskLevel, SafetyRisk
 
@@ -22,9 +25,14 @@ _LEVEL_RGB = {
     RiskLevel.CRITICAL: (240, 40, 50),
 }
 _BOUNDARY_RGB = (80, 255, 120)
+_FREE_RGB, _BLOCKED_RGB, _UNSEEN_RGB = (50, 130, 70), (215, 80, 60), (35, 38, 44)
 _CORRIDOR = Corridor()
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
+_MARKS_M = (10.0, 20.0, 30.0, 40.0, 50.0)  # lines across the corridor and rings of the map
+_MAP_SHARE = 0.36  # height of the map, of the picture
+_LEAST_MAP_PX = 40
+_RING_RGB = (120, 125, 135)
 
 
 def draw_scene(
@@ -36,19 +44,30 @@ def draw_scene(
     status: str = 'OK',
     corridor: Corridor = _CORRIDOR,
     opacity: float = 0.45,
+    camera: Camera | None = None,
+    curvature_per_m: float = 0.0,
+    grid: Grid | None = None,
 ) -> np.ndarray:
     """
     A picture (H, W, 3) uint8 RGB of one result; labels and area have the size of the image.
 
-    :param corridor: the one that area and risk were found with.
+    :param corridor: the one that area and risk were found with, as are camera and curvature.
     :param opacity: of the class colours, 0 to 1.
+    :param grid: shown from above in the lower right corner.
     """
     scene = overlay(rgb, labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
     _draw_boundary(scene, area, thickness)
-    outline = corridor_shape(corridor, (rgb.shape[0], rgb.shape[1])).outline
-    cv2.polylines(scene, [outline], True, _LEVEL_RGB[risk.level], thickness, cv2.LINE_AA)
-    _draw_score(scene, risk, status)
+    colour = _LEVEL_RGB[risk.level]
+    path = _path(area, corridor, camera, curvature_per_m)
+    if camera is not None and path is not None:
+        _draw_path(scene, path, camera, colour)
+    else:
+        outline = corridor_shape(corridor, (rgb.shape[0], rgb.shape[1])).outline
+        cv2.polylines(scene, [outline], True, colour, thickness, cv2.LINE_AA)
+    if grid is not None:
+        _draw_map(scene, grid, path, colour)
+    _draw_score(scene, area, risk, status)
     return scene
 
 
@@ -62,10 +81,172 @@ def _draw_boundary(scene: np.ndarray, area: DrivableArea, thickness: int) -> Non
             cv2.polylines(scene, [piece], False, _BOUNDARY_RGB, 2 * thickness, cv2.LINE_AA)
 
 
-def _draw_score(scene: np.ndarray, risk: SafetyRisk, status: str) -> None:
-    """Bar, headline and the two worst reasons in the upper left corner."""
+@dataclass(frozen=True)
+class _Path:
+    """The ego corridor on the ground, as far as it is free."""
+
+    half_m: float  # of its width
+    free_m: float
+    drawn_m: float  # up to where it is drawn
+    curvature_per_m: float
+    forward: float  # 1 ahead, -1 for the path of reversing
+
+    def at(self, along_m: np.ndarray, aside_m: np.ndarray | float) -> np.ndarray:
+        """Ground points (N, 2) at distances along the path and to the left of it."""
+        curvature, aside_m = self.curvature_per_m, np.broadcast_to(aside_m, along_m.shape)
+        if not curvature:
+            return np.column_stack([self.forward * along_m, aside_m])
+        inner, angle = 1.0 / curvature - aside_m, along_m * curvature
+        x, y = inner * np.sin(angle), 1.0 / curvature - inner * np.cos(angle)
+        return np.column_stack([self.forward * x, y])
+
+    def sides(self, end_m: float) -> tuple[np.ndarray, np.ndarray]:
+        """Ground points of the left and the right edge, near to far."""
+        along_m = np.linspace(0.0, end_m, 40)
+        return self.at(along_m, self.half_m), self.at(along_m, -self.half_m)
+
+    def across(self, along_m: float) -> np.ndarray:
+        """Ground points of the left and the right end of a line across."""
+        return self.at(np.full(2, along_m), np.array([self.half_m, -self.half_m]))
+
+
+def _path(
+    area: DrivableArea, corridor: Corridor, camera: Camera | None, curvature_per_m: float
+) -> _Path | None:
+    """The corridor in metres; None where nobody knows them."""
+    if camera is None or not isfinite(area.free_distance_m):
+        return None
+    return _Path(
+        corridor.vehicle_width_m / 2 + corridor.margin_m,
+        area.free_distance_m,
+        min(area.free_distance_m, corridor.reach_m),
+        curvature_per_m,
+        1.0 if cos(camera.mount.yaw_rad) >= 0 else -1.0,
+    )
+
+
+def _draw_path(scene: np.ndarray, path: _Path, camera: Camera, colour: tuple[int, ...]) -> None:
+    """The corridor up to the free distance, with marks and that distance."""
+    thickness, line = max(1, round(len(scene) / 300)), _line_px(scene)
+    for side in path.sides(path.drawn_m):
+        _draw_line(scene, camera.ground_to_pixel(side), colour, thickness)
+    end = camera.ground_to_pixel(path.across(path.drawn_m))
+    _draw_line(scene, end, _WHITE, 2 * thickness)
+    last_row = end[:, 1].max()
+    for mark_m in reversed([mark for mark in _MARKS_M if mark < path.drawn_m]):
+        mark = camera.ground_to_pixel(path.across(mark_m))
+        _draw_line(scene, mark, colour, thickness)
+        # Not over the one before, and not where nobody sees it.
+        if mark[:, 1].min() > last_row + 0.7 * line and _is_inside(scene, mark):
+            last_row = mark[:, 1].max()
+            place = round(mark[:, 0].max()) + line // 3, round(last_row) + line // 4
+            _draw_text(scene, f'{mark_m:.0f}', place, round(0.7 * line), _WHITE)
+    if _is_inside(scene, end):
+        above = round(end[:, 0].min()), round(end[:, 1].min()) - line // 2
+        _draw_text(scene, f'{path.free_m:.1f} m free', above, line, _WHITE)
+
+
+def _draw_line(
+    scene: np.ndarray, points: np.ndarray, rgb: tuple[int, ...], thickness: int
+) -> None:
+    """A line through pixels (N, 2), without those that are NaN or far outside."""
+    limit = 4 * max(scene.shape[:2])
+    seen = points[(np.abs(np.nan_to_num(points, nan=2 * limit)) < limit).all(axis=1)]
+    cv2.polylines(scene, [np.rint(seen).astype(np.int32)], False, rgb, thickness, cv2.LINE_AA)
+
+
+def _is_inside(scene: np.ndarray, points: np.ndarray) -> bool:
+    """Whether one of the pixels (N, 2), and none of them NaN, lies in the picture."""
     height, width = scene.shape[:2]
-    line = max(11, round(height / 24))
+    inside = ((points >= 0) & (points < (width, height))).all(axis=1).any()
+    return bool(inside and np.abs(points).max() < 4 * max(height, width))
+
+
+def _line_px(scene: np.ndarray) -> int:
+    """Height of a line of text."""
+    return max(11, round(len(scene) / 24))
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """A piece of the picture that shows the ground from above, ahead upwards."""
+
+    pixels: np.ndarray  # (h, w, 3) view of the picture
+    scale: float  # pixels a metre
+    far_m: float  # of the upper edge
+    left_m: float  # of the left edge
+
+    def place(self, ground_m: np.ndarray) -> np.ndarray:
+        """Ground points (N, 2) as pixels (N, 2)."""
+        points: np.ndarray = (np.array([self.left_m, self.far_m]) - ground_m[:, ::-1]) * self.scale
+        return points
+
+
+def _draw_map(scene: np.ndarray, grid: Grid, path: _Path | None, colour: tuple[int, ...]) -> None:
+    """The grid from above in the lower right corner, with rings, the path and the vehicle."""
+    bird, thin = _lay_map(scene, grid), max(1, round(len(scene) / 500))
+    if bird is None:
+        return
+    _draw_rings(bird, thin, round(0.7 * _line_px(scene)))
+    if path is not None:
+        left, right = path.sides(min(path.drawn_m, 1.5 * bird.far_m))
+        outline = bird.place(np.concatenate([left, right[::-1]]))
+        _draw_line(bird.pixels, outline, colour, 2 * thin)
+    nose = bird.place(np.array([[0.0, 1.2], [2.4, 0.0], [0.0, -1.2]]))
+    cv2.fillPoly(bird.pixels, [np.rint(nose).astype(np.int32)], _WHITE, cv2.LINE_AA)
+
+
+def _lay_map(scene: np.ndarray, grid: Grid) -> _Map | None:
+    """Cells and frame of the map; None where the picture is too small for one."""
+    (height, width), (rows, columns) = scene.shape[:2], grid.cells.shape
+    scale = min(_MAP_SHARE * height / columns, 0.5 * width / rows)  # pixels a cell
+    size = round(rows * scale), round(columns * scale)
+    if min(size) < _LEAST_MAP_PX:
+        return None
+    gap = _line_px(scene) // 2
+    top, left = height - size[1] - gap, width - size[0] - gap
+    pixels = scene[top : top + size[1], left : left + size[0]]
+    cv2.resize(_as_seen(grid.cells), size, dst=pixels, interpolation=cv2.INTER_NEAREST)
+    corner = left + size[0], top + size[1]
+    cv2.rectangle(scene, (left - 1, top - 1), corner, _WHITE, max(1, round(height / 500)))
+    return _Map(
+        pixels,
+        scale / grid.resolution_m,
+        grid.origin_x_m + columns * grid.resolution_m,
+        grid.origin_y_m + rows * grid.resolution_m,
+    )
+
+
+def _draw_rings(bird: _Map, thin: int, text_px: int) -> None:
+    """Circles about the vehicle, every other with its metres."""
+    origin = tuple(np.rint(bird.place(np.zeros((1, 2)))[0]).astype(int).tolist())
+    for index, mark_m in enumerate(mark for mark in _MARKS_M if mark < bird.far_m):
+        radius = round(mark_m * bird.scale)
+        cv2.circle(bird.pixels, origin, radius, _RING_RGB, thin, cv2.LINE_AA)
+        if index % 2:
+            place = thin, origin[1] - radius
+            _draw_text(bird.pixels, f'{mark_m:.0f} m', place, text_px, _WHITE)
+
+
+def _as_seen(cells: np.ndarray) -> np.ndarray:
+    """Cells (y, x) as a picture from above, (H, W, 3) RGB: ahead is up, left is left."""
+    colours: np.ndarray = _CELL_RGB[cells.T[::-1, ::-1].astype(np.uint8)]
+    return colours
+
+
+def _cell_colours() -> np.ndarray:
+    colours: np.ndarray = np.full((256, 3), _UNSEEN_RGB, np.uint8)
+    shares = np.linspace(0.0, 1.0, 101)[:, None]
+    colours[FREE : BLOCKED + 1] = (1 - shares) * _FREE_RGB + shares * np.array(_BLOCKED_RGB)
+    return colours
+
+
+_CELL_RGB = _cell_colours()
+
+
+def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status: str) -> None:
+    """Bar, headline, metres and the two worst reasons in the upper left corner."""
+    width, line = scene.shape[1], _line_px(scene)
     left, top, bar = line // 2, line // 2, min(width - line, 9 * line)
     filled = 0 if isnan(risk.score) else round(bar * risk.score / 100)
     corner = left + bar, top + line // 2
@@ -80,9 +261,24 @@ def _draw_score(scene: np.ndarray, risk: SafetyRisk, status: str) -> None:
         headline += f'  {status}'
     baseline = corner[1] + round(1.2 * line)
     _draw_text(scene, headline, (left, baseline), line, _WHITE)
-    for factor in _worst(risk.factors, 2):
-        baseline += line
-        _draw_text(scene, factor.reason, (left, baseline), round(0.8 * line), _WHITE)
+    for text in (_metres(area, risk), *(factor.reason for factor in _worst(risk.factors, 2))):
+        if text:
+            baseline += line
+            _draw_text(scene, text, (left, baseline), round(0.8 * line), _WHITE)
+
+
+def _metres(area: DrivableArea, risk: SafetyRisk) -> str:
+    """What is metric, in words; empty without any."""
+    told = []
+    if isfinite(area.free_distance_m):
+        std_m = area.free_distance_std_m
+        spread = f' +-{std_m:.1f}' if std_m >= 0.1 else ''
+        told.append(f'{area.free_distance_m:.1f}{spread} m free')
+    if isfinite(risk.suggested_speed_mps):
+        told.append(f'up to {3.6 * risk.suggested_speed_mps:.0f} km/h')
+    if isfinite(risk.time_to_contact_s):
+        told.append(f'contact in {risk.time_to_contact_s:.1f} s')
+    return ', '.join(told)
 
 
 def _worst(factors: tuple[RiskFactor, ...], count: int) -> list[RiskFactor]:
@@ -97,7 +293,7 @@ def _draw_text(
     """One line of text with a dark outline, made smaller until it fits the image."""
     font, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(1, round(height_px / 16))
     scale = cv2.getFontScaleFromHeight(font, round(0.7 * height_px), thickness)
-    room = scene.shape[1] - 2 * origin[0]
+    room = max(1, scene.shape[1] - origin[0] - height_px)
     scale *= min(1.0, room / cv2.getTextSize(text, font, scale, thickness)[0][0])
     for colour, width in ((_BLACK, thickness + max(2, height_px // 7)), (rgb, thickness)):
         cv2.putText(scene, text, origin, font, scale, colour, width, cv2.LINE_AA)

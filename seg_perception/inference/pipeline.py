@@ -5,19 +5,33 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
 
+from seg_perception.core.camera import Camera
 from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area
 from seg_perception.core.errors import ImageError
+from seg_perception.core.grid import GridParams, drivable_grid
+from seg_perception.core.horizon import HorizonParams, estimate_pitch
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result
 from seg_perception.core.risk import RiskParams, assess_risk
+from seg_perception.core.scan import ScanParams, free_space_scan
 from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is computed only where someone wants it; None: not wanted."""
+
+    grid: GridParams | None = None
+    scan: ScanParams | None = None
+    pitch: HorizonParams | None = None
 
 
 class Pipeline:
@@ -38,12 +52,22 @@ class Pipeline:
         self.drivable = drivable
         self.risk = risk
 
-    def process(self, pixels: np.ndarray, order: Order = 'rgb') -> Result:
+    def process(
+        self,
+        pixels: np.ndarray,
+        order: Order = 'rgb',
+        camera: Camera | None = None,
+        curvature_per_m: float = 0.0,
+        extras: Extras = Extras(),
+    ) -> Result:
         """
-        Say everything about one frame, (H, W, 3) uint8 in either channel order.
+        Say everything about one frame, (H, W, 3) uint8 in either channel order, without memory.
 
         The frame may be a view with padded rows and is not changed; the result's arrays are new.
 
+        :param camera: of the frame, for metres.
+        :param curvature_per_m: of the path that the ego corridor follows, left positive.
+        :param extras: what else is wanted; without a camera there is none of it.
         :raises ImageError: when type, shape or order is none of these.
         """
         _check(pixels, order)
@@ -54,15 +78,26 @@ class Pipeline:
         answer = self.engine.run(rgb[np.newaxis])
         labels, confidence = answer.labels[0], answer.confidence[0]
         watch.lap('inference')
-        area = find_drivable(labels, confidence, table, self.drivable)
+        path = camera, curvature_per_m
+        area = find_drivable(labels, confidence, table, self.drivable, *path)
+        pitch = None
+        if extras.pitch is not None and camera is not None:
+            pitch = estimate_pitch(area.mask, labels, table, camera, extras.pitch)
         watch.lap('drivable')
-        risk = assess_risk(labels, confidence, table, area, self.risk)
+        risk = assess_risk(labels, confidence, table, area, self.risk, *path, rgb=rgb)
         watch.lap('risk')
+        grid = scan = None
+        if extras.grid is not None and camera is not None:
+            grid = drivable_grid(area.mask, labels, confidence, table, camera, extras.grid)
+            watch.lap('grid')
+        if extras.scan is not None and camera is not None:
+            scan = free_space_scan(area.mask, labels, table, camera, extras.scan)
+            watch.lap('scan')
         size = pixels.shape[:2]
         labels, confidence = resize_nearest(labels, size), resize_nearest(confidence, size)
         area = scale_area(area, size)
         watch.lap('upscale')
-        return Result(labels, confidence, area, risk, watch.laps_ms)
+        return Result(labels, confidence, area, risk, watch.laps_ms, grid, scan, pitch)
 
 
 class _StopWatch:

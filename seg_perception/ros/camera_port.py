@@ -9,46 +9,38 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import nan
+from math import inf, isfinite, nan
 from threading import Lock
 from typing import Any
 
 import cv2
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from seg_perception.core.classes import ClassTable
-from seg_perception.core.draw import draw_scene
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.encodings import Pixels
 from seg_perception.core.errors import ImageError
 from seg_perception.core.results import Result
+from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.inference.model_file import ModelCard
-from seg_perception.ros.conversions import Pixels, colour_to_msg, mask_to_msg, to_compressed_msg
+from seg_perception.inference.pipeline import Extras
+from seg_perception.ros.camera_outputs import CameraOutputs, Context
 from seg_perception.ros.diagnostics import CameraHealth, CameraReport, State
+from seg_perception.ros.fused_port import FusedPort
+from seg_perception.ros.geometry import CameraGeometry, View
 from seg_perception.ros.matching import matched_publishers
+from seg_perception.ros.mounting import FrameTree
 from seg_perception.ros.params import CameraParams, NodeParams
-from seg_perception.ros.scene_msgs import (
-    LABEL_INFO,
-    Origin,
-    label_info,
-    scene_to_msg,
-    unknown_scene,
-)
+from seg_perception.ros.scene_msgs import Ground, Origin, scene_to_msg, unknown_scene
 from seg_perception_msgs.msg import RoadScene
 
 STALE_REPEAT_S = 1.0  # so that who comes late hears of it too
 LOG_PERIOD_S = 5.0
+PITCH_PERIOD_S = 0.5
 MAX_AGE_MS = 10e3  # an older stamp is of a bag or another clock
-
-_MASK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 @dataclass(frozen=True)
@@ -67,49 +59,40 @@ class CameraPort:
     worker, ``watch`` and ``report`` for the timers.
 
     :param node: the lifecycle node that owns the topics.
+    :param frames: what TF says.
+    :param fused: hears of every answer, and of none.
     """
 
-    def __init__(self, node: LifecycleNode, params: CameraParams, card: ModelCard) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        params: CameraParams,
+        card: ModelCard,
+        frames: FrameTree,
+        fused: FusedPort,
+    ) -> None:
         self.name = params.name
         self.health = CameraHealth(params.name, time.monotonic())
-        self._node, self._params = node, params
-        self._table: ClassTable = card.classes
+        self._node, self._params, self._fused = node, params, fused
+        self._lack = _lack_of(card.classes)
         self._origin = Origin(params.name, card.name)
+        self._geometry = CameraGeometry(frames)
+        self._filter = RiskFilter()
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
         self._spoke_s = self._stale_said_s = 0.0
         self._is_stale = False
-        self._create_publishers()
-
-    def _create_publishers(self) -> None:
-        def publisher(kind: Any, name: str, qos: QoSProfile = _MASK_QOS) -> Any:
-            return self._node.create_lifecycle_publisher(kind, f'~/{self.name}/{name}', qos)
-
-        self._mask = publisher(Image, 'mask')
-        self._confidence = publisher(Image, 'confidence')
-        self._overlay = publisher(Image, 'overlay')
-        self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed')
-        self._scene = publisher(RoadScene, 'road_scene')
-        self._publishers = [
-            self._mask,
-            self._confidence,
-            self._overlay,
-            self._overlay_compressed,
-            self._scene,
-        ]
-        self._label_info = None
-        if LABEL_INFO is not None:
-            self._label_info = publisher(LABEL_INFO, 'label_info', _LATCHED_QOS)
-            self._publishers.append(self._label_info)
+        self._pitch_asked_s = -inf
+        self._outputs = CameraOutputs(node, params.name, card.classes)
 
     def open(self, on_frame: Callable[[CameraPort, Frame], None]) -> None:
         """Subscribe; publishers have to be active."""
         self.health = CameraHealth(self.name, time.monotonic())
+        self._geometry.reset()
+        self._filter.reset()
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
-        if self._label_info is not None:
-            header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._label_info.publish(label_info(self._table, header))
+        self._outputs.announce()
         params = self._params
         reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=1, reliability=reliable if params.reliable else best_effort)
@@ -133,8 +116,7 @@ class CameraPort:
     def destroy(self) -> None:
         """Take the topics away."""
         self.close()
-        for publisher in self._publishers:
-            self._node.destroy_lifecycle_publisher(publisher)
+        self._outputs.destroy()
 
     def _on_image(
         self, on_frame: Callable[[CameraPort, Frame], None], msg: Image | CompressedImage
@@ -145,24 +127,48 @@ class CameraPort:
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
         self.health.calibrated((msg.height, msg.width))
+        self._geometry.on_camera_info(msg)
 
-    def publish(
-        self, frame: Frame, pixels: Pixels, result: Result, params: NodeParams, convert_ms: float
-    ) -> None:
+    def view(self, frame: Frame, size: tuple[int, int], params: NodeParams) -> View:
+        """The geometry of a frame of a size (H, W)."""
+        return self._geometry.view(frame.msg.header, size, params, self.name)
+
+    def extras(self, params: NodeParams) -> Extras:
+        """What is wanted of the next frame: what someone listens to, now and then the pitch."""
+        extras = self._outputs.extras(params, self._fused.wants_grid)
+        now_s = time.monotonic()
+        if not params.warn_pitch_rad or now_s - self._pitch_asked_s < PITCH_PERIOD_S:
+            return extras
+        self._pitch_asked_s = now_s
+        return replace(extras, pitch=params.horizon)
+
+    def publish(self, frame: Frame, pixels: Pixels, result: Result, context: Context) -> None:
         """Publish everything that is said about one frame."""
-        header = frame.msg.header
-        self._mask.publish(mask_to_msg(result.labels, header))
-        self._confidence.publish(mask_to_msg(result.confidence, header))
+        header, params, view = frame.msg.header, context.params, context.view
+        result = self._remembered(result, header, params)
+        self._outputs.publish_masks(header, result)
         latency_ms = (time.monotonic() - frame.arrived_s) * 1e3
-        degraded = _degraded(result, latency_ms, params)
-        stage_ms = {'convert': convert_ms}
-        scene = scene_to_msg(result, header, self._origin, latency_ms, degraded, stage_ms)
+        degraded = '; '.join([*self._lack, *_doubts(result, latency_ms, context)])
+        stage_ms = {'convert': context.convert_ms}
+        ground = Ground(params.base_frame if view.camera else '', view.reason)
+        scene = scene_to_msg(result, header, self._origin, latency_ms, degraded, stage_ms, ground)
         self._say(scene)
         now_s = time.monotonic()
         latency_ms = (now_s - frame.arrived_s) * 1e3
         size = result.labels.shape[0], result.labels.shape[1]
-        self.health.answered(now_s, latency_ms, self._age_ms(header), size, degraded)
-        self._publish_overlay(header, pixels, result, params, 'DEGRADED' if degraded else 'OK')
+        age_ms = self._age_ms(header)
+        self.health.answered(now_s, latency_ms, age_ms, size, degraded, view.reason)
+        if view.camera is not None and result.pitch is not None and isfinite(result.pitch.std_rad):
+            self.health.pitch_seen(result.pitch.pitch_rad - view.camera.mount.pitch_rad)
+        status = 'DEGRADED' if degraded else 'OK'
+        self._outputs.publish_rest(header, pixels, result, context, status)
+        self._fused.answered(self.name, header, result, view.camera)
+
+    def _remembered(self, result: Result, header: Header, params: NodeParams) -> Result:
+        """The result with the risk that follows from the frames before too."""
+        self._filter.params = params.risk
+        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        return replace(result, risk=self._filter.update(result.risk, stamp_s, header.frame_id))
 
     def reject(self, frame: Frame, error: ImageError) -> None:
         """Say and count that a frame cannot be used."""
@@ -192,9 +198,10 @@ class CameraPort:
                 return
             begins, self._is_stale, self._stale_said_s = not self._is_stale, True, now_s
             reason = f'no answer for {silent_s:.1f} s: {self._connection()}'
-            self._scene.publish(
+            self._outputs.scene.publish(
                 unknown_scene(self._last_header, self._origin, RoadScene.STALE, reason)
             )
+            self._fused.silent(self.name, reason)
         if begins:
             self._node.get_logger().warning(f'camera {self.name}: stale: {reason}')
 
@@ -219,7 +226,7 @@ class CameraPort:
 
     def _say(self, scene: RoadScene) -> None:
         with self._lock:
-            self._scene.publish(scene)
+            self._outputs.scene.publish(scene)
             self._spoke_s, self._last_header = time.monotonic(), scene.header
             was_stale, self._is_stale = self._is_stale, False
         if was_stale:
@@ -227,6 +234,7 @@ class CameraPort:
 
     def _say_invalid(self, frame: Frame, reason: str) -> None:
         self._say(unknown_scene(frame.msg.header, self._origin, RoadScene.INVALID, reason))
+        self._fused.invalid(self.name, frame.msg.header, reason)
 
     def _age_ms(self, header: Header) -> float:
         """From stamp to now by the node's clock; NaN where the stamp is of another clock."""
@@ -234,44 +242,20 @@ class CameraPort:
         age_ms = (now_ns - Time.from_msg(header.stamp).nanoseconds) / 1e6
         return age_ms if 0.0 <= age_ms <= MAX_AGE_MS else nan
 
-    def _publish_overlay(
-        self, header: Header, pixels: Pixels, result: Result, params: NodeParams, status: str
-    ) -> None:
-        """Only what someone listens to is drawn and compressed."""
-        raw = self._overlay.get_subscription_count() > 0
-        compressed = self._overlay_compressed.get_subscription_count() > 0
-        if not (raw or compressed):
-            return
-        scene = draw_scene(
-            _to_rgb(pixels),
-            result.labels,
-            self._table,
-            result.area,
-            result.risk,
-            status,
-            params.risk.corridor,
-            params.overlay_opacity,
-        )
-        if raw:
-            bgr = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
-            self._overlay.publish(colour_to_msg(bgr, header, 'bgr8'))
-        if compressed:
-            quality = params.overlay_jpeg_quality
-            self._overlay_compressed.publish(to_compressed_msg(scene, header, quality=quality))
+
+def _lack_of(table: ClassTable) -> list[str]:
+    """What the model cannot tell at all, in words."""
+    has_road = any(row.role is Role.DRIVABLE for row in table.classes)
+    return [] if has_road else [f'no class of {table.name} is drivable: no road is ever found']
 
 
-def _to_rgb(pixels: Pixels) -> np.ndarray:
-    if pixels.order == 'rgb':
-        return pixels.array
-    return cv2.cvtColor(pixels.array, cv2.COLOR_BGR2RGB)
-
-
-def _degraded(result: Result, latency_ms: float, params: NodeParams) -> str:
-    """Why an answer is not to be trusted fully; empty if it is."""
-    reasons = []
+def _doubts(result: Result, latency_ms: float, context: Context) -> list[str]:
+    """Why this answer is not to be trusted fully, in words."""
+    params, view = context.params, context.view
+    reasons = [why for why in (view.reason if view.is_fault else '', context.complaint) if why]
     if latency_ms > params.warn_latency_ms:
         reasons.append(f'took {latency_ms:.0f} ms, above {params.warn_latency_ms:g}')
     confidence = cv2.mean(result.confidence)[0] / 255.0
     if confidence < params.warn_confidence:
         reasons.append(f'mean confidence {confidence:.2f}, below {params.warn_confidence:g}')
-    return '; '.join(reasons)
+    return reasons

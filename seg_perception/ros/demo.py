@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.inference.engine import open_engine
 from seg_perception.models import default_model_path
 from seg_perception.ros.film import FilmWriter, write_sheet
+from seg_perception.ros.params import mount_parameters
 from seg_perception.ros.playback import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
-from seg_perception.ros.recorder import Recorder
+from seg_perception.ros.recorder import Recorder, Scene
 from seg_perception.ros.sources import SYNTHETIC, FrameSource, open_source
 from seg_perception.ros.topics import CAMERA
 from seg_perception.ros.versions import environment
@@ -50,7 +51,9 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     :raises SegPerceptionError: when an input cannot be used or a process fails.
     """
     options = _with_defaults(options)
-    source = open_source(options.source, options.size, options.rate_hz, weather=options.weather)
+    source = open_source(
+        options.source, options.size, options.rate_hz, options.seed, options.weather
+    )
     if options.max_seconds:
         options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
     open_engine(options.model, options.provider)  # its error here is plainer than the node's
@@ -58,7 +61,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     with private_graph(), _progress(options, source) as bar:
         film = FilmWriter(options.out / 'overlay.mp4', source.fps)
         recorder = Recorder(CAMERA, film)
-        play(_cast(options), recorder, lambda _: _show(bar, recorder))
+        play(_cast(options, source), recorder, lambda _: _show(bar, recorder))
         film.close()
         summary = _summary(options, recorder)
     _write_sheet(options.out, film, recorder, source.fps)
@@ -97,9 +100,14 @@ def _progress(options: DemoOptions, source: FrameSource) -> tqdm[Any]:
     return bar
 
 
-def _cast(options: DemoOptions) -> Cast:
+def _cast(options: DemoOptions, played: FrameSource) -> Cast:
     height, width = options.size or (0, 0)
-    node = {'model': str(options.model.resolve()), 'provider': options.provider}
+    node: dict[str, object] = {
+        'model': str(options.model.resolve()),
+        'provider': options.provider,
+    }
+    if played.mount is not None:
+        node |= mount_parameters(CAMERA, played.mount())
     source = {
         'source': options.source,
         'rate': options.rate_hz,
@@ -121,7 +129,6 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
     published = int(recorder.source_report['frames_published'])
     node = recorder.node_report
     scenes = list(recorder.scenes.values())
-    scores = [scene.score for scene in scenes if not np.isnan(scene.score)]
     return {
         'source': options.source,
         'frames_published': published,
@@ -129,25 +136,39 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
         'frames_dropped': published - len(recorder.latency_ms),
         'latency_ms': _percentiles(recorder.latency_ms.values()),
         'inference_ms': _percentiles(scene.stage_ms['inference'] for scene in scenes),
-        'stage_ms': {
-            stage: round(float(np.median([scene.stage_ms[stage] for scene in scenes])), 2)
-            for stage in scenes[0].stage_ms
-        },
+        'stage_ms': _stages_ms(scenes),
         'provider': node['provider'],
         'provider_fallback': node['provider_fallback'],
         'model': scenes[0].model,
-        'risk': {
-            'min': round(min(scores), 1),
-            'mean': round(float(np.mean(scores)), 1),
-            'max': round(max(scores), 1),
-        }
-        if scores
-        else None,
+        'risk': _range([scene.score for scene in scenes]),
+        'free_distance_m': _range([scene.free_distance_m for scene in scenes]),
         'environment': environment(),
     }
 
 
 _LOOK = f'See {NODE_LOG} and {SOURCE_LOG} in the output folder, and `seg-perception doctor`.'
+
+
+def _range(values: Sequence[float]) -> dict[str, float] | None:
+    """Least, mean and greatest of what is known; None when nothing is."""
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return None
+    return {
+        'min': round(min(known), 1),
+        'mean': round(float(np.mean(known)), 1),
+        'max': round(max(known), 1),
+    }
+
+
+def _stages_ms(scenes: Sequence[Scene]) -> dict[str, float]:
+    """Median of each stage over the frames that have it; some come and go with their listeners."""
+    stages = dict.fromkeys(stage for scene in scenes for stage in scene.stage_ms)
+    times_ms = {
+        stage: [scene.stage_ms[stage] for scene in scenes if stage in scene.stage_ms]
+        for stage in stages
+    }
+    return {stage: round(float(np.median(each)), 2) for stage, each in times_ms.items()}
 
 
 def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
@@ -166,15 +187,19 @@ def _write_sheet(out: Path, film: FilmWriter, recorder: Recorder, fps: float) ->
 
 def describe(summary: dict[str, Any], out: Path) -> str:
     """The summary's headline in a few lines, for people."""
-    latency, inference, risk = summary['latency_ms'], summary['inference_ms'], summary['risk']
-    scores = f'{risk["min"]} to {risk["max"]}, mean {risk["mean"]}' if risk else 'unknown'
+    latency, inference = summary['latency_ms'], summary['inference_ms']
+    scores, free_m = (_in_words(summary[name]) for name in ('risk', 'free_distance_m'))
     return '\n'.join(
         [
             f'{summary["frames_segmented"]} of {summary["frames_published"]} frames segmented, '
             f'{summary["frames_dropped"]} dropped ({summary["model"]} on {summary["provider"]})',
             f'image to mask {latency["p50"]} ms p50, {latency["p95"]} p95, {latency["p99"]} p99; '
             f'inference {inference["p50"]} ms p50',
-            f'safety score {scores} (100 is safe)',
+            f'safety score {scores} (100 is safe); free road ahead [m] {free_m}',
             *(f'  {out / name}' for name in ('overlay.mp4', 'contact_sheet.png', 'summary.json')),
         ]
     )
+
+
+def _in_words(span: dict[str, float] | None) -> str:
+    return f'{span["min"]} to {span["max"]}, mean {span["mean"]}' if span else 'unknown'

@@ -22,6 +22,7 @@ WINDOW_S = 10.0
 """Rates and latencies are those of so many seconds."""
 
 _MAX_SAMPLES = 1000  # of a window, at 100 Hz
+_PITCHES, _LEAST_PITCHES = 60, 10  # of the median; the road tells it in a part of the frames
 
 
 class State(str, Enum):
@@ -66,6 +67,8 @@ class CameraReport:
     age: Quantiles  # from the stamp of the image to its answer published, where it makes sense
     image_size: tuple[int, int] | None
     calibration_size: tuple[int, int] | None
+    no_metres: str | None  # why the last answer had none; empty: it had; None: no answer yet
+    pitch_off_rad: float  # of the mount, beside what the road looks like; NaN: cannot be told
 
 
 class CameraHealth:
@@ -91,6 +94,8 @@ class CameraHealth:
         self._answers: deque[tuple[float, float, float]] = deque(maxlen=_MAX_SAMPLES)
         self._image_size: tuple[int, int] | None = None
         self._calibration_size: tuple[int, int] | None = None
+        self._no_metres: str | None = None
+        self._pitches_off_rad: deque[float] = deque(maxlen=_PITCHES)
 
     def arrived(self, now_s: float, stamp_ns: int) -> None:
         """A frame has come from the camera."""
@@ -126,6 +131,7 @@ class CameraHealth:
         age_ms: float = nan,
         size: tuple[int, int] | None = None,
         degraded: str = '',
+        no_metres: str = '',
     ) -> None:
         """
         The answer for a frame was published.
@@ -133,17 +139,23 @@ class CameraHealth:
         :param age_ms: from the stamp of the frame; NaN where the stamp is of another clock.
         :param size: (height, width) of the frame.
         :param degraded: why the answer is not to be trusted fully.
+        :param no_metres: why nothing metric is in it.
         """
         with self._lock:
             self._segmented += 1
             self._answered_s, self._fault = now_s, ''
             self._answers.append((now_s, latency_ms, age_ms))
-            self._image_size, self._degraded = size, degraded
+            self._image_size, self._degraded, self._no_metres = size, degraded, no_metres
 
     def calibrated(self, size: tuple[int, int]) -> None:
         """A CameraInfo for images of (height, width) has come."""
         with self._lock:
             self._calibration_size = size
+
+    def pitch_seen(self, off_rad: float) -> None:
+        """The edges of the road look as if the camera's pitch were so far off its mount's."""
+        with self._lock:
+            self._pitches_off_rad.append(off_rad)
 
     def silent_s(self, now_s: float) -> float:
         """Seconds since the last answer, or since activation."""
@@ -175,11 +187,18 @@ class CameraHealth:
                 age=_quantiles([answer[2] for answer in answers]),
                 image_size=self._image_size,
                 calibration_size=self._calibration_size,
+                no_metres=self._no_metres,
+                pitch_off_rad=self._pitch_off_rad(),
             )
 
     def _silent_s(self, now_s: float) -> float:
         since_s = self._start_s if self._answered_s is None else self._answered_s
         return now_s - since_s
+
+    def _pitch_off_rad(self) -> float:
+        """The median, so that a hill or a few odd frames do not count."""
+        seen = self._pitches_off_rad
+        return float(np.median(seen)) if len(seen) >= _LEAST_PITCHES else nan
 
     def _state(self, now_s: float, stale_after_s: float) -> State:
         if self._arrived_s is None:
@@ -207,6 +226,7 @@ class Limits:
 
     stale_after_s: float
     warn_latency_ms: float
+    warn_pitch_rad: float = 0.0  # 0: never
 
 
 def to_array(
@@ -276,11 +296,13 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
     warnings = []
     if report.latency.p95 > limits.warn_latency_ms:
         warnings.append(f'latency above {limits.warn_latency_ms:g} ms')
+    if 0.0 < limits.warn_pitch_rad < abs(report.pitch_off_rad):
+        warnings.append(
+            f'the road looks as if the camera looked {report.pitch_off_rad:+.3f} rad farther down '
+            'than its mount says: check mount and TF'
+        )
     if report.degraded:
         warnings.append(f'degraded: {report.degraded}')
-    if report.calibration_size and report.image_size not in (None, report.calibration_size):
-        calibrated, image = _size(report.calibration_size), _size(report.image_size)
-        warnings.append(f'camera_info is for {calibrated}, the image is {image}')
     return warnings
 
 
@@ -308,6 +330,8 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'last_failure': report.last_failure,
         'image_size': _size(report.image_size),
         'camera_info': _size(report.calibration_size),
+        'metric': _metric(report.no_metres),
+        'mount_pitch_off_rad': f'{report.pitch_off_rad:.4f}',
         'provider': model.provider,
         'provider_fallback': model.fallback,
         'model': model.name,
@@ -321,6 +345,12 @@ def _quantile_values(name: str, quantiles: Quantiles) -> dict[str, float]:
         f'{name}_p95': quantiles.p95,
         f'{name}_p99': quantiles.p99,
     }
+
+
+def _metric(no_metres: str | None) -> str:
+    if no_metres is None:
+        return 'no answer yet'
+    return f'off: {no_metres}' if no_metres else 'on'
 
 
 def _size(size: tuple[int, int] | None) -> str:

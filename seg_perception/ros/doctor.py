@@ -151,6 +151,7 @@ def check_optional() -> Iterator[Finding]:
     uses = {
         'vision_msgs': 'the topic label_info',
         'cv_bridge': 'image encodings beyond the usual ones',
+        'tf2_msgs': 'the mounts of cameras from TF; parameters can give them',
     }
     for module, use in uses.items():
         try:

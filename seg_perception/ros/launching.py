@@ -9,18 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import Shutdown
+from launch import LaunchDescriptionEntity
+from launch.actions import ExecuteProcess, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from seg_perception.ros.bag_launching import (
+    OURS,
+    Playing,
+    choose_player,
+    player_command,
+    waiter_command,
+)
 from seg_perception.ros.transport import transport_env
 
 PACKAGE = 'seg_perception'
 RVIZ_SLOTS = ('front', 'left', 'right', 'rear')
 """Camera names in the RViz layouts; they are remapped to those of the node."""
-TOPICS = ('overlay', 'mask', 'confidence')
+TOPICS = ('overlay', 'mask', 'confidence', 'drivable_grid', 'free_space', 'ground_polygon')
 
-Parameters = Mapping[str, str | bool | int | list[str]]
+Parameters = Mapping[str, str | bool | int | float | list[str]]
 
 
 def perception_node(
@@ -58,6 +67,20 @@ def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
     )
 
 
+def bag_player(player: str, playing: Playing, topic: str) -> list[LaunchDescriptionEntity]:
+    """
+    What plays a bag, once someone listens to a topic; the launch ends with it.
+
+    :param player: ours, ros2bag or auto.
+    """
+    chosen = choose_player(player, playing)
+    play = _process(player_command(chosen, playing), on_exit=_shutdown('replay'))
+    if chosen == OURS:  # which waits by itself
+        return [play]
+    wait = _process(waiter_command(topic))
+    return [wait, RegisterEventHandler(OnProcessExit(target_action=wait, on_exit=[play]))]
+
+
 def rviz(layout: str, cameras: Sequence[str]) -> Node:
     """RViz with a layout of the package, its camera names replaced by these, in order."""
     config = Path(get_package_share_directory(PACKAGE), 'config', layout)
@@ -79,6 +102,12 @@ def _shutdown(name: str) -> list[Shutdown]:
     return [Shutdown(reason=f'the {name} has ended')]
 
 
+def _process(command: Sequence[str], **options: Any) -> ExecuteProcess:
+    return ExecuteProcess(
+        cmd=list(command), output='screen', additional_env=transport_env(), **options
+    )
+
+
 def _common(log_level: str) -> dict[str, Any]:
     return {
         'package': PACKAGE,
@@ -90,7 +119,7 @@ def _common(log_level: str) -> dict[str, Any]:
 
 def _typed(parameters: Parameters) -> dict[str, ParameterValue]:
     """With their types said: unsaid, launch takes a camera called 'on' for a boolean."""
-    kinds = {str: str, bool: bool, int: int, list: list[str]}
+    kinds = {str: str, bool: bool, int: int, float: float, list: list[str]}
     return {
         name: ParameterValue(value, value_type=kinds[type(value)])
         for name, value in parameters.items()

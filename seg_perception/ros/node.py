@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from threading import Thread
 from typing import Any
 
@@ -23,16 +23,23 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Float32
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
 from seg_perception.core.latest import FairLatest
 from seg_perception.inference.engine import Engine, open_engine
 from seg_perception.inference.pipeline import Pipeline
 from seg_perception.models import default_model_path
+from seg_perception.ros.camera_outputs import Context
 from seg_perception.ros.camera_port import CameraPort, Frame
 from seg_perception.ros.conversions import to_pixels
 from seg_perception.ros.diagnostics import Limits, ModelReport, to_array
+from seg_perception.ros.fused_port import FusedPort
+from seg_perception.ros.geometry import TF_MESSAGE, links_of
+from seg_perception.ros.mounting import FrameTree
 from seg_perception.ros.params import CameraParams, Parameters
+from seg_perception.ros.steering import Steering
 
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
@@ -40,6 +47,12 @@ EXIT_FAILED = 2
 SPIN_TIMEOUT_S = 0.5  # a signal that rclpy misses is noticed so much late
 WATCH_PERIOD_S = 0.1  # a silent camera is noticed so much late at most
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
+
+_STATIC = QoSProfile(  # as every publisher of /tf_static has it
+    depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -78,6 +91,9 @@ class SegPerceptionNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._model = ModelReport('', '', '')
         self._ports: list[CameraPort] = []
+        self._fused: FusedPort | None = None
+        self._frames, self._steering = FrameTree(), Steering()
+        self._subscriptions_beside: list[Any] = []
         self._inbox: FairLatest[str, tuple[CameraPort, Frame]] = FairLatest()
         self._worker: Thread | None = None
         self._diagnostics: Any = None
@@ -108,7 +124,11 @@ class SegPerceptionNode(LifecycleNode):
         engine.warm_up()
         self._pipeline = Pipeline(engine, params.drivable, params.risk)
         self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
-        self._ports = [CameraPort(self, camera, engine.card) for camera in params.cameras]
+        self._fused = FusedPort(self, self.settings)
+        self._ports = [
+            CameraPort(self, camera, engine.card, self._frames, self._fused)
+            for camera in params.cameras
+        ]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer = self._every(
             params.diagnostics_period_s, self._publish_diagnostics
@@ -123,6 +143,9 @@ class SegPerceptionNode(LifecycleNode):
         self._inbox = FairLatest()
         self._worker = Thread(target=self._work, args=(self._inbox,), name='worker', daemon=True)
         self._worker.start()
+        self._listen_beside()
+        if self._fused is not None:
+            self._fused.reset()
         for port in self._ports:
             port.open(self.on_image)
         self._watch_timer = self._every(WATCH_PERIOD_S, self._watch)
@@ -194,13 +217,40 @@ class SegPerceptionNode(LifecycleNode):
         start_s = time.perf_counter()
         pixels = to_pixels(frame.msg)
         convert_ms = (time.perf_counter() - start_s) * 1e3
-        result = pipeline.process(pixels.array, pixels.order)
-        port.publish(frame, pixels, result, params, convert_ms)
+        view = port.view(frame, pixels.array.shape[:2], params)
+        curvature_per_m, complaint = self._steering.at(time.monotonic(), params)
+        result = pipeline.process(
+            pixels.array, pixels.order, view.camera, curvature_per_m, port.extras(params)
+        )
+        context = Context(params, view, curvature_per_m, complaint, convert_ms)
+        port.publish(frame, pixels, result, context)
+
+    def _listen_beside(self) -> None:
+        """Subscribe to what is no camera's: transforms and curvature."""
+        self._frames.clear()
+        self._steering = Steering()
+        subscribe, add = self.create_subscription, self._subscriptions_beside.append
+        if TF_MESSAGE is not None and self.settings.now.use_tf:
+            add(subscribe(TF_MESSAGE, '/tf', partial(self._on_transforms, False), 100))
+            add(subscribe(TF_MESSAGE, '/tf_static', partial(self._on_transforms, True), _STATIC))
+        if topic := self.settings.now.curvature_topic:
+            qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            add(subscribe(Float32, topic, self._on_curvature, qos))
+
+    def _on_transforms(self, is_static: bool, message: Any) -> None:
+        for link in links_of(message, is_static):
+            self._frames.add(link)
+
+    def _on_curvature(self, message: Float32) -> None:
+        self._steering.heard(message.data, time.monotonic())
 
     def _stop(self) -> None:
         """Undo activation; harmless where there was none."""
         for port in self._ports:
             port.close()
+        for subscription in self._subscriptions_beside:
+            self.destroy_subscription(subscription)
+        self._subscriptions_beside.clear()
         self._inbox.close()
         if self._worker is None:
             return
@@ -214,10 +264,12 @@ class SegPerceptionNode(LifecycleNode):
         """Undo configuration; harmless where there was none."""
         for port in self._ports:
             port.destroy()
+        if self._fused is not None:
+            self._fused.destroy()
         if self._diagnostics is not None:
             self.destroy_timer(self._diagnostics_timer)
             self.destroy_publisher(self._diagnostics)
-        self._ports, self._diagnostics, self._pipeline = [], None, None
+        self._ports, self._fused, self._diagnostics, self._pipeline = [], None, None, None
 
     def _watch(self) -> None:
         now_s, params = time.monotonic(), self.settings.now
@@ -228,7 +280,7 @@ class SegPerceptionNode(LifecycleNode):
         params = self.settings.now
         is_active = self._worker is not None
         reports = [port.report(params.stale_after_s, is_active) for port in self._ports]
-        limits = Limits(params.stale_after_s, params.warn_latency_ms)
+        limits = Limits(params.stale_after_s, params.warn_latency_ms, params.warn_pitch_rad)
         stamp = self.get_clock().now().to_msg()
         array = to_array(self.get_fully_qualified_name(), reports, self._model, limits, stamp)
         self._diagnostics.publish(array)

@@ -3,8 +3,8 @@
 """
 The parameters of the node: one table, from which everything else follows.
 
-``python -m seg_perception.ros.params yaml`` writes ``config/params.yaml``, ``markdown`` the table
-of the README.
+``python -m seg_perception.ros.params yaml`` prints ``config/params.yaml``, ``markdown`` prints
+``docs/parameters.md``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import pi
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -29,10 +30,16 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
+from seg_perception.core.camera import Mount
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.drivable import DrivableParams
-from seg_perception.core.errors import ParameterError
+from seg_perception.core.errors import CalibrationError, ParameterError
+from seg_perception.core.fusion import FusionParams
+from seg_perception.core.grid import GridParams
+from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.risk import RiskParams
+from seg_perception.core.scan import ScanParams
+from seg_perception.core.tunable import tunables, tuned
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.ros.conversions import JPEG_QUALITY
 
@@ -42,7 +49,11 @@ CAMERA = '<cam>'
 
 Value = str | bool | int | float | list[str]
 
-_CORRIDOR, _DRIVABLE, _RISK = Corridor(), DrivableParams(), RiskParams()
+_CORRIDOR, _DRIVABLE = Corridor(), DrivableParams()
+_RISK, _FUSION = RiskParams(), FusionParams()
+_GRID, _SCAN, _HORIZON = GridParams(), ScanParams(), HorizonParams()
+CURVATURE_RANGE = (-0.5, 0.5)
+_PITCH_STD_RAD = Mount(1.0).pitch_std_rad
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,23 @@ class Row:
 
 def _share(name: str, default: float, description: str) -> Row:
     return Row(name, default, '0..1', description, 0.0, 1.0, live=True)
+
+
+def _tunable_rows(group: str, record: object) -> list[Row]:
+    """A row for each number that a record declares; the corridor in it has rows of its own."""
+    return [
+        Row(
+            f'{group}.{item.path}',
+            int(item.default) if item.is_whole else float(item.default),
+            item.unit,
+            item.description,
+            item.low,
+            item.high,
+            live=True,
+        )
+        for item in tunables(record)
+        if not item.path.startswith('corridor.')
+    ]
 
 
 TABLE = (
@@ -96,6 +124,99 @@ TABLE = (
         False,
         '',
         'ask for reliable delivery; false takes every publisher and never waits for the past',
+    ),
+    Row(
+        f'{CAMERA}.rectified',
+        False,
+        '',
+        'the images are rectified (image_rect): the P of camera_info holds, without distortion',
+        live=True,
+    ),
+    Row(
+        f'{CAMERA}.mount.height_m',
+        0.0,
+        'm',
+        'optical centre above the ground; 0: not known. The mount is used where TF does not '
+        'connect base_frame and the frame_id of the images',
+        0.0,
+        30.0,
+        live=True,
+    ),
+    Row(
+        f'{CAMERA}.mount.pitch_rad',
+        0.0,
+        'rad',
+        'how far the camera looks down',
+        -pi / 4,
+        pi / 2,
+        live=True,
+    ),
+    Row(
+        f'{CAMERA}.mount.roll_rad',
+        0.0,
+        'rad',
+        'how far its right side hangs down',
+        -pi,
+        pi,
+        live=True,
+    ),
+    Row(f'{CAMERA}.mount.yaw_rad', 0.0, 'rad', 'how far it looks to the left', -pi, pi, live=True),
+    Row(
+        f'{CAMERA}.mount.forward_m',
+        0.0,
+        'm',
+        'optical centre ahead of base_frame',
+        -30.0,
+        30.0,
+        live=True,
+    ),
+    Row(
+        f'{CAMERA}.mount.left_m',
+        0.0,
+        'm',
+        'optical centre left of base_frame',
+        -30.0,
+        30.0,
+        live=True,
+    ),
+    Row(
+        f'{CAMERA}.mount.pitch_std_rad',
+        _PITCH_STD_RAD,
+        'rad',
+        'standard deviation of the pitch on the road, with TF too: how sure distances are',
+        0.0,
+        0.2,
+        live=True,
+    ),
+    Row(
+        'base_frame',
+        'base_link',
+        '',
+        'frame of everything metric: of the vehicle, level, x forward, y left',
+    ),
+    Row(
+        'use_tf',
+        True,
+        '',
+        'listen to /tf and /tf_static for the mounts; false: only the parameters count',
+    ),
+    Row(
+        'base_height_m',
+        0.0,
+        'm',
+        'origin of base_frame above the ground; for mounts from TF',
+        -1.0,
+        10.0,
+        live=True,
+    ),
+    Row(
+        'transform_max_age_s',
+        0.5,
+        's',
+        'a transform on /tf whose stamp is farther from the image is stale; /tf_static never is',
+        0.01,
+        3600.0,
+        live=True,
     ),
     Row('model', '', '', 'path of the model file; empty: the embedded default model'),
     Row(
@@ -136,104 +257,48 @@ TABLE = (
         0.4,
         'an answer whose mean confidence is lower is DEGRADED; 0: never',
     ),
+    Row(
+        'warn_pitch_rad',
+        0.02,
+        'rad',
+        'how far the pitch of the mount may be off what the edges of the road say, on average, '
+        'before the diagnostics warn; 0: do not look',
+        0.0,
+        0.5,
+        live=True,
+    ),
+    Row(
+        'curvature_per_m',
+        0.0,
+        '1/m',
+        'of the path that the ego corridor follows, left positive; 0: straight on',
+        *CURVATURE_RANGE,
+        live=True,
+    ),
+    Row(
+        'curvature_topic',
+        '',
+        '',
+        'std_msgs/Float32 used in its place, such as tan(steering) / wheelbase; empty: none',
+    ),
+    Row(
+        'curvature_max_age_s',
+        0.5,
+        's',
+        'an older one from the topic is not used, and answers are DEGRADED; by arrival',
+        0.05,
+        60.0,
+        live=True,
+    ),
     _share('overlay_opacity', 0.45, 'how far the class colours cover the image in the overlay'),
     Row('overlay_jpeg_quality', JPEG_QUALITY, '', 'of the compressed overlay', 1, 100, live=True),
-    Row(
-        'corridor.top_share',
-        _CORRIDOR.top_share,
-        '0..1',
-        'row of the far end of the ego corridor, from the top: somewhat below the horizon',
-        0.0,
-        0.95,
-        live=True,
-    ),
-    Row(
-        'corridor.near_width_share',
-        _CORRIDOR.near_width_share,
-        '0..1',
-        'width of the ego corridor at the bottom row, share of the image',
-        0.01,
-        1.0,
-        live=True,
-    ),
-    Row(
-        'corridor.far_width_share',
-        _CORRIDOR.far_width_share,
-        '0..1',
-        'width of the ego corridor at its far end, at most near_width_share',
-        0.005,
-        1.0,
-        live=True,
-    ),
-    Row(
-        'corridor.ego_mask_share',
-        _CORRIDOR.ego_mask_share,
-        '0..1',
-        'rows at the bottom that show the own bonnet, share of the image; they are ignored',
-        0.0,
-        0.4,
-        live=True,
-    ),
-    Row(
-        'drivable.ego_zone_share',
-        _DRIVABLE.ego_zone_share,
-        '0..1',
-        'height of the zone at the bottom from which free road is reached, share of the image',
-        0.01,
-        1.0,
-        live=True,
-    ),
-    Row(
-        'drivable.columns',
-        _DRIVABLE.columns,
-        '',
-        'columns of the free-space boundary',
-        1,
-        4096,
-        live=True,
-    ),
-    _share(
-        'risk.vulnerable_weight',
-        _RISK.vulnerable.weight,
-        'how far people, riders and animals alone can push the risk',
-    ),
-    _share(
-        'risk.vehicles_weight', _RISK.vehicles.weight, 'how far vehicles alone can push the risk'
-    ),
-    _share(
-        'risk.obstacles_weight',
-        _RISK.obstacles.weight,
-        'how far obstacles alone can push the risk',
-    ),
-    _share(
-        'risk.visibility_weight',
-        _RISK.visibility_weight,
-        'how far a road that is not seen alone can push the risk',
-    ),
-    _share(
-        'risk.path_weight',
-        _RISK.path_weight,
-        'how far a blocked ego corridor alone can push the risk',
-    ),
-    _share(
-        'risk.low_confidence',
-        _RISK.low_confidence,
-        'confidence at which a road pixel is not known at all',
-    ),
-    _share(
-        'risk.high_confidence',
-        _RISK.high_confidence,
-        'confidence from which a road pixel is fully known, above low_confidence',
-    ),
-    _share(
-        'risk.no_class_risk',
-        _RISK.no_class_risk,
-        'risk of a hazard that the model has no class for',
-    ),
-    _share('risk.spread', _RISK.spread, 'how much the mean of all factors adds to the worst one'),
-    _share('risk.moderate_from', _RISK.moderate_from, 'risk at which MODERATE begins'),
-    _share('risk.high_from', _RISK.high_from, 'risk at which HIGH begins, above moderate_from'),
-    _share('risk.critical_from', _RISK.critical_from, 'risk at which CRITICAL begins'),
+    *_tunable_rows('corridor', _CORRIDOR),
+    *_tunable_rows('drivable', _DRIVABLE),
+    *_tunable_rows('risk', _RISK),
+    *_tunable_rows('fusion', _FUSION),
+    *_tunable_rows('grid', _GRID),
+    *_tunable_rows('scan', _SCAN),
+    *_tunable_rows('horizon', _HORIZON),
 )
 
 # What rclpy itself declares, or takes without declaring it.
@@ -251,6 +316,9 @@ class CameraParams:
     camera_info_topic: str
     transport: str
     reliable: bool
+    rectified: bool
+    mount: Mount | None  # None where its height is not known
+    pitch_std_rad: float
 
     @property
     def compressed(self) -> bool:
@@ -268,6 +336,13 @@ class NodeParams:
     """All parameters, checked; a change at run time makes a new one."""
 
     cameras: tuple[CameraParams, ...]
+    base_frame: str
+    use_tf: bool
+    base_height_m: float
+    transform_max_age_s: float
+    curvature_per_m: float
+    curvature_topic: str
+    curvature_max_age_s: float
     model: str
     provider: str
     threads: int
@@ -276,10 +351,19 @@ class NodeParams:
     diagnostics_period_s: float
     warn_latency_ms: float
     warn_confidence: float
+    warn_pitch_rad: float
     overlay_opacity: float
     overlay_jpeg_quality: int
     drivable: DrivableParams
     risk: RiskParams
+    fusion: FusionParams
+    grid: GridParams
+    scan: ScanParams
+    horizon: HorizonParams
+
+    def camera(self, name: str) -> CameraParams:
+        """The parameters of the camera of that name."""
+        return next(camera for camera in self.cameras if camera.name == name)
 
 
 class Parameters:
@@ -317,6 +401,11 @@ class Parameters:
         return SetParametersResult(successful=True)
 
 
+def mount_parameters(camera: str, mount: Mount) -> dict[str, float]:
+    """The parameters that give a camera this mount."""
+    return {f'{camera}.mount.{name}': value for name, value in asdict(mount).items()}
+
+
 def rows_for(cameras: Sequence[str]) -> list[Row]:
     """The table with one row a camera where it says ``<cam>``."""
     rows: list[Row] = []
@@ -348,21 +437,21 @@ def build(values: Mapping[str, Any]) -> NodeParams:
 
     :raises ParameterError: when two of them contradict each other.
     """
-    corridor = Corridor(**_group(values, 'corridor'))
-    risk = _group(values, 'risk')
-    hazards = {
-        name: replace(getattr(_RISK, name), weight=risk.pop(f'{name}_weight'))
-        for name in ('vulnerable', 'vehicles', 'obstacles')
-    }
+    _check_names(values)
+    corridor = tuned(_CORRIDOR, _group(values, 'corridor'))
     plain = {
         name: values[name]
         for name in NodeParams.__dataclass_fields__
-        if name not in ('cameras', 'drivable', 'risk')
+        if name in values and name != 'cameras'
     }
     return NodeParams(
         cameras=tuple(_camera(name, values) for name in _cameras_of(values)),
-        drivable=DrivableParams(corridor=corridor, **_group(values, 'drivable')),
-        risk=RiskParams(corridor=corridor, **hazards, **risk),
+        drivable=tuned(replace(_DRIVABLE, corridor=corridor), _group(values, 'drivable')),
+        fusion=tuned(_FUSION, _group(values, 'fusion')),
+        grid=tuned(_GRID, _group(values, 'grid')),
+        scan=tuned(_SCAN, _group(values, 'scan')),
+        horizon=tuned(_HORIZON, _group(values, 'horizon')),
+        risk=tuned(replace(_RISK, corridor=corridor), _group(values, 'risk')),
         **plain,
     )
 
@@ -384,6 +473,9 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
         camera_info_topic=values[f'{name}.camera_info_topic'],
         transport=values[f'{name}.transport'],
         reliable=values[f'{name}.reliable'],
+        rectified=values[f'{name}.rectified'],
+        mount=_mount(name, values),
+        pitch_std_rad=values[f'{name}.mount.pitch_std_rad'],
     )
     _check_topic(f'{name}.image_topic', camera.image_topic)
     if camera.camera_info_topic:
@@ -398,6 +490,21 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     return camera
 
 
+def _mount(name: str, values: Mapping[str, Any]) -> Mount | None:
+    """The mount that the parameters give; None where they give no height."""
+    prefix = f'{CAMERA}.mount.'
+    fields = [row.name.removeprefix(prefix) for row in TABLE if row.name.startswith(prefix)]
+    given = {field: values[f'{name}.mount.{field}'] for field in fields}
+    if not given['height_m']:
+        return None
+    try:
+        return Mount(**given)
+    except CalibrationError as error:
+        raise ParameterError(
+            f"parameters '{name}.mount.*'", error.seen, error.expected, f'It is: {error.thing}.'
+        ) from error
+
+
 def _check_topic(name: str, topic: str) -> None:
     try:
         validate_topic_name(topic)
@@ -406,6 +513,18 @@ def _check_topic(name: str, topic: str) -> None:
         raise ParameterError(
             f'parameter {name!r}', repr(topic), 'the name of a topic', reason
         ) from error
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    if values['curvature_topic']:
+        _check_topic('curvature_topic', values['curvature_topic'])
+    if not values['base_frame'] or values['base_frame'].startswith('/'):
+        raise ParameterError(
+            "parameter 'base_frame'",
+            repr(values['base_frame']),
+            'the name of a TF frame, without a slash in front',
+            "Such as 'base_link'.",
+        )
 
 
 def _check_cameras(names: Sequence[str]) -> None:
@@ -457,7 +576,7 @@ def _expected(row: Row) -> str:
 
 def _unknown(name: str, known: list[str], cameras: Sequence[str]) -> ParameterError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    per_camera = {row.name.split('.')[1] for row in TABLE if CAMERA in row.name}
+    per_camera = {row.name.partition('.')[2] for row in TABLE if CAMERA in row.name}
     owner, _, leaf = name.partition('.')
     if leaf in per_camera:
         return ParameterError(
@@ -518,9 +637,20 @@ def _span(row: Row) -> str:
     return '' if row.low is None or unit_share else f'{row.low:g} to {row.high:g}'
 
 
+_MARKDOWN_HEAD = """# Parameters of the node
+
+`live` ones can change at run time, several at once or none of them. `<cam>` is a name from `cameras`. How those of the
+risk work together: [risk.md](risk.md). Printed by `python -m seg_perception.ros.params markdown`.
+"""
+
+
 def to_markdown() -> str:
     """The parameter table for people."""
-    lines = ['| parameter | default | unit, range | live | meaning |', '|---|---|---|---|---|']
+    lines = [
+        _MARKDOWN_HEAD,
+        '| parameter | default | unit, range | live | meaning |',
+        '|---|---|---|---|---|',
+    ]
     for row in TABLE:
         marks = ', '.join(mark for mark in (row.unit, _span(row).replace('|', 'or')) if mark)
         live = 'yes' if row.live else ''

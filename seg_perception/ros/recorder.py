@@ -28,6 +28,7 @@ class Scene:
     score: float
     level: RiskLevel
     stage_ms: dict[str, float]
+    free_distance_m: float  # NaN without calibration
     node_ms: float  # from the arrival of the image at the node to its answer published
 
 
@@ -94,6 +95,7 @@ class Recorder(Node):
             risk.score,
             RiskLevel(risk.level),
             dict(zip(message.stage_names, message.stage_ms, strict=True)),
+            message.drivable_area.free_distance_m,
             message.latency_ms,
         )
 

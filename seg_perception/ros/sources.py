@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from seg_perception.core.camera import Mount
 from seg_perception.core.errors import SourceError
 from seg_perception.offline.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
 from seg_perception.synthetic.street import Street
@@ -24,6 +25,7 @@ from seg_perception.synthetic.weather import check_weather
 SYNTHETIC = 'synthetic'
 DEFAULT_FPS = 20.0  # of folders, the renderer, and files that do not say
 STREET_S = 10.0  # length of the renderer's clip
+_SMALL = (64, 64)  # the mount is that of every size, and a small street is built quickly
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class FrameSource:
     """
     A source of BGR frames that can be read from the start any number of times.
 
-    ``camera_matrix`` is the exact K where the source knows it. A live source sets the pace itself.
+    ``camera_matrix`` is the exact K where the source knows it, ``mount`` where its camera is. A
+    live source sets the pace itself.
     """
 
     name: str
@@ -41,6 +44,7 @@ class FrameSource:
     count: int = 0  # frames of one pass; 0 where it is endless or not known
     live: bool = False
     camera_matrix: Callable[[], np.ndarray] | None = None
+    mount: Callable[[], Mount] | None = None
     prepared: Callable[[], int] = lambda: 0  # frames drawn before the first is played
 
 
@@ -83,8 +87,15 @@ def _open_street(
         clip.read,
         count=count,
         camera_matrix=lambda: clip.street.camera(0).K,
+        mount=lambda: street_mount(seed),
         prepared=lambda: len(clip.jpegs),
     )
+
+
+def street_mount(seed: int) -> Mount:
+    """Where the camera of the synthetic street is; at rest, for it nods a little."""
+    street = Street(seed, size=_SMALL)
+    return Mount(street.height_m, street.pitch_rad)
 
 
 class _StreetClip:

@@ -1,33 +1,20 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a measurement was made with."""
+"""What a measurement was made with, ROS included."""
 
 from __future__ import annotations
 
 import os
-import platform
-from importlib import metadata
-from pathlib import Path
 
-import cv2
-import numpy as np
-import onnxruntime
+from seg_perception.inference import environment as plain
 
 
 def environment() -> dict[str, str | int]:
     """Versions and device, for summaries and benchmark records."""
-    return {
-        'python': platform.python_version(),
-        'numpy': np.__version__,
-        'opencv': cv2.__version__,
-        'onnxruntime': onnxruntime.__version__,
-        'rclpy': _version('rclpy'),
+    return plain.environment() | {
+        'rclpy': plain.version_of('rclpy'),
         'rmw': _rmw(),
-        'torch': _version('torch'),
         'ros_distro': os.environ.get('ROS_DISTRO', 'from wheels'),
-        'platform': platform.platform(),
-        'cpu': _cpu_name(),
-        'cores': len(os.sched_getaffinity(0)),
     }
 
 
@@ -38,19 +25,3 @@ def _rmw() -> str:
     except ImportError:
         return 'none'
     return str(get_rmw_implementation_identifier())
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return 'none'
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
-    except OSError:
-        return platform.machine()
-    names = (line.split(':', 1)[1].strip() for line in lines if line.startswith('model name'))
-    return next(names, platform.machine())

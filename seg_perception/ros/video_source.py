@@ -24,8 +24,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ParameterError, SegPerceptionError
-from seg_perception.ros.calibration import Calibration, read_calibration
+from seg_perception.offline.calibration import read_calibration
+from seg_perception.ros.calibration import to_camera_info
 from seg_perception.ros.conversions import colour_to_msg, to_compressed_msg
 from seg_perception.ros.params import FOREIGN, Row, checked, descriptor
 from seg_perception.ros.sources import SYNTHETIC, EndOfSource, FrameSource, ReadAhead, open_source
@@ -182,7 +184,8 @@ class VideoSourceNode(Node):
         pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB) if swap else bgr
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.params.frame_id)
         if self._info is not None and self._calibration is not None:
-            self._info.publish(self._calibration.scaled(bgr.shape[:2]).to_msg(header))
+            calibration = self._calibration.scaled(bgr.shape[:2])
+            self._info.publish(to_camera_info(calibration, header))
         if self._raw is not None:
             self._raw.publish(colour_to_msg(pixels, header, self.params.encoding))
         if self._jpeg is not None:

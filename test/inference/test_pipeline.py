@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.errors import ImageError
-from seg_perception.core.results import Result
+from seg_perception.core.grid import GridParams
+from seg_perception.core.horizon import HorizonParams
+from seg_perception.core.results import Result, RiskLevel
+from seg_perception.core.scan import ScanParams
 from seg_perception.inference.engine import OnnxEngine
-from seg_perception.inference.pipeline import Pipeline
+from seg_perception.inference.pipeline import Extras, Pipeline
 from tiny_model import write_tiny_model
 
+BUILDING_RGB, PAVEMENT_RGB = (128, 0, 0), (0, 0, 192)
 ROAD_RGB, SKY_RGB, CAR_RGB = (128, 64, 128), (128, 128, 128), (64, 0, 128)
 ROAD, SKY, CAR = 3, 0, 8
 
@@ -48,7 +54,7 @@ def assert_same(one: Result, other: Result) -> None:
     np.testing.assert_array_equal(one.confidence, other.confidence)
     np.testing.assert_array_equal(one.area.mask, other.area.mask)
     np.testing.assert_array_equal(one.area.boundary_rows, other.area.boundary_rows)
-    assert one.risk == other.risk
+    assert repr(one.risk) == repr(other.risk)  # NaN is unlike itself
 
 
 @pytest.mark.parametrize('size', [(720, 1280), (1080, 1920), (360, 480), (384, 640), (64, 64)])
@@ -155,6 +161,109 @@ def test_stage_times_are_named_and_positive(pipeline: Pipeline) -> None:
     assert list(stage_ms) == ['resize', 'inference', 'drivable', 'risk', 'upscale']
     assert min(stage_ms.values()) > 0
     assert stage_ms['inference'] < 60_000
+
+
+def camera(size: tuple[int, int]) -> Camera:
+    """Level, 1.5 m high, with the horizon in the middle and 53 degrees of view."""
+    height, width = size
+    k = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1]])
+    return Camera(Calibration.pinhole(k, size), Mount(1.5))
+
+
+def wall_ahead(size: tuple[int, int], foot_row: int) -> np.ndarray:
+    """Road up to a building that stands across it, (H, W, 3) RGB."""
+    rgb = np.full((*size, 3), ROAD_RGB, np.uint8)
+    rgb[:foot_row] = BUILDING_RGB
+    return rgb
+
+
+def test_metres_with_a_camera_alone(pipeline: Pipeline) -> None:
+    size = (720, 1280)
+    rgb = wall_ahead(size, 360 + 128)  # 1280 * 1.5 m / 128
+    result = pipeline.process(rgb, 'rgb', camera(size))
+    assert result.area.free_distance_m == pytest.approx(15.0, abs=0.2)
+    assert result.area.ground_polygon_m[:, 0].max() == pytest.approx(15.0, abs=0.3)
+    assert result.risk.suggested_speed_mps > 0
+    plain = pipeline.process(rgb)
+    assert np.isnan(plain.area.free_distance_m) and np.isnan(plain.risk.suggested_speed_mps)
+    assert len(plain.area.ground_polygon_m) == 0
+
+
+def test_metres_do_not_depend_on_the_size_of_the_frame(pipeline: Pipeline) -> None:
+    free_m = [
+        pipeline.process(wall_ahead(size, size[0] * 2 // 3), 'rgb', camera(size))
+        for size in ((360, 640), (720, 1280), (1080, 1920))
+    ]
+    assert [result.area.free_distance_m for result in free_m] == pytest.approx(
+        [16.0] * 3, rel=0.02
+    )
+
+
+def test_grid_and_scan_where_asked_for(pipeline: Pipeline) -> None:
+    size = (720, 1280)
+    rgb, seen = wall_ahead(size, 488), camera(size)
+    plain = pipeline.process(rgb, 'rgb', seen)
+    assert plain.grid is None and plain.scan is None
+    grid = pipeline.process(rgb, 'rgb', seen, extras=Extras(grid=GridParams(resolution_m=0.5)))
+    assert grid.grid is not None and grid.scan is None
+    assert grid.grid.cells.shape == (48, 80)
+    assert grid.grid.cells[24, 20] == 0  # 10 m ahead
+    assert set(grid.grid.cells[24, 34:]) == {-1}  # behind the wall
+    both = pipeline.process(rgb, 'rgb', seen, extras=Extras(GridParams(), ScanParams()))
+    assert list(both.stage_ms)[2:] == ['drivable', 'risk', 'grid', 'scan', 'upscale']
+    assert both.scan is not None
+    assert np.nanmin(both.scan.ranges_m) == pytest.approx(15.0, abs=0.2)
+
+
+def test_pitch_where_asked_for(pipeline: Pipeline) -> None:
+    """A straight road 6 m wide between pavements, seen by a camera that hangs 0.03 rad down."""
+    size = (360, 640)
+    true = Camera(camera(size).calibration, Mount(1.5, pitch_rad=0.03))
+    columns, rows = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
+    ground = true.pixel_to_ground(np.column_stack([columns.ravel(), rows.ravel()]))
+    aside = np.abs(ground[:, 1]).reshape(size)
+    rgb = np.full((*size, 3), SKY_RGB, np.uint8)
+    rgb[aside > 3], rgb[aside <= 3] = PAVEMENT_RGB, ROAD_RGB
+    level = camera(size)
+    assert pipeline.process(rgb, 'rgb', level).pitch is None
+    seen = pipeline.process(rgb, 'rgb', level, extras=Extras(pitch=HorizonParams())).pitch
+    assert seen is not None
+    assert seen.pitch_rad == pytest.approx(0.03, abs=0.004)
+
+
+def test_nothing_metric_without_a_camera(pipeline: Pipeline) -> None:
+    extras = Extras(GridParams(), ScanParams(), HorizonParams())
+    result = pipeline.process(street((96, 128)), extras=extras)
+    assert (result.grid, result.scan, result.pitch) == (None, None, None)
+    assert list(result.stage_ms) == ['resize', 'inference', 'drivable', 'risk', 'upscale']
+
+
+def test_no_memory(pipeline: Pipeline) -> None:
+    size = (360, 640)
+    frames = [wall_ahead(size, row) for row in (200, 300)]
+    first = pipeline.process(frames[0], 'rgb', camera(size))
+    pipeline.process(frames[1], 'rgb', camera(size))
+    assert_same(pipeline.process(frames[0], 'rgb', camera(size)), first)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 640), (640, 1), (2, 3)])
+def test_tiny_frames_with_a_camera(pipeline: Pipeline, size: tuple[int, int]) -> None:
+    k = np.array([[50.0, 0, 0], [0, 50.0, 0], [0, 0, 1]])
+    seen = Camera(Calibration.pinhole(k, size), Mount(1.5, pitch_rad=0.5))
+    extras = Extras(GridParams(), ScanParams())
+    rgb = np.full((*size, 3), ROAD_RGB, np.uint8)
+    result = pipeline.process(rgb, 'rgb', seen, extras=extras)
+    assert result.area.mask.shape == size
+    assert 0 <= result.risk.score <= 100
+
+
+def test_a_class_table_without_a_drivable_role(tmp_path: Path) -> None:
+    table = ClassTable('walls', (SegClass(0, 'wall', (128, 0, 0), Role.OBSTACLE),))
+    path = write_tiny_model(tmp_path / 'm.onnx', table)
+    size = (72, 128)
+    result = Pipeline(OnnxEngine(path, 'cpu')).process(wall_ahead(size, 40), 'rgb', camera(size))
+    assert (result.area.image_share, result.area.corridor_share) == (0.0, 0.0)
+    assert result.risk.level is RiskLevel.CRITICAL
 
 
 def test_fixed_model_gives_the_frame_size(tmp_path: Path) -> None:

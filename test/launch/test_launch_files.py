@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from seg_perception.inference.engine import PROVIDERS
-from seg_perception.ros import params, video_source
+from seg_perception.ros import bag_launching, params, video_source
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -25,7 +25,21 @@ OUTPUTS = {
     'overlay': 'sensor_msgs/Image',
     'overlay/compressed': 'sensor_msgs/CompressedImage',
     'road_scene': 'seg_perception_msgs/RoadScene',
+    'drivable_grid': 'nav_msgs/OccupancyGrid',
+    'free_space': 'sensor_msgs/LaserScan',
+    'ground_polygon': 'geometry_msgs/PolygonStamped',
 }
+FUSED = {
+    'road_scene': 'seg_perception_msgs/FusedScene',
+    'drivable_grid': 'nav_msgs/OccupancyGrid',
+}
+RVIZ_TYPES = {  # what each display subscribes to
+    'Image': 'sensor_msgs/Image',
+    'Map': 'nav_msgs/OccupancyGrid',
+    'LaserScan': 'sensor_msgs/LaserScan',
+    'Polygon': 'geometry_msgs/PolygonStamped',
+}
+CAMERAS = ('front', 'left', 'right', 'rear')
 
 
 def arguments(file: Path) -> dict[str, dict[str, Any]]:
@@ -73,8 +87,9 @@ def strings_in(value: Any) -> Iterator[str]:
         yield value
 
 
-def test_there_are_two() -> None:
-    assert [file.name for file in LAUNCH_FILES] == ['camera.launch.py', 'multi_camera.launch.py']
+def test_there_are_three() -> None:
+    names = ['camera.launch.py', 'multi_camera.launch.py', 'replay.launch.py']
+    assert [file.name for file in LAUNCH_FILES] == names
 
 
 @pytest.mark.parametrize('file', LAUNCH_FILES, ids=lambda file: file.name)
@@ -84,7 +99,8 @@ def test_every_argument_is_described_and_in_the_readme(file: Path) -> None:
     assert len(declared) >= 10
     for name, words in declared.items():
         assert len(words['description']) > 10, name
-        assert words['default_value'] in words.get('choices', [words['default_value']]), name
+        default = words.get('default_value', '')  # without one it has to be given
+        assert default in words.get('choices', [default]), name
         assert f'`{name}`' in readme, name
 
 
@@ -98,27 +114,69 @@ def test_every_argument_is_used(file: Path) -> None:
 def test_choices_are_those_of_the_node(file: Path) -> None:
     declared = arguments(file)
     assert [choice for choice in declared['provider']['choices'] if choice] == list(PROVIDERS)
-    transports = [choice for choice in declared['transport']['choices'] if choice]
-    assert transports == list(params.TRANSPORTS)
+    if 'transport' in declared:  # a bag says it itself
+        transports = [choice for choice in declared['transport']['choices'] if choice]
+        assert transports == list(params.TRANSPORTS)
+
+
+def test_players_are_those_that_can_be_chosen() -> None:
+    declared = arguments(ROOT / 'launch' / 'replay.launch.py')
+    players = {bag_launching.AUTO, bag_launching.OURS, bag_launching.ROS2BAG}
+    assert set(declared['player']['choices']) == players
 
 
 @pytest.mark.parametrize('file', LAUNCH_FILES, ids=lambda file: file.name)
 def test_parameters_set_are_those_of_the_nodes(file: Path) -> None:
     known = {row.name for row in params.TABLE} | {row.name for row in video_source.TABLE}
     written = set(written_keys(file))
-    assert {'cameras', 'model', 'provider', 'source'} <= written
+    has_source = 'video' in arguments(file)
+    assert {'cameras', 'model', 'provider'} | ({'source'} if has_source else set()) <= written
     assert written - known - {'<cam>.*'} == set()
+
+
+def type_of(topic: str) -> str | None:
+    """Type of a topic of the node; None if it has none of that name."""
+    name = topic.removeprefix('/seg_perception/')
+    camera, _, rest = name.partition('/')
+    return OUTPUTS.get(rest) if camera in CAMERAS else FUSED.get(name)
+
+
+def test_these_are_the_topics_of_the_node() -> None:
+    """As its sources name them; tests of the node subscribe to them."""
+    sources = ROOT / 'seg_perception' / 'ros'
+    port = (sources / 'camera_outputs.py').read_text()
+    fused = (sources / 'fused_port.py').read_text()
+    for topic, kind in OUTPUTS.items():
+        assert f"publisher({kind.split('/')[1]}, '{topic}')" in port
+    for topic, kind in FUSED.items():
+        assert f"publisher({kind.split('/')[1]}, '~/{topic}', qos)" in fused
 
 
 @pytest.mark.parametrize('file', RVIZ_FILES, ids=lambda file: file.name)
 def test_rviz_shows_topics_of_the_node(file: Path) -> None:
-    images = [row for row in displays(file) if row['Class'].endswith('/Image')]
-    assert len(images) >= 3
-    for image in images:
-        topic = re.fullmatch(
-            r'/seg_perception/(front|left|right|rear)/(.+)', image['Topic']['Value']
-        )
-        assert OUTPUTS[topic.group(2)] == 'sensor_msgs/Image'
+    shown = [row for row in displays(file) if 'Topic' in row]
+    for row in shown:
+        kind = row['Class'].removeprefix('rviz_default_plugins/')
+        assert type_of(row['Topic']['Value']) == RVIZ_TYPES[kind], row['Name']
+    kinds = {row['Class'].removeprefix('rviz_default_plugins/') for row in shown}
+    assert kinds == set(RVIZ_TYPES)
+
+
+@pytest.mark.parametrize('file', RVIZ_FILES, ids=lambda file: file.name)
+def test_rviz_stands_on_the_vehicle(file: Path) -> None:
+    manager = yaml.safe_load(file.read_text())['Visualization Manager']
+    base_frame = next(row.default for row in params.TABLE if row.name == 'base_frame')
+    assert manager['Global Options']['Fixed Frame'] == base_frame
+
+
+def test_rviz_topics_of_cameras_are_remapped() -> None:
+    """Or another camera's name would leave its display empty."""
+    launching = (ROOT / 'seg_perception' / 'ros' / 'launching.py').read_text()
+    remapped = ast.literal_eval(re.search(r'TOPICS = (\(.*?\))', launching, re.DOTALL).group(1))
+    for file in RVIZ_FILES:
+        for row in displays(file):
+            camera = re.match(r'/seg_perception/(\w+)/(.+)', row.get('Topic', {}).get('Value', ''))
+            assert camera is None or camera.group(2) in remapped, row['Name']
 
 
 def test_foxglove_layout_shows_every_panel() -> None:
@@ -129,17 +187,24 @@ def test_foxglove_layout_shows_every_panel() -> None:
 def test_foxglove_paths_are_fields_of_the_messages() -> None:
     messages = pytest.importorskip('seg_perception_msgs.msg')
     paths = [text for text in strings_in(FOXGLOVE['configById']) if '/road_scene.' in text]
-    assert len(paths) >= 6
+    assert len(paths) >= 10
     for path in paths:
         topic, *names = re.sub(r'\.@.*|\[.*', '', path).split('.')
-        assert topic == '/seg_perception/front/road_scene'
-        message = messages.RoadScene()
+        message = getattr(messages, type_of(topic).split('/')[1])()
         for name in names:
             message = getattr(message, name)
 
 
-def test_foxglove_images_are_topics_of_the_node() -> None:
-    modes = [panel.get('imageMode', {}) for panel in FOXGLOVE['configById'].values()]
-    topics = [mode['imageTopic'] for mode in modes if mode]
-    assert len(topics) == 2
-    assert all(topic.removeprefix('/seg_perception/front/') in OUTPUTS for topic in topics)
+def test_foxglove_images_and_ground_are_topics_of_the_node() -> None:
+    panels = FOXGLOVE['configById'].values()
+    images = [panel['imageMode']['imageTopic'] for panel in panels if 'imageMode' in panel]
+    ground = [topic for panel in panels for topic in panel.get('topics', {})]
+    kinds = [type_of(topic) for topic in [*images, *ground]]
+    assert kinds == [
+        'sensor_msgs/CompressedImage',
+        'sensor_msgs/Image',
+        'nav_msgs/OccupancyGrid',
+        'sensor_msgs/LaserScan',
+        'geometry_msgs/PolygonStamped',
+        'nav_msgs/OccupancyGrid',
+    ]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -17,7 +18,10 @@ import pytest
 from sensor_msgs.msg import Image
 
 from ros_graph import Graph
+from tiny_bags import street_rows, write_bag
 from tiny_model import write_tiny_model
+
+PART = ('start:=1', 'duration:=2', 'rate:=4', 'loop:=true', 'camera:=on')
 
 
 def _missing() -> str:
@@ -50,6 +54,12 @@ def street(tmp_path: Path) -> Path:
     for index in range(3):
         cv2.imwrite(str(folder / f'{index}.png'), road)
     return folder
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """Eight images in 3.5 s, half sky and half road."""
+    return write_bag(tmp_path / 'drive', street_rows(8, fps=2.0))
 
 
 @pytest.fixture
@@ -95,6 +105,47 @@ def test_multi_camera_launch_serves_each(graph, launch, street) -> None:
     graph.spin_until(lambda: all(masks), 'a mask of each camera')
     frames = [messages[-1].header.frame_id for messages in masks]
     assert frames == ['camera_left_optical_frame', 'camera_right_optical_frame']
+
+
+def test_replay_launch_turns_a_bag_into_masks_and_ends_with_it(graph, launch, bag) -> None:
+    process = launch('replay.launch.py', f'bag:={bag}', 'player:=ours', 'rate:=0.5')
+    masks = graph.read(Image, '/seg_perception/front/mask')
+    graph.spin_until(lambda: masks, 'masks')
+    output, _ = process.communicate(timeout=60)
+    assert '[launch]: process[' in output and process.returncode == 0, output
+    graph.spin_for(0.3)
+    stamps = [mask.header.stamp.sec for mask in masks]
+    assert stamps == sorted(stamps) and set(stamps) <= set(range(1_700_000_000, 1_700_000_004))
+    assert {mask.data[-1] for mask in masks} == {3}
+
+
+def test_replay_launch_loops_over_a_part_as_another_camera(graph, launch, bag) -> None:
+    launch('replay.launch.py', f'bag:={bag}', 'player:=ours', *PART)
+    masks = graph.read(Image, '/seg_perception/on/mask')
+    seconds: list[int] = []
+
+    def has_jumped() -> bool:
+        seconds[:] = [mask.header.stamp.sec - 1_700_000_000 for mask in masks]
+        return any(after < before for before, after in itertools.pairwise(seconds))
+
+    graph.spin_until(has_jumped, 'second turn')
+    assert set(seconds) <= {1, 2}
+
+
+@pytest.mark.parametrize(
+    ('words', 'said', 'code'),
+    [
+        (['bag:=nowhere'], "bag 'nowhere': got nothing there", 1),
+        (['bag:={bag}', 'image_topic:=/x'], 'got /x, expected one of /camera/front/image_raw', 1),
+        # The player says this one, and a launch does not fail with its processes.
+        (['bag:={bag}', 'rate:=0', 'player:=ours'], 'got 0.0, expected a number above 0', 0),
+    ],
+)
+def test_what_cannot_be_replayed_ends_the_launch(launch, bag, words, said, code) -> None:
+    process = launch('replay.launch.py', *(word.format(bag=bag) for word in words))
+    output, _ = process.communicate(timeout=60)
+    assert said in output
+    assert process.returncode == code
 
 
 def test_a_missing_video_ends_the_launch(launch) -> None:

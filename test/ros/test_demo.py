@@ -48,6 +48,15 @@ def test_summary_adds_up(demo: tuple[Path, str]) -> None:
     assert summary['environment']['rmw'] == 'rmw_fastrtps_cpp'
 
 
+def test_the_street_is_measured(demo: tuple[Path, str]) -> None:
+    """Its camera is calibrated and mounted, so the node draws the map, which takes a grid."""
+    summary = json.loads((demo[0] / 'summary.json').read_text())
+    assert summary['stage_ms']['grid'] > 0
+    free_m = summary['free_distance_m']
+    assert 0 <= free_m['min'] <= free_m['mean'] <= free_m['max'] <= 100
+    assert f'free road ahead [m] {free_m["min"]} to {free_m["max"]}' in demo[1]
+
+
 def test_film_plays_as_long_as_the_source(demo: tuple[Path, str]) -> None:
     capture = cv2.VideoCapture(str(demo[0] / 'overlay.mp4'))
     fps = capture.get(cv2.CAP_PROP_FPS)

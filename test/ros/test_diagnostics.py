@@ -142,7 +142,6 @@ def test_stamps_that_jump_back_trip_nothing(health):
     ('change', 'text'),
     [
         ({'degraded': 'mean confidence 0.20'}, 'degraded: mean confidence 0.20'),
-        ({'calibration_size': (8, 12)}, 'camera_info is for 12x8, the image is 6x4'),
     ],
 )
 def test_what_is_worth_a_warning(health, change, text):
@@ -160,10 +159,35 @@ def test_slow_answers_are_worth_a_warning(health):
     assert 'latency above 100 ms' in message
 
 
-def test_calibration_of_the_right_size_is_fine(health):
-    run(health, 3, 101.0)
-    health.calibrated((4, 6))
+def test_whether_answers_are_metric_is_a_value_and_no_warning(health):
+    def metric() -> str:
+        array = to_array('/node', [(health.report(101.3, 1.0), '')], MODEL, LIMITS, Time())
+        return {item.key: item.value for item in array.status[0].values}['metric']
+
+    assert metric() == 'no answer yet'
+    health.arrived(101.0, 1)
+    health.answered(101.0, 20.0, no_metres='not calibrated: no camera_info on /a')
+    assert metric() == 'off: not calibrated: no camera_info on /a'
+    health.answered(101.1, 20.0)
+    assert metric() == 'on'
     assert judge(health.report(101.3, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK
+
+
+def test_a_mount_that_the_road_contradicts(health):
+    limits = replace(LIMITS, warn_pitch_rad=0.02)
+    run(health, 3, 101.0)
+    for _ in range(9):
+        health.pitch_seen(0.03)
+    assert isnan(health.report(101.3, 1.0).pitch_off_rad)  # too few to tell
+    for off_rad in (0.03, 0.5, -0.5):  # and odd frames do not count
+        health.pitch_seen(off_rad)
+    level, message = judge(health.report(101.3, 1.0), '', MODEL, limits)
+    assert level == DiagnosticStatus.WARN
+    assert 'looked +0.030 rad farther down than its mount says' in message
+    assert judge(health.report(101.3, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK
+    for _ in range(40):
+        health.pitch_seen(-0.01)
+    assert judge(health.report(101.3, 1.0), '', MODEL, limits)[0] == DiagnosticStatus.OK
 
 
 def test_fallback_is_in_every_message(health):

@@ -14,11 +14,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, pixels_of, png_msg, stamped
 from seg_perception.ros.processes import RosProcess
-from seg_perception_msgs.msg import RoadScene, SafetyRisk
+from seg_perception_msgs.msg import CameraStatus, FusedScene, RoadScene, SafetyRisk
 
 ROAD, SKY, CAR = 3, 0, 8  # of CamVid-11
 SIZE = (96, 160)
@@ -124,9 +124,10 @@ def bench(graph, start_node, tiny_path) -> Iterator[Bench]:
 
 def test_waiting_cameras_say_so(bench):
     """Runs first: no frame has come yet."""
-    status, values = bench.status()
-    assert values['state'] == 'waiting'
-    assert '1 publishing on /camera/front/image_raw' in status.message
+    bench.graph.spin_until(
+        lambda: '1 publishing on /camera/front/image_raw' in bench.status()[0].message, 'match'
+    )
+    assert bench.status()[1]['state'] == 'waiting'
     scene = bench.graph.spin_until(
         lambda: bench.cameras['front'].scenes and bench.cameras['front'].scenes[-1]
     )
@@ -170,6 +171,8 @@ def test_road_scene(bench):
         'vehicles',
         'obstacles',
         'clear_path',
+        'lane_clarity',
+        'perception_trust',
     ]
     assert list(scene.stage_names) == [
         'convert',
@@ -308,27 +311,6 @@ def test_stamps_that_jump_back_are_noted_and_trip_nothing(bench):
     assert int(values['stamps_back']) == before + 1
 
 
-def test_camera_info_of_another_size_is_noted(bench):
-    infos = bench.graph.publisher(CameraInfo, '/camera/front/camera_info')
-    bench.send_street()
-
-    def calibrate(size: tuple[int, int], text: str) -> None:
-        info = CameraInfo(height=size[0], width=size[1])
-        bench.graph.publish_until(
-            infos, info, lambda: bench.status()[1]['camera_info'] == text, 'camera_info'
-        )
-
-    calibrate((720, 1280), '1280x720')
-    scene = bench.send_street()
-    status, _ = bench.status()
-    assert 'camera_info is for 1280x720, the image is 160x96' in status.message
-    assert status.level == DiagnosticStatus.WARN
-    assert isnan(scene.drivable_area.free_distance_m)
-    calibrate(SIZE, '160x96')
-    bench.send_street()
-    assert bench.status()[0].level == DiagnosticStatus.OK
-
-
 def test_live_parameter_takes_effect_and_back(bench):
     assert bench.set_parameters(warn_confidence=0.9).successful
     scene = bench.send_street()
@@ -337,6 +319,26 @@ def test_live_parameter_takes_effect_and_back(bench):
     assert scene.safety_risk.level != SafetyRisk.UNKNOWN
     assert bench.set_parameters(warn_confidence=0.4).successful
     assert bench.send_street().status == RoadScene.OK
+
+
+def test_risk_remembers_and_forgets_with_the_stamps(bench):
+    """It falls slowly after a wall of sky; a stamp from before, a gap, another camera end that."""
+    road, wall = painted(street()), painted(np.full(SIZE, SKY, np.uint8))
+
+    def score(rgb: np.ndarray, seconds: int, nanosec: int = 0, frame_id: str = 'camera') -> float:
+        return bench.send(image_msg(rgb, stamped(seconds, nanosec, frame_id))).safety_risk.score
+
+    calm = score(road, 700)
+    for later in (
+        {'seconds': 700, 'nanosec': 500_000_000},
+        {'seconds': 600},
+        {'seconds': 720},
+        {'seconds': 710, 'nanosec': 400_000_000, 'frame_id': 'other'},
+    ):
+        for tenth in range(4):
+            assert score(wall, 710, tenth * 100_000_000) < 20
+        assert score(road, 710, 350_000_000) < calm - 10
+        assert score(road, **later) == pytest.approx(calm, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -400,6 +402,20 @@ def test_silent_camera_is_stale_and_comes_back(bench):
     assert bench.send_street().status == RoadScene.OK
     status, values = bench.status()
     assert (status.level, values['state']) == (DiagnosticStatus.OK, 'active')
+
+
+def test_fused_scene_when_every_camera_is_silent(bench):
+    fused = bench.graph.read(FusedScene, '/seg_perception/road_scene')
+    bench.send_street()
+    scene = bench.graph.spin_until(
+        lambda: next((item for item in fused if item.worst_camera == ''), None), 'silence'
+    )
+    assert [item.status for item in scene.cameras] == [CameraStatus.TIMEOUT] * 2
+    assert 'no answer for' in scene.cameras[0].status_text
+    assert (scene.header.stamp.sec, scene.header.frame_id) == (0, 'base_link')
+    assert (scene.safety_risk.level, isnan(scene.safety_risk.score)) == (SafetyRisk.UNKNOWN, True)
+    assert not scene.complete
+    assert isnan(scene.skew_s) and isnan(scene.coverage_share)
 
 
 def test_interrupt_ends_it_cleanly(bench):

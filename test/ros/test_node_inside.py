@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,21 +16,23 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
-from seg_perception.ros import camera_port
+from seg_perception.core.classes import ClassTable, Role, SegClass
+from seg_perception.ros import camera_outputs
 from seg_perception.ros.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
+from tiny_model import write_tiny_model
 
-IMAGE = '/inside/image'
 NODE = '/inside'
+IMAGE = f'{NODE}/image'
 
 
-@pytest.fixture(scope='module')
-def node(graph: Graph, tiny_path) -> Iterator[SegPerceptionNode]:
-    overrides = {'model': str(tiny_path), 'provider': 'cpu', 'front.image_topic': IMAGE}
+@contextmanager
+def running(graph: Graph, model: Path, name: str) -> Iterator[SegPerceptionNode]:
+    overrides = {'model': str(model), 'provider': 'cpu', 'front.image_topic': f'{name}/image'}
     # A name of its own: rclpy's lifecycle services stay until the garbage is collected.
     node = SegPerceptionNode(
         context=graph.context,
-        cli_args=['--ros-args', '-r', f'__node:={NODE[1:]}'],
+        cli_args=['--ros-args', '-r', f'__node:={name[1:]}'],
         parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()],
     )
     executor = SingleThreadedExecutor(context=graph.context)
@@ -39,6 +43,12 @@ def node(graph: Graph, tiny_path) -> Iterator[SegPerceptionNode]:
     executor.shutdown()
     thread.join()
     node.close()
+
+
+@pytest.fixture(scope='module')
+def node(graph: Graph, tiny_path) -> Iterator[SegPerceptionNode]:
+    with running(graph, tiny_path, NODE) as node:
+        yield node
 
 
 @pytest.fixture(scope='module')
@@ -63,7 +73,7 @@ def send(graph, publisher, scenes, stamp_s: int) -> RoadScene:
 def test_a_failure_in_processing_is_told_and_the_next_frame_works(
     graph, node, publisher, scenes, monkeypatch
 ):
-    def fail(pixels, order):
+    def fail(*arguments):
         raise RuntimeError('boom')
 
     assert send(graph, publisher, scenes, 1).status == RoadScene.OK
@@ -77,13 +87,13 @@ def test_a_failure_in_processing_is_told_and_the_next_frame_works(
 
 def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, scenes, monkeypatch):
     drawn: list[int] = []
-    draw_scene = camera_port.draw_scene
+    draw_scene = camera_outputs.draw_scene
 
     def count(*arguments):
         drawn.append(1)
         return draw_scene(*arguments)
 
-    monkeypatch.setattr(camera_port, 'draw_scene', count)
+    monkeypatch.setattr(camera_outputs, 'draw_scene', count)
     send(graph, publisher, scenes, 10)
     send(graph, publisher, scenes, 11)
     assert drawn == []
@@ -100,3 +110,15 @@ def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, sce
     send(graph, publisher, scenes, 13)
     send(graph, publisher, scenes, 14)
     assert drawn == [1]
+
+
+def test_a_model_without_road_says_so(graph, tmp_path):
+    table = ClassTable('walls', (SegClass(0, 'wall', (128, 0, 0), Role.OBSTACLE),))
+    model = write_tiny_model(tmp_path / 'walls.onnx', table)
+    with running(graph, model, '/walls'):
+        scenes = graph.read(RoadScene, '/walls/front/road_scene')
+        publisher = graph.publisher(Image, '/walls/image')
+        scene = send(graph, publisher, scenes, 1)
+    assert scene.status == RoadScene.DEGRADED
+    assert scene.status_text == 'no class of walls is drivable: no road is ever found'
+    assert scene.safety_risk.level == SafetyRisk.CRITICAL

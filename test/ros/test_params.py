@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seg_perception.core.camera import Mount
 from seg_perception.core.errors import ParameterError
-from seg_perception.ros.params import TABLE, build, complete, rows_for, to_markdown, to_yaml
+from seg_perception.ros.params import (
+    TABLE,
+    build,
+    complete,
+    mount_parameters,
+    rows_for,
+    to_markdown,
+    to_yaml,
+)
 
 PARAMS_YAML = Path(__file__).parents[2] / 'config' / 'params.yaml'
 
@@ -52,11 +61,39 @@ def test_a_camera_may_be_called_like_a_group():
 
 
 def test_corridor_is_that_of_area_and_risk():
-    now = params(corridor__ego_mask_share=0.2, drivable__columns=7, risk__vehicles_weight=0.5)
+    now = params(corridor__ego_mask_share=0.2, drivable__columns=7, risk__vehicles__weight=0.5)
     assert now.drivable.corridor.ego_mask_share == now.risk.corridor.ego_mask_share == 0.2
     assert now.drivable.columns == 7
     assert now.risk.vehicles.weight == 0.5
     assert now.risk.vehicles.in_path == 1.0
+
+
+def test_mount_is_none_without_a_height():
+    assert params(front__mount__pitch_rad=0.1).cameras[0].mount is None
+    camera = params(
+        cameras=['rear'], rear__mount__height_m=1.5, rear__mount__yaw_rad=3, rear__rectified=True
+    ).camera('rear')
+    assert (camera.mount.height_m, camera.mount.yaw_rad, camera.mount.forward_m) == (1.5, 3.0, 0.0)
+    assert camera.rectified
+    assert camera.pitch_std_rad == camera.mount.pitch_std_rad == 0.009
+
+
+def test_mount_parameters_give_that_mount():
+    mount = Mount(1.4, 0.05, forward_m=1.7, pitch_std_rad=0.02)
+    given = mount_parameters('front', mount)
+    assert given['front.mount.forward_m'] == 1.7
+    assert build(complete(given)).cameras[0].mount == mount
+
+
+def test_numbers_of_the_core_are_parameters():
+    now = params(
+        risk__time__hold_s=1.0, risk__trust__weight=0.2, grid__resolution_m=0.5,
+        scan__range_max_m=20, fusion__skew_s=0.1, corridor__vehicle_width_m=2.5,
+    )  # fmt: skip
+    assert (now.risk.time.hold_s, now.risk.trust.weight) == (1.0, 0.2)
+    assert (now.grid.resolution_m, now.scan.range_max_m, now.fusion.skew_s) == (0.5, 20.0, 0.1)
+    assert now.risk.corridor == now.drivable.corridor
+    assert now.drivable.corridor.vehicle_width_m == 2.5
 
 
 def test_whole_numbers_are_numbers():
@@ -87,6 +124,15 @@ def test_whole_numbers_are_numbers():
         ('front.image_topic', '', r"got '', expected the name of a topic"),
         ('front.image_topic', '/a/compressed', r"Set front\.transport to 'compressed'"),
         ('corridor.far_width_share', 0.9, r'at most near_width_share'),
+        ('front.mount.height_m', 0.01, r"parameters 'front\.mount\.\*': got 0\.01"),
+        ('rear.mount.height_m', 1.0, r"got camera 'rear', expected a camera"),
+        ('front.mount.heigth_m', 1.0, r'Did you mean front\.mount\.height_m'),
+        ('base_frame', '', r"'base_frame': got '', expected the name of a TF frame"),
+        ('base_frame', '/base_link', r'without a slash'),
+        ('curvature_topic', 'a b', r"'curvature_topic': got 'a b', expected the name of a topic"),
+        ('curvature_per_m', 0.6, r'expected a number from -0\.5 to 0\.5'),
+        ('grid.resolution_m', 0.0, r'expected a number from 0\.02 to 5'),
+        ('drivable.columns', 1.5, r'got 1\.5, expected a whole number from 1 to 4096'),
         ('risk.high_from', 0.9, r'moderate_from < high_from < critical_from'),
     ],
 )

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from seg_perception.core.errors import SourceError
-from seg_perception.ros.sources import EndOfSource, FrameSource, ReadAhead, open_source
+from seg_perception.ros.sources import (
+    EndOfSource,
+    FrameSource,
+    ReadAhead,
+    open_source,
+    street_mount,
+)
+from seg_perception.synthetic.street import Street
 
 
 @pytest.fixture
@@ -99,3 +106,19 @@ def test_a_source_without_a_pass_of_frames_ends() -> None:
     reader = ReadAhead(empty, loop=False, max_frames=0, depth=1)
     assert take_all(reader) == []
     reader.close()
+
+
+@pytest.mark.parametrize('seed', [0, 7])
+def test_mount_of_the_street_is_that_of_its_pictures(seed: int) -> None:
+    """The camera nods by a few milliradians on the way."""
+    street = Street(seed, size=(64, 96))
+    mount = street_mount(seed)
+    assert mount.height_m == street.camera(0).height_m
+    pitches = [street.camera(index).pitch_rad for index in range(0, 200, 7)]
+    assert max(abs(pitch - mount.pitch_rad) for pitch in pitches) < 0.005
+    source = open_source('synthetic', (64, 96), seed=seed)
+    assert source.mount is not None and source.mount() == mount
+
+
+def test_folders_have_no_mount(folder: Path) -> None:
+    assert open_source(str(folder)).mount is None
