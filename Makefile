@@ -46,7 +46,7 @@ clean:  ## remove .venv and everything built
 	rm -rf .venv build install log demo_out *.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis
 
-$(RUN): requirements/run.txt requirements/ros.txt requirements/constraints.txt setup.py \
+$(RUN): $(addprefix requirements/,run.txt offline.txt ros.txt constraints.txt) setup.py \
 		seg_perception/__init__.py tools/setup.sh tools/fix_wheel_paths.py
 	@$(SETUP) run
 	@touch $@

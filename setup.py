@@ -16,6 +16,7 @@ PACKAGES = [
     'seg_perception.inference',
     'seg_perception.models',
     'seg_perception.offline',
+    'seg_perception.offline.report',
     'seg_perception.ros',
     'seg_perception.synthetic',
 ]
@@ -53,6 +54,7 @@ setup(
     package_data={
         'seg_perception': ['py.typed'],
         'seg_perception.models': ['*.onnx', '*.md'],
+        'seg_perception.offline.report': ['*.css', '*.html', '*.js'],
         'seg_perception.ros': ['*.xml'],
     },
     data_files=[
@@ -67,10 +69,12 @@ setup(
     extras_require={
         'cpu': RUN,
         'gpu': [line.replace('onnxruntime==', GPU) for line in RUN],
+        'offline': requirements('offline'),
+        'ray': [line for line in requirements('dev') if line.startswith('ray==')],
         'adapt': [line for line in requirements('train') if line.startswith('onnx==')],
         'torch': [line for line in requirements('train') if line.startswith('torch==')],
         'train': requirements('run', 'train'),
-        'dev': requirements('run', 'dev'),
+        'dev': requirements('run', 'offline', 'dev'),
         'test': ['pytest'],  # colcon test finds no tests without it
     },
     entry_points={

@@ -56,7 +56,8 @@ ROS_DISTRO and AMENT_PREFIX_PATH to use the wheels."
 
 run_wheels() {
     say 'installing ROS 2 and run-time packages'
-    pip_install -c requirements/constraints.txt -r requirements/ros.txt -r requirements/run.txt
+    pip_install -c requirements/constraints.txt -r requirements/ros.txt -r requirements/run.txt \
+        -r requirements/offline.txt
     "$venv/bin/python" tools/fix_wheel_paths.py
 }
 
@@ -68,7 +69,7 @@ run_sourced() {
     grep -vE '^(numpy|opencv)' requirements/run.txt >"$venv/run.txt"
     "$venv/bin/python" -c 'import cv2' 2>/dev/null ||
         echo 'opencv-python-headless<5' >>"$venv/run.txt"
-    pip_install -c "$venv/system-constraints.txt" -r "$venv/run.txt"
+    pip_install -c "$venv/system-constraints.txt" -r "$venv/run.txt" -r requirements/offline.txt
 }
 
 setup_run() {
@@ -79,24 +80,29 @@ setup_run() {
         pip_install --no-deps --editable .
 }
 
-setup_messages() {
-    say 'building seg_perception_msgs'
-    local prefixes=$venv log=$venv/build-messages.log
+# An interface package into the venv: build_messages FOLDER
+build_messages() {
+    local folder=$1 build=$venv/build-$(basename "$1") prefixes=$venv
+    say "building $(basename "$folder")"
     [ "$flavour" = wheels ] || prefixes=${AMENT_PREFIX_PATH//:/;}
     local site
     site=$("$venv/bin/python" -c 'import sys; print("lib/python%d.%d" % sys.version_info[:2])')
     {
-        rm -rf "$venv/build-messages"
-        cmake -S seg_perception_msgs -B "$venv/build-messages" -DCMAKE_BUILD_TYPE=Release \
+        rm -rf "$build"
+        cmake -S "$folder" -B "$build" -DCMAKE_BUILD_TYPE=Release \
             -DBUILD_TESTING=OFF -DCMAKE_PREFIX_PATH="$prefixes" \
             -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$venv/bin/python" \
             -DPYTHON_INSTALL_DIR="$site/site-packages" &&
-            cmake --build "$venv/build-messages" --parallel "$(nproc)" &&
-            cmake --install "$venv/build-messages"
-    } >"$log" 2>&1 || {
-        tail -n 30 "$log" >&2
-        fail "seg_perception_msgs does not build; the whole log is in $log"
+            cmake --build "$build" --parallel "$(nproc)" &&
+            cmake --install "$build"
+    } >"$build.log" 2>&1 || {
+        tail -n 30 "$build.log" >&2
+        fail "$folder does not build; the whole log is in $build.log"
     }
+}
+
+setup_messages() {
+    build_messages seg_perception_msgs
 }
 
 setup_test() {
@@ -104,6 +110,8 @@ setup_test() {
     local constraints=requirements/constraints.txt
     [ "$flavour" = wheels ] || constraints=$venv/system-constraints.txt
     pip_install -c "$constraints" -r requirements/train.txt -r requirements/dev.txt
+    # The wheels do not have it; a sourced ROS 2 does.
+    [ "$flavour" != wheels ] || build_messages test/fixtures/tf2_msgs
 }
 
 case ${1:-} in

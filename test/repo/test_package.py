@@ -24,8 +24,11 @@ ROSDEP = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-# Asked for when they are there: engines and `adapt` alone need them.
-OPTIONAL = {'onnx', 'torch'}
+# Asked for when they are there: engines, `adapt` and the commands for bags alone need them. rosdep
+# does not know those of the bags; `pip install` does, as the extra `offline`.
+OPTIONAL = {'onnx', 'ray', 'torch'}
+# From Python 3.14 `compression` is in the standard library.
+OFFLINE = {'backports', 'jinja2', 'lz4', 'plotly', 'pyarrow', 'rosbags'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 
 
@@ -57,7 +60,7 @@ def third_party() -> set[str]:
                 names |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split('.')[0])
-    return names - set(sys.stdlib_module_names) - {'seg_perception'} - OPTIONAL
+    return names - set(sys.stdlib_module_names) - {'seg_perception'} - OPTIONAL - OFFLINE - {'compression'}
 
 
 @pytest.mark.parametrize('folder', BUILD_TYPES)
@@ -87,12 +90,18 @@ def test_requirements_pin_what_is_imported() -> None:
     assert used - set(pinned) == set()
 
 
+def test_extra_for_bags_pins_what_it_is_for(setup_arguments: dict) -> None:
+    names = {re.split('[.=]', line)[0].lower() for line in lines_of('offline.txt')}
+    assert names == OFFLINE
+    assert setup_arguments['extras_require']['offline'] == lines_of('offline.txt')
+
+
 def lines_of(file: str) -> list[str]:
     text = (ROOT / 'requirements' / file).read_text()
     return [line for line in text.splitlines() if line and not line.startswith('#')]
 
 
-@pytest.mark.parametrize('file', ['run.txt', 'ros.txt', 'dev.txt', 'train.txt'])
+@pytest.mark.parametrize('file', ['run.txt', 'ros.txt', 'offline.txt', 'dev.txt', 'train.txt'])
 def test_every_requirement_is_pinned_and_a_constraint(file: str) -> None:
     def normal(line: str) -> str:
         return re.sub(r'\[.*\]', '', line).replace('_', '-').lower()
@@ -146,6 +155,9 @@ def test_wheel_has_model_profile_and_commands(tmp_path: Path) -> None:
     assert {
         'seg_perception/models/default.onnx',
         'seg_perception/models/default.md',
+        'seg_perception/offline/report/page.html',
+        'seg_perception/offline/report/page.css',
+        'seg_perception/offline/report/page.js',
         'seg_perception/ros/fastdds.xml',
         'seg_perception/py.typed',
     } <= files

@@ -67,8 +67,17 @@ def test_map_names_real_folders() -> None:
 
 def test_parameter_table_is_that_of_the_code() -> None:
     params = pytest.importorskip('seg_perception.ros.params')
-    written = re.search(r'<!-- parameters: .+ -->\n(.*?)<!-- end -->', README, re.DOTALL).group(1)
+    written = (ROOT / 'docs' / 'parameters.md').read_text()
     assert written == params.to_markdown(), 'run `python -m seg_perception.ros.params markdown`'
+
+
+def test_parameters_that_people_set_exist() -> None:
+    params = pytest.importorskip('seg_perception.ros.params')
+    cells = re.findall(r'^\| (`.+?) \|', section('Parameters'), re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r'`([^`]+)`', cell)]
+    named = [name for name in named if not name.startswith('.')]  # short for another
+    assert len(named) > 10
+    assert [name for name in named if name not in {row.name for row in params.TABLE}] == []
 
 
 def test_params_yaml_is_that_of_the_code() -> None:
@@ -77,7 +86,7 @@ def test_params_yaml_is_that_of_the_code() -> None:
 
 
 def test_topic_table_is_that_of_the_node() -> None:
-    source = (ROOT / 'seg_perception' / 'ros' / 'camera_port.py').read_text()
+    source = (ROOT / 'seg_perception' / 'ros' / 'camera_outputs.py').read_text()
     published = set(re.findall(r"publisher\([\w.]+, '([\w/]+)'", source))
     assert published >= {'mask', 'confidence', 'road_scene'}
     assert published == set(re.findall(r'^\| out `~/<cam>/([\w/]+)`', README, re.MULTILINE))
