@@ -639,8 +639,9 @@ def _span(row: Row) -> str:
 
 _MARKDOWN_HEAD = """# Parameters of the node
 
-`live` ones can change at run time, several at once or none of them. `<cam>` is a name from `cameras`. How those of the
-risk work together: [risk.md](risk.md). Printed by `python -m seg_perception.ros.params markdown`.
+`live` ones can change at run time, several at once or none of them. `<cam>` is a name from
+`cameras`. How those of the risk work together: [risk.md](risk.md). Printed by
+`python -m seg_perception.ros.params markdown`.
 """
 
 

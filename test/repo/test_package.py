@@ -27,7 +27,6 @@ ROSDEP = {
 # Asked for when they are there: engines, `adapt` and the commands for bags alone need them. rosdep
 # does not know those of the bags; `pip install` does, as the extra `offline`.
 OPTIONAL = {'onnx', 'ray', 'torch'}
-# From Python 3.14 `compression` is in the standard library.
 OFFLINE = {'backports', 'jinja2', 'lz4', 'plotly', 'pyarrow', 'rosbags'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 
@@ -60,7 +59,8 @@ def third_party() -> set[str]:
                 names |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split('.')[0])
-    return names - set(sys.stdlib_module_names) - {'seg_perception'} - OPTIONAL - OFFLINE - {'compression'}
+    own = {'seg_perception', 'compression'}  # the latter is in the library from Python 3.14
+    return names - set(sys.stdlib_module_names) - own - OPTIONAL - OFFLINE
 
 
 @pytest.mark.parametrize('folder', BUILD_TYPES)
