@@ -1,81 +1,157 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Safety risk of a scene: a score 0..100 (100 is safe), a level and five factors with reasons.
+Safety risk of one frame: a score 0..100 (100 is safe), a level and seven factors with reasons.
 
 Rules from pixels, made to be explained: more hazard never lowers the risk, and neither does less
-road or less knowledge. Nearness comes from the width of the ego corridor in the lowest rows that
-a hazard reaches; how far aside it stands, from the zone. Not a certified safety function.
+road or less knowledge. Nearness is in metres with a calibrated camera; without one it comes from
+the width of the ego corridor in the lowest row that a hazard fills. ``docs/risk.md`` has the
+reasoning and the limits. Not a certified safety function.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isfinite, nan, sqrt
 
 import cv2
 import numpy as np
 
+from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.corridor import Corridor, corridor_shape
+from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.results import DrivableArea, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.hazards import (
+    GROUND,
+    LANE,
+    OWN,
+    ROLES,
+    TOLD,
+    UNKNOWN_BITS,
+    Hazard,
+    Zones,
+    find_hazards,
+    having,
+    sort_pixels,
+    words,
+    zones_of,
+)
+from seg_perception.core.results import (
+    DrivableArea,
+    HazardSeen,
+    RiskFactor,
+    RiskLevel,
+    SafetyRisk,
+)
+from seg_perception.core.trust import Knowledge, TrustParams, distrust, look_at
+from seg_perception.core.tunable import check_tunables, tunable
 
-# One bit a group of roles, so that one lookup sorts every pixel.
-_GROUPS = {
-    'vulnerable_road_users': (1, (Role.VULNERABLE,)),
-    'vehicles': (2, (Role.VEHICLE,)),
-    'obstacles': (4, (Role.OBSTACLE, Role.NATURE)),
-    'ground': (8, (Role.DRIVABLE, Role.MARKING, Role.WALKABLE)),
-    'told': (16, tuple(role for role in Role if role not in (Role.OTHER, Role.EGO))),
-    'own': (32, (Role.EGO,)),
-}
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
+# Of the rows above the far end of the corridor, those where no ground can be even on a hill.
+_SKYWARD = 0.7
 
 
 @dataclass(frozen=True)
-class Hazard:
-    """How one group of classes becomes a risk."""
+class TimeParams:
+    """How the risk moves over time; see ``RiskFilter``."""
 
-    weight: float  # 0..1, how far this factor alone can push the risk of the scene
-    in_path: float  # 0..1, factor at the nearest row of the corridor
-    beside: float  # the same up to one corridor width to its left and right
-    away: float  # the same farther aside
-    fade: float  # power of nearness: 1 halves the factor at twice the distance, 0.5 takes 30 %
+    fall_per_s: float = tunable(0.5, 0.05, 10, '1/s', 'how fast the risk of what is gone falls')
+    hold_s: float = tunable(0.5, 0, 5, 's', 'how long the risk of what is gone stays first')
+    hysteresis: float = tunable(0.05, 0, 0.2, '0..1', 'how far below its threshold a level ends')
+    gap_s: float = tunable(1.0, 0.05, 60, 's', 'longest pause that memory survives')
+    flicker_s: float = tunable(2.0, 0, 60, 's', 'how long a place that flickered is watched')
+    approach_s: float = tunable(0.4, 0.1, 5, 's', 'how far back the rate of approach looks')
+    contact_from_s: float = tunable(4.0, 0.1, 30, 's', 'time to contact at which risk begins')
+    contact_full_s: float = tunable(1.5, 0, 30, 's', 'time to contact at which risk is full')
+    speed_up_mps2: float = tunable(1.5, 0, 20, 'm/s2', 'how fast the suggested speed rises')
+
+    def __post_init__(self) -> None:
+        check_tunables(self, 'risk time')
+        if not self.contact_full_s < self.contact_from_s:
+            raise ParameterError(
+                'risk time contact_from_s',
+                self.contact_from_s,
+                f'above contact_full_s, {self.contact_full_s}',
+            )
 
 
 @dataclass(frozen=True)
 class RiskParams:
     """
-    Every weight and threshold of the risk; what they do to real frames is in the tests.
+    Every weight and threshold of the risk; ``docs/risk.md`` says why they are what they are.
 
-    Set by hand on CamVid and Cityscapes truth; nobody has tied them to accidents.
+    Set by hand; nobody has tied them to accidents.
     """
 
     corridor: Corridor = field(default_factory=Corridor)
     # People hurt easily and move any way: they count far off and beside the path too.
-    vulnerable: Hazard = Hazard(weight=1.0, in_path=1.0, beside=0.55, away=0.2, fade=0.5)
+    vulnerable: Hazard = field(
+        default_factory=lambda: Hazard(weight=1.0, in_path=1.0, beside=0.4, away=0.2, fade=0.45)
+    )
     # Vehicles beside are the other lanes and parked cars; ahead they mostly drive along.
-    vehicles: Hazard = Hazard(weight=0.85, in_path=1.0, beside=0.3, away=0.1, fade=0.8)
+    vehicles: Hazard = field(
+        default_factory=lambda: Hazard(weight=0.85, in_path=1.0, beside=0.2, away=0.1, fade=1.0)
+    )
     # Poles, walls and trees beside a road are where they belong.
-    obstacles: Hazard = Hazard(weight=0.9, in_path=1.0, beside=0.15, away=0.0, fade=0.8)
-    visibility_weight: float = 0.85
-    blind_full_share: float = 0.85  # share of the corridor without known ground that counts as 1
-    blind_aside: float = 0.5  # what unknown pixels beside the corridor count
-    low_confidence: float = 0.3  # a ground pixel at or below it is not known at all
-    high_confidence: float = 0.6  # from here on it is fully known
-    path_weight: float = 0.85
-    blocked_full_share: float = 0.85  # share of the corridor that is not free that counts as 1
-    # Share of the corridor's width that a hazard's footprint is square in: 0.15 of 2.5 m. Fewer
-    # pixels count in proportion, so that a few wrong ones do not raise an alarm.
-    footprint_share: float = 0.15
-    no_class_risk: float = 0.3  # factor of a hazard that the class table has no class for
-    spread: float = 0.5  # how much the mean of all factors adds to the worst one
-    moderate_from: float = 0.25  # risk at which each level begins
-    high_from: float = 0.5
-    critical_from: float = 0.75
+    obstacles: Hazard = field(
+        default_factory=lambda: Hazard(weight=0.9, in_path=1.0, beside=0.15, away=0.0, fade=0.8)
+    )
+    near_m: float = tunable(4.5, 0.5, 50, 'm', 'distance up to which a hazard is fully near')
+    footprint_share: float = tunable(
+        0.12, 0.01, 1, '0..1', "share of the corridor's width that a hazard is wide and long"
+    )
+    no_class_risk: float = tunable(
+        0.3, 0, 1, '0..1', 'factor of a hazard that the model has no class for'
+    )
+    visibility_weight: float = tunable(
+        0.85, 0, 1, '0..1', 'how far a road that is not seen alone can push the risk'
+    )
+    blind_full_share: float = tunable(
+        0.85, 0.01, 1, '0..1', 'share of the corridor without known ground that counts as all'
+    )
+    blind_aside: float = tunable(
+        0.5, 0, 1, '0..1', 'what unknown pixels beside the corridor count'
+    )
+    low_confidence: float = tunable(
+        0.3, 0, 1, '0..1', 'confidence up to which a pixel is not known at all'
+    )
+    high_confidence: float = tunable(
+        0.6, 0, 1, '0..1', 'confidence from which a road pixel is fully known'
+    )
+    path_weight: float = tunable(
+        0.85, 0, 1, '0..1', 'how far a blocked ego corridor alone can push the risk'
+    )
+    blocked_full_share: float = tunable(
+        0.85, 0.01, 1, '0..1', 'share of the corridor that is not free that counts as all'
+    )
+    lane_weight: float = tunable(
+        0.4, 0, 1, '0..1', 'how far a lane that cannot be told alone can push the risk'
+    )
+    unmarked_risk: float = tunable(
+        0.3,
+        0,
+        1,
+        '0..1',
+        'factor of a lane without markings, where the model has a class for them',
+    )
+    trust: TrustParams = field(default_factory=TrustParams)
+    time: TimeParams = field(default_factory=TimeParams)
+    spread: float = tunable(
+        0.5, 0, 1, '0..1', 'how much the mean of all factors adds to the worst one'
+    )
+    moderate_from: float = tunable(0.25, 0, 1, '0..1', 'risk at which MODERATE begins')
+    high_from: float = tunable(0.5, 0, 1, '0..1', 'risk at which HIGH begins')
+    critical_from: float = tunable(0.75, 0, 1, '0..1', 'risk at which CRITICAL begins')
+    reaction_s: float = tunable(1.0, 0, 10, 's', 'time before the brakes act')
+    braking_mps2: float = tunable(4.0, 0.1, 12, 'm/s2', 'deceleration that can be relied on')
+    standoff_m: float = tunable(
+        2.0, 0, 30, 'm', 'kept free ahead of base_link: own front and a gap'
+    )
 
     def __post_init__(self) -> None:
+        check_tunables(self, 'risk')
         if not self.low_confidence < self.high_confidence:
             raise ParameterError(
                 'risk high_confidence', self.high_confidence, f'above {self.low_confidence}'
@@ -87,6 +163,11 @@ class RiskParams:
                 'moderate_from < high_from < critical_from, above 0, to 1',
             )
 
+    @property
+    def hazards(self) -> dict[str, Hazard]:
+        """How each factor that is a hazard becomes a risk."""
+        return dict(zip(ROLES, (self.vulnerable, self.vehicles, self.obstacles), strict=True))
+
 
 def assess_risk(
     labels: np.ndarray,
@@ -94,70 +175,155 @@ def assess_risk(
     table: ClassTable,
     area: DrivableArea,
     params: RiskParams = RiskParams(),
+    camera: Camera | None = None,
+    curvature_per_m: float = 0.0,
+    rgb: np.ndarray | None = None,
+    strange: float = 0.0,
 ) -> SafetyRisk:
     """
     The risk of labels (H, W) uint8 with confidence (H, W) uint8 0..255 for 0..1.
 
     :param area: what ``find_drivable`` found in the same frame.
+    :param camera: calibrated and mounted; without one nothing is in metres.
+    :param rgb: the picture (h, w, 3) uint8 of any size; without one it is not judged.
+    :param strange: 0..1, how far the frame is unlike what the model has learned.
     """
-    view = _view(labels, confidence, table, params)
+    view = _view(labels, confidence, table, params, camera, curvature_per_m)
+    seen = {name: _hazards(name, view, params) for name in ROLES}
     factors = (
         _road_visibility(view, params),
-        _hazard('vulnerable_road_users', params.vulnerable, view, params),
-        _hazard('vehicles', params.vehicles, view, params),
-        _hazard('obstacles', params.obstacles, view, params),
+        *(_hazard_factor(name, seen[name], view, params) for name in ROLES),
         _clear_path(area, params),
+        _lane_clarity(view, params),
+        _perception_trust(view, rgb, strange, params),
     )
-    risk = _combine(factors, params.spread)
-    return SafetyRisk(100.0 * (1.0 - risk), _level(risk, params), factors)
+    hazards = tuple(hazard for each in seen.values() for hazard in each)
+    speed_mps = _suggested_speed_mps(area, params)
+    return combine(factors, params, hazards=hazards, suggested_speed_mps=speed_mps)
 
 
-@dataclass(frozen=True)
+def combine(
+    factors: tuple[RiskFactor, ...],
+    params: RiskParams,
+    *,
+    hazards: tuple[HazardSeen, ...] = (),
+    time_to_contact_s: float = nan,
+    suggested_speed_mps: float = nan,
+) -> SafetyRisk:
+    """The worst factor, raised by the mean of all, so that none is averaged away."""
+    weighted = [factor.weight * factor.risk for factor in factors]
+    mean = sum(weighted) / max(sum(factor.weight for factor in factors), 1e-9)
+    worst = max(weighted)
+    risk = min(1.0, worst + (1.0 - worst) * params.spread * mean)
+    return SafetyRisk(
+        score=100.0 * (1.0 - risk),
+        level=level_of(risk, params),
+        factors=factors,
+        hazards=hazards,
+        time_to_contact_s=time_to_contact_s,
+        suggested_speed_mps=suggested_speed_mps,
+    )
+
+
+def level_of(risk: float, params: RiskParams) -> RiskLevel:
+    """The level in which a risk 0..1 lies."""
+    begins = (params.moderate_from, params.high_from, params.critical_from)
+    return RiskLevel(RiskLevel.LOW + sum(risk >= begin for begin in begins))
+
+
+def _hazards(name: str, view: _View, params: RiskParams) -> tuple[HazardSeen, ...]:
+    """The hazards of a factor; none where the model has no class for them, which is a risk too."""
+    if name not in view.kinds.factors:
+        return ()
+    hazard = params.hazards[name]
+    return find_hazards(name, hazard, view.groups, view.labels, view.table, view.zones)
+
+
+def _hazard_factor(
+    name: str, seen: Sequence[HazardSeen], view: _View, params: RiskParams
+) -> RiskFactor:
+    """The factor of one kind of hazard: the most dangerous place."""
+    weight, who = params.hazards[name].weight, _WORDS.get(name, name)
+    if name not in view.kinds.factors:
+        return RiskFactor(name, params.no_class_risk, weight, f'the model has no class for {who}')
+    if not seen:
+        return RiskFactor(name, 0.0, weight, f'no {who} near')
+    worst = max(seen, key=lambda each: (each.risk, -abs(each.zone)))
+    return RiskFactor(name, worst.risk, weight, words(worst))
+
+
+@dataclass(frozen=True, eq=False)
+class _Kinds:
+    """What the classes of a table are; looked up once a frame, for a table's hash is long."""
+
+    factors: frozenset[str]  # the kinds of hazard that it has classes for
+    has_marks: bool
+    marks: np.ndarray  # (256,) uint8, 255 for markings
+    ground: np.ndarray  # (256,) uint8, 255 for flat ground
+
+
+@lru_cache(maxsize=32)
+def _kinds(table: ClassTable) -> _Kinds:
+    marks = table.role_mask(Role.MARKING)
+    return _Kinds(
+        factors=frozenset(name for name, roles in ROLES.items() if table.role_mask(*roles).any()),
+        has_marks=bool(marks.any()),
+        marks=marks,
+        ground=table.role_mask(Role.DRIVABLE, Role.MARKING, Role.WALKABLE),
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class _View:
     """The rows (R) of the corridor, cut out of a frame."""
 
-    groups: np.ndarray  # (R, W) uint8, bits of _GROUPS
+    labels: np.ndarray  # (R, W) uint8
+    groups: np.ndarray  # (R, W) uint8, bits of what each pixel is
     known: np.ndarray  # (R, W) uint8, how far the confidence counts as knowledge, 0 to 255
+    confidence: np.ndarray  # (R, W) uint8
+    road_from: float  # share of the image's height where the rows begin
+    skyward: np.ndarray  # (r, W) uint8, the labels of rows where no ground can be
     table: ClassTable
-    inside: np.ndarray  # (R, W) uint8, 255 in the corridor
-    beside: np.ndarray  # (R, W) uint8, 255 up to one corridor width beside it
-    elsewhere: np.ndarray  # (R, W) uint8, 255 in the rest
-    nearness: np.ndarray  # (R,) 1 near to 0 far
-    footprints_px: np.ndarray  # (R,) pixels that make a hazard there
+    kinds: _Kinds
+    zones: Zones
 
 
 def _view(
-    labels: np.ndarray, confidence: np.ndarray, table: ClassTable, params: RiskParams
+    labels: np.ndarray,
+    confidence: np.ndarray,
+    table: ClassTable,
+    params: RiskParams,
+    camera: Camera | None,
+    curvature_per_m: float,
 ) -> _View:
-    shape = corridor_shape(params.corridor, (labels.shape[0], labels.shape[1]))
-    rows = slice(shape.top_row, shape.end_row)
-    ramp = _ramp(params.low_confidence, params.high_confidence)
+    size = (labels.shape[0], labels.shape[1])
+    zones = zones_of(
+        params.corridor, size, params.footprint_share, params.near_m, camera, curvature_per_m
+    )
+    rows = zones.rows
     return _View(
-        groups=cv2.LUT(labels[rows], _group_bits(table)),
-        known=cv2.LUT(confidence[rows], ramp),
+        labels=labels[rows],
+        groups=sort_pixels(labels[rows], table),
+        known=cv2.LUT(confidence[rows], _knowledge(params.low_confidence, params.high_confidence)),
+        confidence=confidence[rows],
+        road_from=rows.start / size[0],
+        skyward=labels[: round(_SKYWARD * rows.start)],
         table=table,
-        inside=shape.inside[rows],
-        beside=shape.beside[rows],
-        elsewhere=shape.elsewhere[rows],
-        nearness=shape.nearness[rows],
-        footprints_px=np.maximum(1.0, params.footprint_share * shape.widths_px[rows]) ** 2,
+        kinds=_kinds(table),
+        zones=zones,
     )
 
 
 @lru_cache(maxsize=32)
-def _group_bits(table: ClassTable) -> np.ndarray:
-    """Lookup table from class id to the bits of its groups, (256,) uint8."""
-    bits = np.zeros(256, np.uint8)
-    for bit, roles in _GROUPS.values():
-        bits[table.role_mask(*roles) > 0] |= bit
-    bits.setflags(write=False)
-    return bits
+def _knowledge(low: float, high: float) -> np.ndarray:
+    """Lookup table of how far a confidence 0..255 counts as knowledge, (256,) uint8."""
+    return np.rint(np.interp(np.arange(256) / 255.0, (low, high), (0, 255))).astype(np.uint8)
 
 
 def _road_visibility(view: _View, params: RiskParams) -> RiskFactor:
     """Ground that is known in the path; beside it only what is not known at all counts."""
-    seen = _known_share('ground', view.inside, view)
-    seen_aside = _known_share('told', view.beside, view)
+    seen = _known_share(GROUND, view.zones.inside, view)
+    seen_aside = _known_share(TOLD, view.zones.beside, view)
     blind, blind_aside = 1.0 - seen, params.blind_aside * (1.0 - seen_aside)
     reason = f'{seen:.0%} of the path is known ground'
     if blind_aside > blind:
@@ -170,81 +336,104 @@ def _road_visibility(view: _View, params: RiskParams) -> RiskFactor:
     )
 
 
-def _known_share(group: str, zone: np.ndarray, view: _View) -> float:
+def _known_share(bit: int, zone: np.ndarray, view: _View) -> float:
     """Share 0..1 of a zone that is known to be of a group; the own vehicle does not count."""
-    own = _members(_GROUPS['own'][0], zone, view)
-    pixels = _members(_GROUPS[group][0], zone, view)
-    total = cv2.countNonZero(zone) - cv2.countNonZero(own)
+    groups = cv2.bitwise_and(view.groups, zone)
+    pixels = having(groups, bit)
+    total = cv2.countNonZero(zone) - cv2.countNonZero(having(groups, OWN))
     known = cv2.mean(view.known, pixels)[0] / 255.0 * cv2.countNonZero(pixels)
-    return known / total if total else 0.0
-
-
-def _members(bit: int, zone: np.ndarray, view: _View) -> np.ndarray:
-    """Pixels of a zone in the group of that bit, (R, W) uint8 of 0 or the bit."""
-    groups: np.ndarray = cv2.bitwise_and(view.groups, zone)
-    members: np.ndarray = groups & bit
-    return members
-
-
-def _hazard(name: str, hazard: Hazard, view: _View, params: RiskParams) -> RiskFactor:
-    """The most dangerous of the places where a hazard stands."""
-    bit, roles = _GROUPS[name]
-    who = _WORDS.get(name, name)
-    if not any(row.role in roles for row in view.table.classes):
-        reason = f'the model has no class for {who}'
-        return RiskFactor(name, params.no_class_risk, hazard.weight, reason)
-    risk, reason = 0.0, f'no {who} near'
-    for zone, share, where in (
-        (view.inside, hazard.in_path, 'in the path'),
-        (view.beside, hazard.beside, 'beside the path'),
-        (view.elsewhere, hazard.away, 'away from the path'),
-    ):
-        danger, nearness = _nearest(bit, zone, hazard.fade, view)
-        if share * danger > risk:
-            risk, reason = share * danger, f'{who} {where}, {_distance(nearness)}'
-    return RiskFactor(name, risk, hazard.weight, reason)
-
-
-def _nearest(bit: int, zone: np.ndarray, fade: float, view: _View) -> tuple[float, float]:
-    """
-    Danger and nearness at the row of a zone where the group of that bit is most dangerous.
-
-    Pixels in and below a row have to fill a footprint, else they count in proportion; each pixel
-    fills its share of the footprint of its own row, so a near speck is no far hazard.
-    """
-    counts = cv2.reduce(_members(bit, zone, view), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / bit
-    presence = np.minimum(1.0, np.cumsum((counts / view.footprints_px)[::-1])[::-1])
-    danger = presence * view.nearness**fade
-    row = int(danger.argmax())
-    return float(danger[row]), float(view.nearness[row])
+    return min(1.0, known / total) if total else 0.0
 
 
 def _clear_path(area: DrivableArea, params: RiskParams) -> RiskFactor:
-    return RiskFactor(
-        'clear_path',
-        min(1.0, (1.0 - area.corridor_share) / params.blocked_full_share),
-        params.path_weight,
-        f'{area.corridor_share:.0%} of the path is free road',
+    """How much of the path is free; in metres, how near the end of the free road is."""
+    blocked = min(1.0, (1.0 - area.corridor_share) / params.blocked_full_share)
+    reason = f'{area.corridor_share:.0%} of the path is free road'
+    free_m = area.free_distance_m
+    if isfinite(free_m):
+        ends = params.near_m / max(free_m, params.near_m)
+        if ends > blocked:
+            blocked, reason = ends, f'the road is free for {free_m:.1f} m'
+    return RiskFactor('clear_path', blocked, params.path_weight, reason)
+
+
+_WHERE_LANE = np.where(np.arange(256) & LANE, 255, 0).astype(np.uint8)
+
+
+def _lane_clarity(view: _View, params: RiskParams) -> RiskFactor:
+    """
+    How much of the own lane can be told: known road in each row of the path, far rows like near.
+
+    Where the model knows markings, a lane without any is less clear.
+    """
+    zones = view.zones
+    groups = cv2.bitwise_and(view.groups, zones.inside)
+    lane = cv2.bitwise_and(view.known, cv2.LUT(groups, _WHERE_LANE))
+    room = _row_sums(zones.inside) - _row_sums(having(groups, OWN)) * (255.0 / OWN)
+    rows = room > 0.5
+    clear = float((_row_sums(lane)[rows] / room[rows]).mean()) if rows.any() else 0.0
+    clear = min(1.0, clear)
+    risk, reason = 1.0 - clear, f'the lane is clear in {clear:.0%} of the path'
+    if view.kinds.has_marks:
+        marked = _marked_share(view)
+        unmarked = params.unmarked_risk * (1.0 - min(1.0, marked / _MARKED_SHARE))
+        if unmarked > risk:
+            risk, reason = unmarked, f'lane markings along {marked:.0%} of the path'
+    return RiskFactor('lane_clarity', risk, params.lane_weight, reason)
+
+
+# Dashes cover a third of a line and less, and only those near are seen apart.
+_MARKED_SHARE = 0.25
+
+
+def _marked_share(view: _View) -> float:
+    """Share of the rows with a marking in the path or beside it."""
+    marks = cv2.LUT(view.labels, view.kinds.marks)
+    zone = cv2.bitwise_or(view.zones.inside, view.zones.beside)
+    return float((_row_sums(cv2.bitwise_and(marks, zone)) > 0).mean())
+
+
+def _row_sums(values: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.reduce(values, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0])
+
+
+def _perception_trust(
+    view: _View, rgb: np.ndarray | None, strange: float, params: RiskParams
+) -> RiskFactor:
+    knowledge = Knowledge(
+        confidence=cv2.mean(view.confidence)[0] / 255.0,
+        unknown_share=_unknown_share(view, params.low_confidence),
+        false_ground_share=_false_ground_share(view),
+        strange=strange,
     )
+    exposure = None if rgb is None else look_at(rgb, view.road_from)
+    risk, reason = distrust(knowledge, exposure, params.trust)
+    return RiskFactor('perception_trust', risk, params.trust.weight, reason)
 
 
-def _combine(factors: tuple[RiskFactor, ...], spread: float) -> float:
-    """Risk 0..1: the worst factor, raised by the mean of all, so that none is averaged away."""
-    weighted = [factor.weight * factor.risk for factor in factors]
-    mean = sum(weighted) / max(sum(factor.weight for factor in factors), 1e-9)
-    worst = max(weighted)
-    return min(1.0, worst + (1.0 - worst) * spread * mean)
+def _unknown_share(view: _View, least: float) -> float:
+    """Share of the pixels without a class, or with one that is hardly believed."""
+    unsure = view.confidence <= least * 255.0
+    unknown = unsure | (having(view.groups, UNKNOWN_BITS) == UNKNOWN_BITS)
+    return float(np.count_nonzero(unknown) / unknown.size)
 
 
-def _level(risk: float, params: RiskParams) -> RiskLevel:
-    begins = (params.moderate_from, params.high_from, params.critical_from)
-    return RiskLevel(RiskLevel.LOW + sum(risk >= begin for begin in begins))
+def _false_ground_share(view: _View) -> float:
+    """Share of the rows well above the road that the labels call ground: a wall close by, say."""
+    if not view.skyward.size:
+        return 0.0
+    return cv2.countNonZero(cv2.LUT(view.skyward, view.kinds.ground)) / view.skyward.size
 
 
-def _ramp(low: float, high: float) -> np.ndarray:
-    """Lookup table of how far a confidence 0..255 counts as knowledge, (256,) uint8."""
-    return np.rint(np.interp(np.arange(256) / 255.0, (low, high), (0, 255))).astype(np.uint8)
+def _suggested_speed_mps(area: DrivableArea, params: RiskParams) -> float:
+    """
+    The speed v with v t + v^2 / (2 a) = the free distance that is certain; NaN without metres.
 
-
-def _distance(nearness: float) -> str:
-    return 'near' if nearness >= 0.5 else 'ahead' if nearness >= 0.25 else 'far'
+    t is the reaction time and a the braking deceleration.
+    """
+    certain_m = area.free_distance_band_m[0]
+    if not isfinite(certain_m):
+        return nan
+    room_m = max(0.0, certain_m - params.standoff_m)
+    reach = params.braking_mps2 * params.reaction_s
+    return sqrt(reach**2 + 2.0 * params.braking_mps2 * room_m) - reach

@@ -1,10 +1,14 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+from math import isnan
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seg_perception.core.camera import Calibration, Camera, Mount
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
     CAMVID_11,
@@ -44,19 +48,20 @@ def put(labels: np.ndarray, value: int, rows, columns) -> np.ndarray:
     return labels
 
 
-def assess(labels, table=CAMVID_11, params=None, confidence=None):
+def assess(labels, table=CAMVID_11, params=None, confidence=None, **more):
     params = params or RiskParams()
     if confidence is None:
         confidence = np.full(labels.shape, 230, np.uint8)
-    area = find_drivable(labels, confidence, table, DrivableParams(params.corridor))
-    return assess_risk(labels, confidence, table, area, params)
+    place = more.get('camera'), more.get('curvature_per_m', 0.0)
+    area = find_drivable(labels, confidence, table, DrivableParams(params.corridor), *place)
+    return assess_risk(labels, confidence, table, area, params, **more)
 
 
 def factor(risk, name):
     return next(factor for factor in risk.factors if factor.name == name)
 
 
-def test_five_factors_in_order_with_reasons():
+def test_seven_factors_in_order_with_reasons():
     risk = assess(street())
     assert [factor.name for factor in risk.factors] == [
         'road_visibility',
@@ -64,6 +69,8 @@ def test_five_factors_in_order_with_reasons():
         'vehicles',
         'obstacles',
         'clear_path',
+        'lane_clarity',
+        'perception_trust',
     ]
     assert [factor.reason for factor in risk.factors] == [
         '100% of the path is known ground',
@@ -71,7 +78,10 @@ def test_five_factors_in_order_with_reasons():
         'no vehicles near',
         'no obstacles near',
         '100% of the path is free road',
+        'the lane is clear in 100% of the path',
+        'mean confidence 90%',
     ]
+    assert [factor.weight for factor in risk.factors] == [0.85, 1.0, 0.85, 0.9, 0.85, 0.4, 0.7]
 
 
 def test_empty_street_is_safe():
@@ -83,9 +93,8 @@ def test_empty_street_is_safe():
 def test_person_close_in_the_path_is_critical():
     risk = assess(put(street(), PERSON, (0.3, 0.9), (0.45, 0.55)))
     assert risk.level is LEVELS.CRITICAL
-    assert factor(risk, 'vulnerable_road_users').reason == (
-        'people, riders or animals in the path, near'
-    )
+    reason = factor(risk, 'vulnerable_road_users').reason
+    assert reason == 'pedestrian near in the ego corridor'
 
 
 def test_person_filling_the_path_is_the_worst():
@@ -174,12 +183,13 @@ def test_a_model_without_people_is_never_safe():
     assert risk.level >= LEVELS.MODERATE
     assert factor(risk, 'vehicles').reason == 'the model has no class for vehicles'
     assert factor(risk, 'vehicles').risk == 0.3
+    assert risk.hazards == ()
 
 
 def test_own_bonnet_is_no_hazard():
     names = VISTAS_66.names
     road, ego, unlabeled = (names.index(n) for n in ('Road', 'Ego Vehicle', 'Unlabeled'))
-    labels = np.full((96, 160), road, np.uint8)
+    labels = put(np.full((96, 160), road, np.uint8), names.index('Sky'), (0, 0.45), (0, 1))
     assert assess(put(labels, ego, (0.9, 1.0), (0, 1)), VISTAS_66).level is LEVELS.LOW
     unknown = assess(put(labels, unlabeled, (0.6, 1.0), (0, 1)), VISTAS_66)
     assert unknown.level is LEVELS.CRITICAL
@@ -201,11 +211,110 @@ def test_degenerate_images_have_a_score(table, size, value):
     assert all(0.0 <= factor.risk <= 1.0 for factor in risk.factors)
 
 
+CAMERA = Camera(
+    Calibration.pinhole(np.array([[150.0, 0, 79.5], [0, 150.0, 43.5], [0, 0, 1]]), (96, 160)),
+    Mount(height_m=1.5),
+)
+
+
+def standing(value, x_m, y_m=0.0, size_m=(0.5, 1.7), camera=CAMERA):
+    """The street with an upright box, its size in metres, on the ground before a camera."""
+    (left, foot), (right, _) = camera.ground_to_pixel(
+        np.array([[x_m, y_m + size_m[0] / 2], [x_m, y_m - size_m[0] / 2]])
+    )
+    height_px = size_m[1] * camera.calibration.k[1, 1] / x_m
+    labels, (rows, columns) = street(camera.size), np.mgrid[0 : camera.size[0], 0 : camera.size[1]]
+    inside = (columns >= left) & (columns <= right) & (rows <= foot) & (rows > foot - height_px)
+    return np.where(inside, value, labels).astype(np.uint8)
+
+
+def test_metres_in_reason_and_hazards():
+    risk = assess(standing(PERSON, 6.2), camera=CAMERA)
+    assert risk.level is LEVELS.CRITICAL
+    seen = next(each for each in risk.hazards if each.zone == 0)
+    assert seen.distance_m == pytest.approx(6.2, rel=0.05)
+    said = factor(risk, 'vulnerable_road_users').reason
+    assert said == f'pedestrian {seen.distance_m:.1f} m ahead in the ego corridor'
+
+
+@pytest.mark.parametrize(('y_m', 'zone'), [(2.5, -1), (0.3, 0), (-2.5, 1)])
+def test_beside_in_metres(y_m, zone):
+    risk = assess(standing(PERSON, 8.0, y_m), camera=CAMERA)
+    assert max(risk.hazards, key=lambda each: each.risk).zone == zone
+    assert risk.level is (LEVELS.CRITICAL if zone == 0 else LEVELS.MODERATE)
+
+
+def test_suggested_speed_by_hand():
+    """v + v^2 / 8 = 10 m of 12 for 1 s and 4 m/s2: v = sqrt(16 + 80) - 4."""
+    labels, confidence = street(), np.full((96, 160), 230, np.uint8)
+    area = find_drivable(labels, confidence, CAMVID_11)
+    known = replace(area, free_distance_m=15.0, free_distance_band_m=(12.0, 19.0))
+    speed_mps = assess_risk(labels, confidence, CAMVID_11, known).suggested_speed_mps
+    assert speed_mps == pytest.approx(5.798, abs=0.001)
+    assert speed_mps * 1.0 + speed_mps**2 / 8.0 == pytest.approx(10.0)
+    blocked = replace(area, free_distance_m=1.0, free_distance_band_m=(0.5, 1.5))
+    assert assess_risk(labels, confidence, CAMVID_11, blocked).suggested_speed_mps == 0.0
+    assert isnan(assess_risk(labels, confidence, CAMVID_11, area).suggested_speed_mps)
+
+
+def test_end_of_the_free_road_in_metres():
+    labels, confidence = street(), np.full((96, 160), 230, np.uint8)
+    area = find_drivable(labels, confidence, CAMVID_11)
+    known = replace(area, free_distance_m=9.0, free_distance_band_m=(8.0, 11.0))
+    clear = factor(assess_risk(labels, confidence, CAMVID_11, known), 'clear_path')
+    assert (clear.risk, clear.reason) == (0.5, 'the road is free for 9.0 m')
+
+
+def test_a_picture_of_nothing_but_road_is_not_safe():
+    risk = assess(np.full((96, 160), ROAD, np.uint8))
+    assert risk.level >= LEVELS.HIGH
+    assert factor(risk, 'perception_trust').reason == '100% ground above the horizon'
+
+
+def test_a_dark_picture_is_not_safe():
+    dark = np.full((96, 160, 3), 3, np.uint8)
+    checks = np.kron(np.indices((12, 20)).sum(axis=0) % 2 * 90, np.ones((8, 8)))
+    clear = np.repeat(checks[..., None], 3, axis=2)
+    risk = assess(street(), rgb=dark)
+    assert risk.level >= LEVELS.HIGH
+    assert factor(risk, 'perception_trust').reason == 'the picture is dark'
+    assert assess(street(), rgb=clear.astype(np.uint8)).level is LEVELS.LOW
+
+
+def test_a_frame_unlike_the_training_is_not_safe():
+    risk = assess(street(), strange=0.9)
+    assert risk.level >= LEVELS.HIGH
+    assert factor(risk, 'perception_trust').reason == 'unlike what the model has learned'
+
+
+def test_lane_clarity_by_hand():
+    """Pavement over the upper half of the path's rows: the lane is clear in the lower half."""
+    labels = street()
+    labels[52:74] = np.where(labels[52:74] == ROAD, PAVEMENT, labels[52:74])
+    clarity = factor(assess(labels), 'lane_clarity')
+    assert clarity.risk == pytest.approx(0.5, abs=0.001)
+    assert clarity.reason == 'the lane is clear in 50% of the path'
+
+
+def test_a_lane_without_markings_is_less_clear_where_the_model_knows_them():
+    names = VISTAS_66.names
+    labels = put(np.full((96, 160), names.index('Road'), np.uint8), 27, (0, 0.45), (0, 1))
+    clarity = factor(assess(labels, VISTAS_66), 'lane_clarity')
+    assert (clarity.risk, clarity.reason) == (0.3, 'lane markings along 0% of the path')
+    marked = put(labels, names.index('Lane Marking - General'), (0.6, 1.0), (0.4, 0.41))
+    assert factor(assess(marked, VISTAS_66), 'lane_clarity').risk == 0.0
+
+
 SHARE = st.floats(0, 1)
 BOX = st.tuples(SHARE, SHARE, SHARE, SHARE)
 KINDS = st.sampled_from([SKY, BUILDING, ROAD, PAVEMENT, CAR, PERSON, UNLABELED])
 BOXES = st.lists(st.tuples(KINDS, BOX), max_size=4)
 SIZE = (48, 64)
+SMALL = Camera(
+    Calibration.pinhole(np.array([[60.0, 0, 31.5], [0, 60.0, 21.5], [0, 0, 1]]), SIZE),
+    Mount(height_m=1.5),
+)
+CAMERAS = st.sampled_from([None, SMALL])
 
 
 def _scene(boxes):
@@ -220,30 +329,35 @@ def _inside(box):
     return _scene([(99, box)]) == 99
 
 
-@given(BOXES, BOX, st.sampled_from([BUILDING, CAR, PERSON]))
-def test_more_hazard_never_lowers_the_risk(boxes, box, hazard):
-    """On whatever is known to be harmless, and in the path on what is not known too."""
+def _below_the_sky(where):
+    """Of some pixels those where ground can be; farther up it is an error of the labels."""
+    return where & (np.arange(SIZE[0]) >= corridor_shape(Corridor(), SIZE).top_row)[:, None]
+
+
+@given(BOXES, BOX, st.sampled_from([BUILDING, CAR, PERSON]), CAMERAS)
+def test_more_hazard_never_lowers_the_risk(boxes, box, hazard, camera):
+    """On whatever is known to be harmless; what is not known counts as the worst of them."""
     labels = _scene(boxes)
-    path = corridor_shape(Corridor(), SIZE).inside > 0
-    where = _inside(box) & ~np.isin(labels, [BUILDING, CAR, PERSON])
-    where &= (labels != UNLABELED) | path
+    harmless = ~np.isin(labels, [BUILDING, CAR, PERSON, UNLABELED])
+    where = _below_the_sky(_inside(box) & harmless)
     worse = np.where(where, hazard, labels).astype(np.uint8)
-    assert assess(worse).score <= assess(labels).score + 1e-9
+    assert assess(worse, camera=camera).score <= assess(labels, camera=camera).score + 1e-9
 
 
-@given(BOX, BOX, st.sampled_from([BUILDING, CAR, PERSON]))
-def test_a_hazard_in_the_path_is_no_better_than_not_knowing(unknown, box, hazard):
-    labels = np.where(_inside(unknown), UNLABELED, street(SIZE)).astype(np.uint8)
-    path = corridor_shape(Corridor(), SIZE).inside > 0
-    worse = np.where(_inside(box) & path, hazard, labels).astype(np.uint8)
-    assert assess(worse).score <= assess(labels).score + 1e-9
-
-
-@given(BOXES, BOX, st.sampled_from([PAVEMENT, SKY, CAR, UNLABELED]))
-def test_less_road_never_lowers_the_risk(boxes, box, value):
+@given(BOXES, BOX, CAMERAS)
+def test_not_knowing_is_never_better(boxes, box, camera):
+    """Whatever it hides: road, sky, a pedestrian."""
     labels = _scene(boxes)
-    worse = np.where(_inside(box) & (labels == ROAD), value, labels).astype(np.uint8)
-    assert assess(worse).score <= assess(labels).score + 1e-9
+    worse = np.where(_below_the_sky(_inside(box)), UNLABELED, labels).astype(np.uint8)
+    assert assess(worse, camera=camera).score <= assess(labels, camera=camera).score + 1e-9
+
+
+@given(BOXES, BOX, st.sampled_from([PAVEMENT, SKY, CAR, UNLABELED]), CAMERAS)
+def test_less_road_never_lowers_the_risk(boxes, box, value, camera):
+    labels = _scene(boxes)
+    where = _below_the_sky(_inside(box) & (labels == ROAD))
+    worse = np.where(where, value, labels).astype(np.uint8)
+    assert assess(worse, camera=camera).score <= assess(labels, camera=camera).score + 1e-9
 
 
 @given(BOXES, BOX, st.integers(0, 255), st.integers(0, 255))
@@ -256,11 +370,63 @@ def test_less_confidence_never_lowers_the_risk(boxes, box, one, other):
 
 
 @given(BOXES)
-def test_mirrored_scene_has_the_same_risk(boxes):
+def test_mirrored_scene_has_the_mirrored_risk(boxes):
     labels = _scene(boxes)
     here, there = assess(labels), assess(np.ascontiguousarray(labels[:, ::-1]))
     assert there.score == pytest.approx(here.score)
     assert there.level is here.level
+    places = {(seen.factor, seen.zone): seen for seen in here.hazards}
+    assert len(there.hazards) == len(places)
+    for seen in there.hazards:
+        other = places[seen.factor, -seen.zone]
+        assert (seen.risk, seen.nearness) == pytest.approx((other.risk, other.nearness))
+
+
+@given(BOXES)
+def test_mirrored_scene_has_the_mirrored_risk_in_metres(boxes):
+    camera, labels = SMALL, _scene(boxes)
+    here = assess(labels, camera=camera)
+    there = assess(np.ascontiguousarray(labels[:, ::-1]), camera=camera)
+    assert there.score == pytest.approx(here.score, abs=0.5)
+    assert there.suggested_speed_mps == pytest.approx(here.suggested_speed_mps, rel=0.02)
+
+
+@given(
+    st.sampled_from([PERSON, CAR, POLE]),
+    st.floats(5.0, 40.0),
+    st.floats(5.0, 40.0),
+    st.floats(-0.7, 0.7),
+    st.booleans(),
+)
+def test_nearer_in_the_corridor_is_never_safer(value, one_m, other_m, y_m, metric):
+    """A box of 1.8 m: the same thing, so it grows as it comes nearer."""
+    near_m, far_m = sorted((one_m, other_m))
+    near, far = (
+        assess(
+            standing(value, x_m, y_m, (1.8, 1.8), LARGE), camera=LARGE if metric else None
+        ).score
+        for x_m in (near_m, far_m)
+    )
+    # A pixel more or less of road about the box.
+    assert near <= far + 0.5
+
+
+LARGE = CAMERA.scaled((192, 320))
+
+
+@given(BOXES, st.booleans(), st.integers(0, 255), st.floats(-0.1, 0.1))
+def test_nothing_is_nan_but_what_may_be(boxes, metric, value, curvature_per_m):
+    labels = _scene(boxes)
+    rgb = np.full((*SIZE, 3), value, np.uint8)
+    camera = SMALL if metric else None
+    risk = assess(labels, camera=camera, curvature_per_m=curvature_per_m, rgb=rgb)
+    assert 0.0 <= risk.score <= 100.0
+    assert all(0.0 <= each.risk <= 1.0 and each.reason for each in risk.factors)
+    assert isnan(risk.time_to_contact_s)
+    assert isnan(risk.suggested_speed_mps) is not metric
+    for seen in risk.hazards:
+        assert 0.0 < seen.risk <= 1.0 and 0.0 < seen.nearness <= 1.0 and seen.width_px > 0.0
+        assert isnan(seen.distance_m) is not metric
 
 
 @given(BOXES)
@@ -290,7 +456,8 @@ def test_arguments_stay_as_they_are():
     [
         ({'low_confidence': 0.7}, r'risk high_confidence: got 0\.6, expected above 0\.7'),
         ({'high_from': 0.2}, r'risk levels: got \(0\.25, 0\.2, 0\.75\), expected moderate_from <'),
-        ({'critical_from': 1.5}, r'risk levels: got \(0\.25, 0\.5, 1\.5\)'),
+        ({'critical_from': 1.5}, r'risk critical_from: got 1\.5, expected 0 to 1'),
+        ({'near_m': float('nan')}, r'risk near_m: got nan, expected 0\.5 to 50'),
     ],
 )
 def test_ranges(fields, message):

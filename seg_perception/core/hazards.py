@@ -1,0 +1,260 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Who stands where: the hazards of a frame by zone of the ego corridor, with their nearness.
+
+The corridor's rows are cut into five zones from left to right. A hazard stands in the lowest row
+that it fills; pixels count by the ground that they would cover there, so that a speck close by is
+no wall far off. What is not known may be any of the hazards, and counts as each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isnan
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.corridor import CURVATURE_STEP, Corridor, corridor_shape
+from seg_perception.core.results import HazardSeen
+from seg_perception.core.tunable import check_tunables, tunable
+
+ROLES = {
+    'vulnerable_road_users': (Role.VULNERABLE,),
+    'vehicles': (Role.VEHICLE,),
+    'obstacles': (Role.OBSTACLE, Role.NATURE),
+}
+"""The roles of each factor that is a hazard."""
+
+ZONES = (-2, -1, 0, 1, 2)
+"""Far left, left of the ego corridor, in it, right, far right; two zones beside each other."""
+
+UNKNOWN = 'something unknown'
+
+# One bit a group, so that one lookup sorts every pixel.
+_HAZARD_BITS = {name: 1 << number for number, name in enumerate(ROLES)}
+UNKNOWN_BITS = sum(_HAZARD_BITS.values())
+"""Bits of a pixel that may be any hazard."""
+
+GROUND, LANE, TOLD, OWN = 8, 16, 32, 64
+"""Bits of pixels: flat ground, where one drives, anything but unknown, the own vehicle."""
+
+_BITS = {
+    GROUND: (Role.DRIVABLE, Role.MARKING, Role.WALKABLE),
+    LANE: (Role.DRIVABLE, Role.MARKING),
+    TOLD: tuple(role for role in Role if role not in (Role.OTHER, Role.EGO)),
+    OWN: (Role.EGO,),
+}
+# Share of a footprint that is a foot: low enough that thin legs count where they stand.
+_FOOT = 0.1
+_LEAST = 0.01  # risk below which a hazard is not worth mention
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """How one group of classes becomes a risk."""
+
+    weight: float = tunable(1.0, 0, 1, '0..1', 'how far this factor alone can push the risk')
+    in_path: float = tunable(1.0, 0, 1, '0..1', 'factor when near in the ego corridor')
+    beside: float = tunable(0.3, 0, 1, '0..1', 'the same up to one corridor width beside it')
+    away: float = tunable(0.1, 0, 1, '0..1', 'the same farther aside')
+    fade: float = tunable(0.8, 0, 4, '', 'power of nearness: 1 halves at twice the distance')
+
+    def __post_init__(self) -> None:
+        check_tunables(self, 'risk hazard')
+
+    def share(self, zone: int) -> float:
+        return (self.in_path, self.beside, self.away)[abs(zone)]
+
+
+@dataclass(frozen=True, eq=False)
+class Zones:
+    """The rows (R) of the corridor in an image, cut into zones."""
+
+    rows: slice
+    edges: np.ndarray  # (R, 6) first columns of the five zones, and the end of the last
+    corners: np.ndarray  # (R, 6) flat indices of the edges' upper ends in an integral image
+    nearness: np.ndarray  # (R,) 1 near to 0 far
+    distance_m: np.ndarray  # (R,) NaN without calibration
+    footprint_px2: np.ndarray  # (R,) pixels that make a hazard there
+    lifted: np.ndarray  # (R,) the row that lies the height of a hazard above
+    inside: np.ndarray  # (R, W) uint8, 255 in the corridor
+    beside: np.ndarray  # (R, W) uint8, 255 up to one corridor width beside it
+
+
+def zones_of(
+    corridor: Corridor,
+    size: tuple[int, int],
+    footprint_share: float,
+    near_m: float,
+    camera: Camera | None = None,
+    curvature_per_m: float = 0.0,
+) -> Zones:
+    """
+    The corridor's rows and zones in an image of that size; computed once for each curvature.
+
+    :param footprint_share: of the corridor's width, that a hazard's footprint is square in.
+    :param near_m: the distance at which nearness is 1, with a camera.
+    """
+    steps = round(curvature_per_m / CURVATURE_STEP)
+    return _zones(corridor, size, footprint_share, near_m, camera, steps * CURVATURE_STEP)
+
+
+@lru_cache(maxsize=32)
+def _zones(
+    corridor: Corridor,
+    size: tuple[int, int],
+    footprint_share: float,
+    near_m: float,
+    camera: Camera | None,
+    curvature_per_m: float,
+) -> Zones:
+    shape = corridor_shape(corridor, size, camera, curvature_per_m)
+    rows = slice(shape.top_row, shape.end_row)
+    inside, beside = shape.inside[rows], shape.beside[rows]
+    nearness, distance_m = shape.nearness[rows], shape.distance_m[rows]
+    if not np.isnan(distance_m).all():
+        nearness = np.nan_to_num(near_m / np.maximum(distance_m, near_m), nan=0.0)
+    widths, edges = shape.widths_px[rows], _edges(inside, beside)
+    return Zones(
+        rows=rows,
+        edges=edges,
+        corners=edges + np.arange(len(edges))[:, None] * (size[1] + 1),
+        nearness=nearness,
+        distance_m=distance_m,
+        footprint_px2=np.maximum(1.0, footprint_share * widths) ** 2,
+        lifted=np.maximum(0, np.arange(len(widths)) - np.rint(widths / 2).astype(int)),
+        inside=inside,
+        beside=beside,
+    )
+
+
+def _edges(inside: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """First columns of the zones (R, 6); where the corridor has left the image, all are aside."""
+    height, width = inside.shape
+    inner, outer = _ends(inside), _ends(cv2.bitwise_or(inside, beside))
+    seen = inner[:, 0] < inner[:, 1]
+    # Rows are filled from the bottom: there the corridor is widest and surely in view.
+    middle = width // 2
+    for row in range(height - 1, -1, -1):
+        if seen[row]:
+            middle = int(inner[row].sum()) // 2
+        else:
+            inner[row] = 0 if middle < width / 2 else width
+    outer = np.where((outer[:, :1] < outer[:, 1:]), outer, inner)
+    left, right = np.minimum(outer[:, 0], inner[:, 0]), np.maximum(outer[:, 1], inner[:, 1])
+    ends = (np.zeros(height, int), left, inner[:, 0], inner[:, 1], right, np.full(height, width))
+    return np.stack(ends, axis=1)
+
+
+def _ends(mask: np.ndarray) -> np.ndarray:
+    """First column of each row of a mask and one past its last, (R, 2); equal when empty."""
+    filled = mask > 0
+    first = filled.argmax(axis=1)
+    last = mask.shape[1] - filled[:, ::-1].argmax(axis=1)
+    return np.stack([first, np.where(filled.any(axis=1), last, first)], axis=1)
+
+
+@lru_cache(maxsize=32)
+def group_bits(table: ClassTable) -> np.ndarray:
+    """Lookup table from class id to the bits of its groups, (256,) uint8; unknown is any."""
+    bits = np.zeros(256, np.uint8)
+    for bit, roles in _BITS.items():
+        bits[table.role_mask(*roles) > 0] |= bit
+    for name, roles in ROLES.items():
+        bits[table.role_mask(*roles) > 0] |= _HAZARD_BITS[name]
+    bits[(bits & (TOLD | OWN)) == 0] = UNKNOWN_BITS
+    bits.setflags(write=False)
+    return bits
+
+
+def sort_pixels(labels: np.ndarray, table: ClassTable) -> np.ndarray:
+    """The bits of every pixel, (R, W) uint8."""
+    return np.asarray(cv2.LUT(labels, group_bits(table)))
+
+
+def having(groups: np.ndarray, bit: int) -> np.ndarray:
+    """Where pixels have a bit, (R, W) uint8 of 0 or the bit."""
+    members: np.ndarray = np.bitwise_and(groups, np.uint8(bit))
+    return members
+
+
+def find_hazards(
+    factor: str,
+    hazard: Hazard,
+    groups: np.ndarray,
+    labels: np.ndarray,
+    table: ClassTable,
+    zones: Zones,
+) -> tuple[HazardSeen, ...]:
+    """The hazards of one factor: of each zone the place where they are most dangerous."""
+    bit = _HAZARD_BITS[factor]
+    counts = _counts(having(groups, bit), zones) / bit
+    filled = _from_below(counts / zones.footprint_px2[:, None])
+    foot = np.minimum(1.0, filled / _FOOT)
+    danger = np.minimum(foot, filled[zones.lifted]) * zones.nearness[:, None] ** hazard.fade
+    last = len(danger) - 1
+    lowest = last - danger[::-1].argmax(axis=0)  # of rows that are equally dangerous
+    seen = []
+    for number, zone in enumerate(ZONES):
+        row = int(lowest[number])
+        risk = hazard.share(zone) * min(1.0, float(danger[row, number]))
+        if risk >= _LEAST:
+            first, end = zones.edges[row, number : number + 2]
+            place = slice(int(zones.lifted[row]), row + 1), slice(first, end)
+            who = _name(labels, groups, bit, table, place)
+            nearness, distance_m = float(zones.nearness[row]), float(zones.distance_m[row])
+            width_px = float(counts[place[0], number].mean())
+            seen.append(HazardSeen(factor, zone, risk, nearness, distance_m, who, width_px))
+    return tuple(seen)
+
+
+def _counts(members: np.ndarray, zones: Zones) -> np.ndarray:
+    """
+    Sums of the pixels of each row of each zone, (R, 5).
+
+    Sums over runs of columns come from the integral image: a few lookups a row.
+    """
+    sums = cv2.integral(members, sdepth=cv2.CV_32S)
+    above, stride = zones.corners, sums.shape[1]
+    runs = sums.ravel()[above + stride] - sums.ravel()[above]
+    return np.asarray(runs[:, 1:] - runs[:, :-1])
+
+
+def _from_below(values: np.ndarray) -> np.ndarray:
+    """Sums over each row and those below it."""
+    return np.asarray(np.cumsum(values[::-1], axis=0)[::-1])
+
+
+def _name(
+    labels: np.ndarray, groups: np.ndarray, bit: int, table: ClassTable, place: tuple[slice, slice]
+) -> str:
+    """The class of most of the pixels of a group in a place; every second row will do."""
+    labels, groups = labels[place][::2], groups[place][::2] & UNKNOWN_BITS
+    known = labels[groups == bit]
+    if known.size <= np.count_nonzero(groups == UNKNOWN_BITS):
+        return UNKNOWN
+    return table.names[int(np.bincount(known).argmax())]
+
+
+def words(seen: HazardSeen) -> str:
+    """Who is where, such as "pedestrian 6.2 m ahead in the ego corridor"."""
+    far = f'{seen.distance_m:.1f} m ahead'
+    if isnan(seen.distance_m):
+        far = _FAR[sum(seen.nearness < least for least in _NEARNESS)]
+    return f'{seen.who} {far} {_WHERE[seen.zone]}'
+
+
+_NEARNESS = (0.5, 0.25)  # above: near, ahead, far ahead
+_FAR = ('near', 'ahead', 'far ahead')
+_WHERE = {
+    -2: 'far left of the ego corridor',
+    -1: 'left of the ego corridor',
+    0: 'in the ego corridor',
+    1: 'right of the ego corridor',
+    2: 'far right of the ego corridor',
+}

@@ -1,0 +1,164 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from math import isnan, nan
+
+import numpy as np
+import pytest
+
+from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.classes import CAMVID_11, UNLABELED, VISTAS_66
+from seg_perception.core.corridor import Corridor
+from seg_perception.core.errors import ParameterError
+from seg_perception.core.hazards import (
+    Hazard,
+    find_hazards,
+    group_bits,
+    sort_pixels,
+    words,
+    zones_of,
+)
+from seg_perception.core.results import HazardSeen
+
+SIZE = (100, 200)
+ROAD, CAR, PERSON, BICYCLIST = 3, 8, 9, 10
+PLAIN = Corridor(top_share=0.5, near_width_share=0.5, far_width_share=0.1)
+EVEN = Hazard(weight=1.0, in_path=1.0, beside=0.5, away=0.25, fade=1.0)
+
+
+def find(labels, camera=None, hazard=EVEN, factor='vulnerable_road_users', corridor=PLAIN):
+    zones = zones_of(corridor, SIZE, 0.12, 4.5, camera)
+    rows = labels[zones.rows]
+    return find_hazards(factor, hazard, sort_pixels(rows, CAMVID_11), rows, CAMVID_11, zones)
+
+
+def road(*boxes):
+    """Road with boxes (value, rows, columns)."""
+    labels = np.full(SIZE, ROAD, np.uint8)
+    for value, rows, columns in boxes:
+        labels[slice(*rows), slice(*columns)] = value
+    return labels
+
+
+def test_zones_by_hand():
+    """The corridor is 100 columns wide in row 99 and 20 in row 50."""
+    zones = zones_of(PLAIN, SIZE, 0.12, 4.5)
+    assert zones.rows == slice(50, 100)
+    assert zones.edges[-1].tolist() == [0, 0, 50, 150, 200, 200]
+    assert zones.edges[0].tolist() == [0, 70, 90, 110, 130, 200]
+    assert zones.nearness[-1] == 1.0 and zones.nearness[0] == pytest.approx(0.2)
+    assert np.isnan(zones.distance_m).all()
+    assert zones.footprint_px2[-1] == pytest.approx(144.0)
+    assert zones.lifted[-1] == 0 and zones.lifted[0] == 0
+
+
+@pytest.mark.parametrize(
+    ('columns', 'zone', 'share'),
+    [((0, 6), -2, 0.25), ((70, 76), -1, 0.5), ((97, 103), 0, 1.0), ((124, 130), 1, 0.5)],
+)
+def test_one_place_with_its_risk(columns, zone, share):
+    """Rows 51 to 60: the corridor is 35.9 wide in row 60, so nearness is 0.359 there."""
+    seen = find(road((PERSON, (51, 61), columns)))
+    found = next(each for each in seen if each.zone == zone)
+    assert found.risk == pytest.approx(share * (20 + 80 * 10 / 49) / 100 * 1.0, rel=0.02)
+    assert found.who == 'pedestrian' and isnan(found.distance_m)
+
+
+def test_nothing_is_found_on_an_empty_road():
+    assert find(road()) == ()
+
+
+def test_a_foot_is_where_a_hazard_stands():
+    """Thin legs below a wide body: the legs count."""
+    legs = road((PERSON, (60, 80), (95, 105)), (PERSON, (80, 90), (97, 101)))
+    body = road((PERSON, (60, 80), (95, 105)))
+    assert find(body)[0].nearness == pytest.approx((20 + 80 * 29 / 49) / 100, abs=0.02)
+    assert find(legs)[0].nearness == pytest.approx((20 + 80 * 39 / 49) / 100, abs=0.05)
+
+
+def test_a_speck_near_is_no_wall_far_off():
+    speck_and_wall = road((PERSON, (97, 98), (100, 101)), (PERSON, (50, 53), (90, 110)))
+    wall = road((PERSON, (50, 53), (90, 110)))
+    assert find(speck_and_wall)[0].risk == pytest.approx(find(wall)[0].risk, abs=0.03)
+
+
+def test_few_pixels_count_in_proportion():
+    """In row 99 a footprint is 144 pixels: 36 of them are a quarter."""
+    seen = find(road((PERSON, (94, 100), (97, 103))))
+    assert seen[0].risk == pytest.approx(36 / 144, rel=0.15)
+
+
+def test_who_is_the_class_of_most_pixels():
+    seen = find(road((BICYCLIST, (70, 85), (95, 105)), (PERSON, (85, 90), (95, 105))))
+    assert seen[0].who == 'bicyclist'
+    mostly_unknown = find(road((UNLABELED, (70, 85), (95, 105)), (PERSON, (85, 90), (95, 105))))
+    assert mostly_unknown[0].who == 'something unknown'
+
+
+@pytest.mark.parametrize('factor', ['vulnerable_road_users', 'vehicles', 'obstacles'])
+def test_what_is_unknown_may_be_anything(factor):
+    seen = find(road((UNLABELED, (60, 90), (90, 110))), factor=factor)
+    assert seen[0].who == 'something unknown'
+    assert seen[0].risk == find(road((PERSON, (60, 90), (90, 110))))[0].risk
+
+
+def test_width_is_that_above_the_foot():
+    """In the 42 rows above row 89, as many as the corridor is half wide, 30 are filled."""
+    seen = find(road((CAR, (60, 90), (85, 115))), factor='vehicles')
+    assert seen[0].width_px == pytest.approx(30.0 * 30 / 40, rel=0.1)
+
+
+def test_own_vehicle_and_sky_are_no_hazards():
+    bits = group_bits(VISTAS_66)
+    names = VISTAS_66.names
+    assert bits[names.index('Ego Vehicle')] & 7 == 0
+    assert bits[names.index('Sky')] & 7 == 0
+    assert bits[names.index('Unlabeled')] & 7 == bits[255] & 7 == 7
+    assert [bits[names.index(name)] & 7 for name in ('Person', 'Car', 'Wall')] == [1, 2, 4]
+
+
+CAMERA = Camera(
+    Calibration.pinhole(np.array([[160.0, 0, 99.5], [0, 160.0, 49.5], [0, 0, 1]]), SIZE),
+    Mount(height_m=1.5),
+)
+
+
+def test_distance_with_a_camera():
+    """Level camera 1.5 m up, focal length 160 px: row 49.5 + 24 is 10 m ahead."""
+    seen = find(road((PERSON, (55, 74), (97, 103))), CAMERA, corridor=Corridor())
+    assert seen[0].distance_m == pytest.approx(10.0, rel=0.06)
+    assert seen[0].nearness == pytest.approx(0.45, rel=0.06)
+    assert words(seen[0]) == f'pedestrian {seen[0].distance_m:.1f} m ahead in the ego corridor'
+
+
+def test_the_corridor_bends_with_the_path():
+    """6 m ahead on a circle of 10 m to the left the path is 1.9 m to the left."""
+    labels = road((PERSON, (60, 89), (45, 52)))
+    zones = {
+        curvature: zones_of(Corridor(), SIZE, 0.12, 4.5, CAMERA, curvature)
+        for curvature in (0.0, 0.1)
+    }
+    found = {}
+    for curvature, each in zones.items():
+        rows = labels[each.rows]
+        groups = sort_pixels(rows, CAMVID_11)
+        seen = find_hazards('vulnerable_road_users', EVEN, groups, rows, CAMVID_11, each)
+        found[curvature] = max(seen, key=lambda hazard: hazard.risk).zone
+    assert found == {0.0: -1, 0.1: 0}
+
+
+@pytest.mark.parametrize(
+    ('zone', 'nearness', 'distance_m', 'said'),
+    [
+        (0, 0.9, 6.23, 'car 6.2 m ahead in the ego corridor'),
+        (-1, 0.9, nan, 'car near left of the ego corridor'),
+        (1, 0.3, nan, 'car ahead right of the ego corridor'),
+        (2, 0.2, nan, 'car far ahead far right of the ego corridor'),
+    ],
+)
+def test_words(zone, nearness, distance_m, said):
+    assert words(HazardSeen('vehicles', zone, 0.5, nearness, distance_m, 'car')) == said
+
+
+def test_ranges():
+    with pytest.raises(ParameterError, match=r'risk hazard beside: got 1\.2, expected 0 to 1'):
+        Hazard(beside=1.2)
