@@ -60,6 +60,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/seg_perception']),
         (SHARE, ['package.xml']),
+        (f'{SHARE}/msg', files('seg_perception_msgs/msg/*.msg')),
         (f'{SHARE}/launch', files('launch/*.launch.py')),
         (f'{SHARE}/config', files('config/*.yaml', 'config/*.rviz', 'config/*.json')),
     ],

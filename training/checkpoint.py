@@ -15,6 +15,7 @@ from torch import nn
 
 from seg_perception.core.classes import ClassTable
 from training.config import TrainConfig, parse_config
+from training.data.tables import check_table
 from training.errors import CheckpointError
 from training.output import write_whole
 
@@ -76,7 +77,8 @@ def check_same_run(state: Mapping[str, Any], config: TrainConfig, classes: Class
     """
     Refuse to continue another experiment's run.
 
-    :raises CheckpointError: naming the first key that differs, or the class tables.
+    :raises CheckpointError: naming the first key that differs.
+    :raises ClassTableError: when the data have other classes: the logits mean other things.
     """
     fix = 'Use another out, or the configuration of that run.'
     old, new = parse_config(state['config']).to_dict(), config.to_dict()
@@ -84,23 +86,7 @@ def check_same_run(state: Mapping[str, Any], config: TrainConfig, classes: Class
         group = key.split('.')[0]
         if group not in MAY_CHANGE or key in FIXED:
             raise CheckpointError(f'{key} of the checkpoint', repr(seen), repr(expected), fix)
-    check_classes(state, classes)
-
-
-def check_classes(state: Mapping[str, Any], classes: ClassTable) -> None:
-    """
-    Refuse a checkpoint of another class table: its logits mean other things.
-
-    :raises CheckpointError: when names or order of the classes differ.
-    """
-    table = ClassTable.from_dict(state['classes'])
-    if table.names != classes.names:
-        raise CheckpointError(
-            'class table of the checkpoint',
-            f'{table.name} ({", ".join(table.names)})',
-            f'{classes.name} ({", ".join(classes.names)})',
-            'Use the data.classes and data.keep that it was trained with.',
-        )
+    check_table('the checkpoint', ClassTable.from_dict(state['classes']), classes)
 
 
 def load_weights(net: nn.Module, weights: Mapping[str, Any]) -> None:

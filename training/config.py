@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -38,7 +39,7 @@ class SourceConfig:
     kind: str  # a name of training.data.KINDS
     root: str = ''  # relative to the working directory
     split: str = 'train'
-    share: float = 0.0  # of an epoch's samples, drawn with repeats; 0: each frame once
+    share: float = 0.0  # of an epoch's training samples, with repeats; 0: each frame once
     only: tuple[str, ...] = ()  # starts of the names of the frames to take; empty: all
     exclude: tuple[str, ...] = ()  # starts of the names of the frames to leave out
     limit: int = 0  # take the first so many; 0 is all
@@ -109,6 +110,7 @@ class LossConfig:
     encoding_weight: float = 0.0  # of the semantic encoding loss (DSNet); 0: none
     encoding_feature: str = ''  # module whose output it reads; empty: the network's own choice
     stride: int = 1  # every stride-th pixel of each axis is scored; 1 is all
+    l1: float = 0.0  # times the sum of |w| over the kernels of convolutions. Seed 004: 0.01
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ RANGES: dict[str, tuple[float, float]] = {
     'loss.boundary_weight': (0, 100),
     'loss.encoding_weight': (0, 100),
     'loss.stride': (1, 8),
+    'loss.l1': (0, 100),
     'loss.weight_offset': (1.001, 10),
     'deploy.upscale': (1, 4),
     'optim.batch': (1, 65536),
@@ -283,11 +286,12 @@ def _build(kind: Any, data: Any, prefix: str) -> Any:
     for row in dataclasses.fields(kind):
         if row.default is row.default_factory is dataclasses.MISSING and row.name not in data:
             raise ConfigError(f'config key {prefix}{row.name}', 'nothing', 'a value')
-    values = {key: _convert(hints[key], data[key], f'{prefix}{key}') for key in data}
+    values = {key: convert(hints[key], data[key], f'{prefix}{key}') for key in data}
     for key, value in values.items():
         _check_range(f'{prefix}{key}', value)
         _check_choice(f'{prefix}{key}', value)
         _check_order(f'{prefix}{key}', value)
+        _check_shares(f'{prefix}{key}', value)
     return kind(**values)
 
 
@@ -297,6 +301,22 @@ def _check_range(key: str, value: Any) -> None:
     low, high = RANGES[key]
     if not all(low <= number <= high for number in np.atleast_1d(value)):
         raise ConfigError(f'config key {key}', value, f'{low:g} to {high:g}')
+
+
+def _check_shares(key: str, value: Any) -> None:
+    if key == 'data.val' and any(source.share for source in value):
+        shares = [source.share for source in value]
+        raise ConfigError('shares of data.val', shares, 'none: each frame is scored once')
+    if key != 'data.train' or not value:
+        return
+    shares = [source.share for source in value]
+    if min(shares) > 0:
+        fits, expected = abs(sum(shares) - 1) < 1e-6, 'together 1, where no share is 0'
+    else:
+        fits, expected = min(shares) == 0 and sum(shares) < 1, 'from 0, together below 1'
+    if not fits:
+        fix = 'Share 0 takes each frame of a source once.'
+        raise ConfigError('shares of data.train', shares, expected, fix)
 
 
 def _check_order(key: str, value: Any) -> None:
@@ -311,7 +331,13 @@ def _check_choice(key: str, value: Any) -> None:
         )
 
 
-def _convert(kind: Any, value: Any, key: str) -> Any:
+def convert(kind: Any, value: Any, key: str) -> Any:
+    """
+    A value of plain types as the annotation wants it: lists become tuples, int will do for float.
+
+    :param key: dotted name of the value, for the message.
+    :raises ConfigError: when it has another type.
+    """
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, f'{key}.')
     if get_origin(kind) is dict:
@@ -322,12 +348,38 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
             kinds = kinds[:1] * len(value)
         if not isinstance(value, list | tuple) or len(value) != len(kinds):
             raise ConfigError(f'config key {key}', repr(value), f'{len(kinds)} values in a list')
-        return tuple(_convert(k, v, key) for k, v in zip(kinds, value, strict=True))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return tuple(convert(k, v, key) for k, v in zip(kinds, value, strict=True))
+    if kind is float and type(value) in (int, str):
+        return _number(value, key)
     if type(value) is not kind:
         raise ConfigError(f'config key {key}', repr(value), f'a value of type {kind.__name__}')
     return value
+
+
+def as_arguments(
+    builder: Callable[..., Any], options: Mapping[str, Any], group: str
+) -> dict[str, Any]:
+    """
+    Options from a configuration as arguments of a class, whose first one is not among them.
+
+    :param group: dotted name of the options, for the message.
+    :raises ConfigError: when there is no such argument, or it has another type.
+    """
+    known = list(inspect.signature(builder).parameters)[1:]
+    hints = get_type_hints(builder.__init__)
+    for key in options:
+        if key not in known:
+            expected = ', '.join(known) or 'none'
+            raise ConfigError(f'config key {group}', repr(key), expected, near(key, known))
+    return {key: convert(hints[key], value, f'{group}.{key}') for key, value in options.items()}
+
+
+def _number(value: int | str, key: str) -> float:
+    """YAML takes 1e-4, without a point, for text."""
+    try:
+        return float(value)
+    except ValueError:
+        raise ConfigError(f'config key {key}', repr(value), 'a value of type float') from None
 
 
 def _convert_dict(kind: Any, value: Any, key: str) -> dict[str, Any]:
@@ -335,4 +387,4 @@ def _convert_dict(kind: Any, value: Any, key: str) -> dict[str, Any]:
         raise ConfigError(f'config key {key!r}', repr(value), 'a group of keys')
     if kind is Any:
         return dict(value)
-    return {name: _convert(kind, item, f'{key}.{name}') for name, item in value.items()}
+    return {name: convert(kind, item, f'{key}.{name}') for name, item in value.items()}

@@ -42,6 +42,10 @@ class ExportError(SegPerceptionError):
     """The exported file does not give what the network gives."""
 
 
+class StudyError(SegPerceptionError):
+    """A study cannot be run to its end."""
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """A sentence that names the known words closest to ``word``; empty when none is close."""
     close = difflib.get_close_matches(word, list(known))

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seg_perception.core.classes import ClassTable
 from training.average import WeightAverage
 from training.checkpoint import (
     check_same_run,
@@ -43,10 +42,11 @@ from training.loader import Loader
 from training.losses import Supervised, build_loss, needs_counts
 from training.models import build_model
 from training.optimizer import build_optimizer, load_optimizer, set_learning_rate
+from training.precision import keep_exact
 from training.record import Meter, Record, Row, RunRecord, Silence, diverged
 from training.report import write_run_report
 from training.schedule import learning_rate_factor
-from training.stats import label_counts, summarise
+from training.stats import ClassStatistics, label_counts, summarise
 from training.transforms import MEAN_RGB, STD_RGB
 
 LAST, BEST = 'last.pt', 'best.pt'
@@ -64,19 +64,18 @@ class Material:
 
     loader: Loader
     val: FrameSet
-    classes: ClassTable
-    counts: np.ndarray  # (C,) labelled pixels of each class; zeros where the loss needs none
+    statistics: ClassStatistics  # of what is trained on; unknown where the loss needs none
 
 
 def open_material(config: TrainConfig, process: Process) -> Material:
     """Open the data sets of an experiment for one of its processes."""
     _check_batch(config, process.world)
     opened = open_frames(config.data)
-    counts = np.zeros(len(opened.classes), np.int64)
+    statistics = ClassStatistics.unknown(opened.classes)
     if needs_counts(config.loss):
-        counts = summarise(opened.train, label_counts(opened.train, config)).pixels
+        statistics = summarise(opened.train, label_counts(opened.train, config))
     loader = Loader(opened.train, config, process.rank, process.world)
-    return Material(loader, opened.val, opened.classes, counts)
+    return Material(loader, opened.val, statistics)
 
 
 class Trainer:
@@ -90,13 +89,16 @@ class Trainer:
         torch.manual_seed(config.seed)
         # channels_last is 1.4 times as fast on CPUs with AVX512, and what tensor cores want.
         layout = {'device': self.device, 'memory_format': torch.channels_last}
-        classes, model = material.classes, config.model
-        net = build_model(model.name, len(classes), model.options, model.weights, model.new_head)
+        self.classes, model = material.val.classes, config.model
+        num_classes = len(self.classes)
+        net = build_model(model.name, num_classes, model.options, model.weights, model.new_head)
         self.net = net.to(**layout)
+        if self.device.type == 'cpu' and self.precision == torch.bfloat16:
+            keep_exact(self.net)
         self.average = WeightAverage(self.net, config.optim.ema_decay)
-        self.supervised = Supervised(self.net, config.loss, len(classes)).to(**layout)
+        self.supervised = Supervised(self.net, config.loss, num_classes).to(**layout)
         self.model = _parallel(self.supervised, config, process)
-        self.loss = build_loss(config.loss, classes, material.counts).to(self.device)
+        self.loss = build_loss(config.loss, material.statistics).to(self.device)
         backbone = [f'net.{name}' for name in self.net.backbone_names]
         self.optimizer = build_optimizer(
             self.supervised.named_parameters(), backbone, config.optim
@@ -262,7 +264,7 @@ class Trainer:
         whole = self.supervised.state_dict()
         return {
             'config': self.config.to_dict(),
-            'classes': self.material.classes.to_dict(),
+            'classes': self.classes.to_dict(),
             'epoch': self.epoch,
             'step': self.step,
             'step_in_epoch': self.step_in_epoch,
@@ -283,7 +285,7 @@ class Trainer:
 
         :raises CheckpointError: when it is of another experiment or class table.
         """
-        check_same_run(state, self.config, self.material.classes)
+        check_same_run(state, self.config, self.classes)
         load_weights(self.average.net, state['average'])
         weights = {f'net.{name}': value for name, value in state['net'].items()}
         load_weights(self.supervised, weights | state['heads'])

@@ -128,7 +128,7 @@ def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
     if not math.isfinite(losses[-1]):
         fix = 'Lower optim.learning_rate.'
         raise ProbeError(f'loss after {len(losses)} steps', losses[-1], 'a number', fix)
-    matrix = _score(trainer.net, rgb, labels, len(material.classes))
+    matrix = _score(trainer.net, rgb, labels, len(trainer.classes))
     return Overfit(steps, losses[0], losses[-1], matrix.mean_iou())
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.errors import ConfigError, DatasetError
+from training.errors import DatasetError
 
 NO_FOCUS = -1
 """Instead of a class: the view is placed as the transform says."""
@@ -25,14 +25,10 @@ def samples_per_set(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
     A set of share 0 gives each frame once; the others give their share of the epoch. Where all
     have a share, the epoch is as long as all sets together.
 
-    :raises ConfigError: when the shares leave no room, or do not add up.
+    :param shares: as the configuration has checked them.
     """
     once = sum(size for size, share in zip(sizes, shares, strict=True) if share == 0)
     total = sum(shares)
-    if min(shares) < 0 or (once and total >= 1) or (not once and abs(total - 1) > 1e-6):
-        expected = 'from 0, together below 1' if once else 'together 1, where no share is 0'
-        fix = 'Share 0 takes each frame of a source once.'
-        raise ConfigError('shares of data.train', list(shares), expected, fix)
     drawn = round(once * total / (1 - total)) if once else sum(sizes)
     # Rounded as running sums, so that the parts add up to the whole.
     ends = np.round(np.cumsum(shares) / (total or 1) * drawn).astype(int)

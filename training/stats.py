@@ -63,43 +63,41 @@ class ClassStatistics:
         """Order of magnitude of each class above the rarest, (C,); -1 for those without pixels."""
         return magnitude_groups(self.pixels)
 
+    @classmethod
+    def unknown(cls, classes: ClassTable) -> ClassStatistics:
+        """Of labels that nobody has read: no pixels, and so equal weights."""
+        none = np.zeros(len(classes), np.int64)
+        return cls(classes, none, none, none, 0, 0.0)
+
     def weights(self, kind: str, offset: float = 1.02) -> np.ndarray:
-        """``class_weights`` of this data set."""
-        return class_weights(self.pixels, kind, offset, self.pixels_around)
+        """
+        Weights of the classes in the loss, (C,) float32.
 
+        A class without a pixel weighs as much as the heaviest of the others: should it turn up,
+        it is at least as rare.
 
-def class_weights(
-    counts: np.ndarray, kind: str, offset: float, around: np.ndarray | None = None
-) -> np.ndarray:
-    """
-    Weights of the classes in the loss, (C,) float32, from their pixels (C,) int64.
-
-    A class without a pixel weighs as much as the heaviest of the others: should it turn up, it is
-    at least as rare.
-
-    :param kind: ``none``; ``enet``: 1 / ln(offset + share), Paszke et al. 2016;
-        ``inverse_frequency``: 1 / share, mean 1, "Streetview Semantics"; ``median_frequency``:
-        median share / share, Eigen and Fergus 2015. The last two are kept in ``WEIGHT_RANGE``.
-    :param around: pixels (C,) of the frames that have the class, of which ``median_frequency``
-        takes the share; without it, of all frames.
-    """
-    weights = np.ones(len(counts))
-    seen = counts > 0
-    if kind == 'none' or not seen.any():
+        :param kind: ``none``; ``enet``: 1 / ln(offset + share), Paszke et al. 2016;
+            ``inverse_frequency``: 1 / share, mean 1, "Streetview Semantics";
+            ``median_frequency``: median share / share, both of the frames that have the class,
+            Eigen and Fergus 2015. The last two are kept in ``WEIGHT_RANGE``.
+        """
+        weights = np.ones(len(self.classes))
+        seen = self.pixels > 0
+        if kind == 'none' or not seen.any():
+            return weights.astype(np.float32)
+        share = self.share[seen]
+        if kind == 'enet':
+            known = 1 / np.log(offset + share)
+        elif kind == 'inverse_frequency':
+            known = np.clip(len(share) / share / (1 / share).sum(), *WEIGHT_RANGE)
+        elif kind == 'median_frequency':
+            share = self.pixels[seen] / self.pixels_around[seen]
+            known = np.clip(np.median(share) / share, *WEIGHT_RANGE)
+        else:
+            raise ValueError(f'no class weights {kind!r}')
+        weights[seen] = known
+        weights[~seen] = known.max()
         return weights.astype(np.float32)
-    share = counts[seen] / counts.sum()
-    if kind == 'enet':
-        known = 1 / np.log(offset + share)
-    elif kind == 'inverse_frequency':
-        known = np.clip(len(share) / share / (1 / share).sum(), *WEIGHT_RANGE)
-    elif kind == 'median_frequency':
-        frequency = share if around is None else counts[seen] / around[seen]
-        known = np.clip(np.median(frequency) / frequency, *WEIGHT_RANGE)
-    else:
-        raise ValueError(f'no class weights {kind!r}')
-    weights[seen] = known
-    weights[~seen] = known.max()
-    return weights.astype(np.float32)
 
 
 def magnitude_groups(counts: np.ndarray) -> np.ndarray:

@@ -78,7 +78,13 @@ class AdaptOptions:
             raise ParameterError('std', self.std, 'three numbers above 0')
         if self.value_range not in (0, 1, 255):
             raise ParameterError('range', self.value_range, '1 or 255')
-        if any(side % self.size_multiple for side in self.size):
+        if self.size_multiple < 1:
+            raise ParameterError('multiple', self.size_multiple, '1 or more')
+        if not 0 < self.temperature < np.inf:
+            raise ParameterError('temperature', self.temperature, 'a number above 0')
+        if not 0 <= self.label_confidence <= 1:
+            raise ParameterError('label confidence', self.label_confidence, '0 to 1')
+        if min(self.size) < 1 or any(side % self.size_multiple for side in self.size):
             raise ParameterError('size', self.size, f'multiples of {self.size_multiple}')
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:

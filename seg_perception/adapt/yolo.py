@@ -107,7 +107,7 @@ def add_yolo_head(graph: Builder, outputs: YoloOutputs, num_classes: int) -> Non
 
 def _left_over(graph: Builder, rows: str) -> _Objects:
     """Objects of the second layout (A, 6 + nm), the best of those above the least score."""
-    score = graph.add('Squeeze', _columns(graph, rows, 4, 5), graph.numbers(1))
+    score = graph.squeeze(_columns(graph, rows, 4, 5), 1)
     is_sure = graph.add('Greater', score, graph.constant(SCORE))
     sure = graph.add('Compress', rows, is_sure, axis=0)
     sure = graph.add(

@@ -17,7 +17,7 @@ from seg_perception.core.grid import BLOCKED, FREE, Grid
 from seg_perception.core.masks import overlay
 from seg_perception.core.results import DrivableArea, RiskFactor, RiskLevel, SafetyRisk
 
-_LEVEL_RGB = {
+LEVEL_RGB = {
     RiskLevel.UNKNOWN: (160, 160, 160),
     RiskLevel.LOW: (60, 200, 90),
     RiskLevel.MODERATE: (250, 200, 40),
@@ -58,7 +58,7 @@ def draw_scene(
     scene = overlay(rgb, labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
     _draw_boundary(scene, area, thickness)
-    colour = _LEVEL_RGB[risk.level]
+    colour = LEVEL_RGB[risk.level]
     path = _path(area, corridor, camera, curvature_per_m)
     if camera is not None and path is not None:
         _draw_path(scene, path, camera, colour)
@@ -252,7 +252,7 @@ def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status:
     corner = left + bar, top + line // 2
     cv2.rectangle(scene, (left, top), corner, (40, 40, 40), cv2.FILLED)
     cv2.rectangle(
-        scene, (left, top), (left + filled, corner[1]), _LEVEL_RGB[risk.level], cv2.FILLED
+        scene, (left, top), (left + filled, corner[1]), LEVEL_RGB[risk.level], cv2.FILLED
     )
     cv2.rectangle(scene, (left, top), corner, _WHITE, max(1, line // 20))
     score = '--' if isnan(risk.score) else f'{risk.score:.0f}'

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,15 @@ class Frame:
     bgr: np.ndarray
 
 
+@dataclass(frozen=True)
+class VideoFacts:
+    """How many frames a video claims, its rate (0 where it does not say), (height, width)."""
+
+    frames: int
+    fps: float
+    size: tuple[int, int]
+
+
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     """
     The image and video files of paths; of a folder those directly inside, by name.
@@ -46,6 +56,19 @@ def count_frames(file: Path) -> int:
     return max(1, count)
 
 
+def video_facts(file: Path) -> VideoFacts:
+    """
+    What a video says of itself, and the size of its first frame.
+
+    :raises SourceError: when not even that decodes.
+    """
+    _, first = next(read_video(file))
+    capture = cv2.VideoCapture(str(file))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return VideoFacts(count_frames(file), fps if 0 < fps <= 1000 else 0.0, first.shape[:2])
+
+
 def read_frames(file: Path) -> Iterator[Frame]:
     """
     The one frame of an image, turned upright by its EXIF entry, or all frames of a video.
@@ -57,7 +80,46 @@ def read_frames(file: Path) -> Iterator[Frame]:
     if file.suffix.lower() in IMAGE_SUFFIXES:
         yield Frame(file.stem, _read_image(file))
     else:
-        yield from _read_video(file)
+        for index, bgr in read_video(file):
+            yield Frame(f'{file.stem}_{index:06d}', bgr)
+
+
+def read_video(
+    file: Path, first: int = 0, last: int = sys.maxsize
+) -> Iterator[tuple[int, np.ndarray]]:
+    """
+    Index and picture, (H, W, 3) uint8 BGR, of the frames of a video from ``first`` until ``last``.
+
+    :raises SourceError: after the frames that were whole, when too many are missing.
+    """
+    capture = cv2.VideoCapture(str(file))
+    index = first
+    try:
+        claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        _seek(capture, first)
+        while index < last and (read := capture.read())[0]:
+            yield index, read[1]
+            index += 1
+    finally:
+        capture.release()
+    if index < last and (index == 0 or index < _EARLY_SHARE * claimed):
+        raise SourceError(
+            f'video {str(file)!r}',
+            f'{index} frames',
+            f'{claimed} of them' if claimed > 0 else 'a video that decodes',
+            'It is truncated, damaged or coded in a way that this OpenCV cannot read.',
+        )
+
+
+def _seek(capture: cv2.VideoCapture, index: int) -> None:
+    """Let the next frame be that one; decode all before it where the file cannot jump."""
+    if index == 0:
+        return
+    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+    if round(capture.get(cv2.CAP_PROP_POS_FRAMES)) != index:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        while index > 0 and capture.grab():
+            index -= 1
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -97,22 +159,3 @@ def _read_image(file: Path) -> np.ndarray:
 def _is_cut_jpeg(data: bytes) -> bool:
     """OpenCV fills what a truncated JPEG lacks with grey and says nothing."""
     return data.startswith(b'\xff\xd8') and b'\xff\xd9' not in data[-4096:]
-
-
-def _read_video(file: Path) -> Iterator[Frame]:
-    capture = cv2.VideoCapture(str(file))
-    try:
-        claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        index = 0
-        while (read := capture.read())[0]:
-            yield Frame(f'{file.stem}_{index:06d}', read[1])
-            index += 1
-    finally:
-        capture.release()
-    if index == 0 or index < _EARLY_SHARE * claimed:
-        raise SourceError(
-            f'video {str(file)!r}',
-            f'{index} frames',
-            f'{claimed} of them' if claimed > 0 else 'a video that decodes',
-            'It is truncated, damaged or coded in a way that this OpenCV cannot read.',
-        )

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from seg_perception.core.classes import CAMVID_11, ClassTable
+from seg_perception.core.errors import ClassTableError
 from training.checkpoint import (
     check_same_run,
     load_checkpoint,
@@ -91,7 +92,7 @@ def test_another_class_table_is_refused():
     rows = CAMVID_11.classes
     fewer = dataclasses.replace(CAMVID_11, name='fewer', classes=rows[:2])
     words = r'class table of the checkpoint: got .*bicyclist\), expected fewer \(sky, building\)'
-    with pytest.raises(CheckpointError, match=words):
+    with pytest.raises(ClassTableError, match=words):
         check_same_run(STATE, config(), fewer)
 
 

@@ -31,8 +31,9 @@ def test_words_change_values_of_the_file(tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text('name: a\nout: runs/a\noptim: {batch: 8}\n')
     words = ['optim.batch=4', 'transform.crop=[96, 128]', 'model.options.planes=16']
-    config = load_config(path, words)
+    config = load_config(path, [*words, 'optim.learning_rate=3e-4'])
     assert (config.optim.batch, config.transform.crop) == (4, (96, 128))
+    assert config.optim.learning_rate == 0.0003
     assert config.model.options == {'planes': 16}
 
 
@@ -53,7 +54,7 @@ def test_missing_key_is_named():
     [
         ('optim', 'batch', 'eight', "optim.batch: got 'eight', expected a value of type int"),
         ('optim', 'batch', True, 'optim.batch: got True'),
-        ('optim', 'learning_rate', '1e-3', "learning_rate: got '1e-3'.*float"),
+        ('optim', 'learning_rate', 'fast', "learning_rate: got 'fast'.*float"),
         ('transform', 'crop', [64], r'transform.crop: got \[64\], expected 2 values'),
     ],
 )
@@ -155,3 +156,33 @@ def test_data_by_name_and_then_changed(monkeypatch):
     assert config.data.train[0].kind == 'camvid' and config.data.workers == 2
     with pytest.raises(ConfigError, match=r"data: got 'camvit'.*Did you mean camvid"):
         parse_config({'name': 'a', 'out': 'b', 'data': 'camvit'})
+
+
+def with_shares(*shares, part='train'):
+    sources = [{'kind': 'camvid', 'share': share} for share in shares]
+    return parse_config({'name': 'a', 'out': 'b', 'data': {part: sources}})
+
+
+@pytest.mark.parametrize(
+    ('shares', 'message'),
+    [
+        ((0.0, 1.0), r'shares of data.train: got \[0.0, 1.0\], expected from 0, together below 1'),
+        ((0.0, -0.1), r'got \[0.0, -0.1\], expected from 0'),
+        ((0.5, -0.1), r'got \[0.5, -0.1\], expected from 0'),
+        ((0.5, 0.4), r'got \[0.5, 0.4\], expected together 1, where no share is 0'),
+        ((0.7, 0.7), r'together 1, where no share is 0. Share 0 takes each frame'),
+    ],
+)
+def test_shares_that_cannot_be(shares, message):
+    with pytest.raises(ConfigError, match=message):
+        with_shares(*shares)
+
+
+@pytest.mark.parametrize('shares', [(0.0,), (1.0,), (0.5, 0.5), (0.0, 0.3, 0.6), (0, 0), ()])
+def test_shares_that_can_be(shares):
+    assert [row.share for row in with_shares(*shares).data.train] == list(shares)
+
+
+def test_what_is_scored_has_no_shares():
+    with pytest.raises(ConfigError, match=r'shares of data.val: got \[0.0, 0.5\], expected none'):
+        with_shares(0.0, 0.5, part='val')

@@ -7,13 +7,16 @@ import signal
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from seg_perception.core.errors import ClassTableError
 from training.checkpoint import load_checkpoint
 from training.cli import main
-from training.config import parse_config
+from training.config import SourceConfig, parse_config
 from training.distributed import Process
 from training.errors import CheckpointError, ConfigError, DivergedError, OutputError
 from training.fit import Trainer, fit, open_material
@@ -132,6 +135,26 @@ def test_run_leaves_logs_checkpoints_and_report(twenty_steps):
         'best.pt', 'last.pt', 'log.csv', 'report', 'tensorboard', 'label_counts.npz',
     }  # fmt: skip
     assert not list(out.rglob('*.partial'))
+
+
+def test_median_frequency_counts_the_frames_that_have_the_class(config, tmp_path):
+    for folder in ('images', 'masks'):
+        (tmp_path / folder).mkdir()
+    for name, ids in (('a', np.zeros((64, 64))), ('b', np.repeat([[0], [0], [0], [1]], 16, 0))):
+        mask = np.broadcast_to(ids, (64, 64)).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / f'masks/{name}.png'), mask)
+        cv2.imwrite(str(tmp_path / f'images/{name}.png'), cv2.merge([mask] * 3))
+    source = SourceConfig('folder', str(tmp_path), classes='camvid_11')
+    trainer = trainer_of(
+        changed(
+            config,
+            data={'train': (source,), 'val': (source,)},
+            loss={'class_weights': 'median_frequency'},
+        )
+    )
+    # Sky fills 7/8 of both frames, building 1/4 of the one that has it; the median is 9/16.
+    weights = trainer.loss.main.terms[0].weights
+    assert weights[:2].tolist() == pytest.approx([9 / 14, 9 / 4])
 
 
 def test_resumed_run_has_the_same_curve_to_the_last_bit(twenty_steps, tmp_path):
@@ -362,7 +385,7 @@ def test_resume_of_another_run_is_refused(config):
     fit(one)
     with pytest.raises(CheckpointError, match=r'model.options.planes of the .*got 8, expected 4'):
         fit(changed(one, model={'options': {'planes': 4, 'head': 16, 'branch': 16}}))
-    with pytest.raises(CheckpointError, match=r'class table .*expected .*\(road, car\)'):
+    with pytest.raises(ClassTableError, match=r'class table .*expected .*\(road, car\)'):
         fit(changed(one, data={'keep': ('road', 'car')}))
     with pytest.raises(CheckpointError, match=r'Missing key.*heads.boundary.*heads of the loss'):
         fit(changed(one, loss={'boundary_weight': 0.2}))

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from training.errors import ConfigError, DatasetError
+from training.errors import DatasetError
 from training.sampling import NO_FOCUS, EpochOrder, samples_per_set
 
 
@@ -24,20 +24,6 @@ from training.sampling import NO_FOCUS, EpochOrder, samples_per_set
 )
 def test_samples_of_an_epoch(sizes, shares, takes):
     assert samples_per_set(sizes, shares) == takes
-
-
-@pytest.mark.parametrize(
-    ('shares', 'message'),
-    [
-        ([0.0, 1.0], r'shares of data.train: got \[0.0, 1.0\], expected from 0, together below 1'),
-        ([0.0, -0.1], r'got \[0.0, -0.1\], expected from 0'),
-        ([0.5, 0.4], r'got \[0.5, 0.4\], expected together 1, where no share is 0'),
-        ([0.7, 0.7], r'together 1, where no share is 0. Share 0 takes each frame'),
-    ],
-)
-def test_shares_that_cannot_be(shares, message):
-    with pytest.raises(ConfigError, match=message):
-        samples_per_set([5, 5], shares)
 
 
 def test_frames_of_share_0_come_once_among_the_drawn_ones():

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from data_trees import SHARED
-from seg_perception.core.classes import CAMVID_11, ClassTable
+from seg_perception.core.classes import CAMVID_11, ClassTable, Role, SegClass
 from tiny_frames import TinyFrames, flat
 from training.config import SourceConfig, parse_config
 from training.data import open_source
 from training.data.sample import Sample
 from training.errors import DatasetError
 from training.stats import (
-    class_weights,
+    ClassStatistics,
     count_labels,
     label_counts,
     magnitude_groups,
@@ -42,12 +42,21 @@ PAIR = TinyFrames(
 )
 
 
+def weights_of(pixels, kind, offset=1.02, around=None):
+    """Weights of classes with those pixels, all in one frame unless told otherwise."""
+    rows = tuple(SegClass(i, f'class {i}', (0, 0, 0), Role.OTHER) for i in range(len(pixels)))
+    pixels = np.array(pixels)
+    around = np.full_like(pixels, pixels.sum()) if around is None else np.array(around)
+    statistics = ClassStatistics(ClassTable('made up', rows), pixels, pixels > 0, around, 1, 0.0)
+    return statistics.weights(kind, offset)
+
+
 def test_enet_weights_of_camvid():
-    weights = class_weights(CAMVID, 'enet', 1.02)
+    weights = weights_of(CAMVID, 'enet')
     assert weights.dtype == np.float32
     assert weights.tolist() == pytest.approx(CAMVID_ENET, abs=0.005)
     # 1 / ln(1.2 + 0.1754) of the sky.
-    assert class_weights(CAMVID, 'enet', 1.2)[0] == pytest.approx(3.138, abs=1e-3)
+    assert weights_of(CAMVID, 'enet', 1.2)[0] == pytest.approx(3.138, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -59,19 +68,18 @@ def test_enet_weights_of_camvid():
     ],
 )
 def test_weights_by_hand(kind, weights):
-    assert class_weights(np.array([50, 25, 10]), kind, 1.02).tolist() == pytest.approx(weights)
+    assert weights_of([50, 25, 10], kind).tolist() == pytest.approx(weights)
 
 
 def test_median_frequency_is_of_the_frames_that_have_the_class():
-    counts, around = np.array([60, 30, 10]), np.array([100, 100, 20])
-    weights = class_weights(counts, 'median_frequency', 1.02, around)  # 0.6, 0.3, 0.5
+    weights = weights_of([60, 30, 10], 'median_frequency', around=[100, 100, 20])  # 0.6, 0.3, 0.5
     assert weights.tolist() == pytest.approx([0.5 / 0.6, 0.5 / 0.3, 1.0])
 
 
 @pytest.mark.parametrize('kind', ['enet', 'inverse_frequency', 'median_frequency'])
 def test_class_without_pixels_weighs_as_much_as_the_heaviest_and_leaves_the_others(kind):
-    with_gap = class_weights(np.array([50, 0, 25, 10]), kind, 1.02)
-    without = class_weights(np.array([50, 25, 10]), kind, 1.02)
+    with_gap = weights_of([50, 0, 25, 10], kind)
+    without = weights_of([50, 25, 10], kind)
     assert with_gap[[0, 2, 3]].tolist() == without.tolist()
     assert with_gap[1] == without[2]
 
@@ -81,17 +89,16 @@ def test_class_without_pixels_weighs_as_much_as_the_heaviest_and_leaves_the_othe
     [('inverse_frequency', [0.1, 0.1, 3.0]), ('median_frequency', [1.0, 1.0, 10.0])],
 )
 def test_stray_pixels_do_not_take_all_the_weight(kind, weights):
-    counts = np.array([10**9, 10**9, 1])
-    assert class_weights(counts, kind, 1.02).tolist() == pytest.approx(weights)
+    assert weights_of([10**9, 10**9, 1], kind).tolist() == pytest.approx(weights)
 
 
 def test_weights_of_nothing_are_ones():
-    assert class_weights(np.zeros(3, np.int64), 'enet', 1.02).tolist() == [1, 1, 1]
+    assert ClassStatistics.unknown(THREE).weights('enet').tolist() == [1, 1, 1]
 
 
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match="no class weights 'inverse'"):
-        class_weights(CAMVID, 'inverse', 1.02)
+        weights_of(CAMVID, 'inverse')
 
 
 def test_magnitudes_of_cityscapes_are_those_of_dsnet():

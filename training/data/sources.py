@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +13,16 @@ from pathlib import Path
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import ClassTableError
+from seg_perception.core.mapping import class_lut
 from seg_perception.inference.class_file import load_table
 from training.config import DataConfig, SourceConfig
 from training.data import bdd100k, camvid, cityscapes, crowdai, vistas
 from training.data.files import some
 from training.data.folder import open_folder
 from training.data.frames import Cached, Frames, Joined, Mapped, Resized, Subset
-from training.data.mapping import class_lut, keep_classes, keep_lut
 from training.data.shards import open_shards
 from training.data.synthetic import open_synthetic
+from training.data.tables import keep_classes, keep_lut
 from training.errors import ConfigError, DatasetError, near
 
 KINDS: Mapping[str, Callable[[SourceConfig], Frames]] = {
@@ -79,6 +81,7 @@ def open_frames(data: DataConfig) -> OpenedData:
 
     :raises ConfigError: when a key cannot be.
     :raises DatasetError: when a data set is not as it should be.
+    :raises ClassTableError: when classes have no map to those of the first set.
     """
     _check(data)
     train = [_open(source, data) for source in data.train]
@@ -93,6 +96,18 @@ def open_frames(data: DataConfig) -> OpenedData:
         val=joined[0] if len(joined) == 1 else Joined(joined),
         classes=kept,
     )
+
+
+def open_val(data: DataConfig) -> Frames:
+    """
+    The frames to score, as ``open_frames`` has them, without what is trained on.
+
+    Of that the first set is opened where it alone tells the classes.
+    """
+    _check(data)
+    origins = [(row.kind, row.root, row.classes) for row in (*data.train[:1], data.val[0])]
+    tells = not data.classes and len(set(origins)) > 1
+    return open_frames(dataclasses.replace(data, train=data.train[:1] if tells else ())).val
 
 
 def _check(data: DataConfig) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 
+from seg_perception.core.classes import ClassTable
 from seg_perception.core.metrics import Absent
-from training.checkpoint import check_classes, load_checkpoint
+from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
-from training.data import open_frames
+from training.data import open_val
 from training.data.sample import FrameSet
+from training.data.tables import check_table
 from training.distributed import pick_device
 from training.errors import ConfigError
 from training.evaluate.model_files import file_predictor
@@ -69,7 +71,7 @@ def evaluate(options: Options, config: TrainConfig) -> str:
     if config.threads:
         torch.set_num_threads(config.threads)
     # Each frame is read once or twice: a cache would only fill the memory.
-    frames = open_frames(dataclasses.replace(config.data, cache=False)).val
+    frames = open_val(dataclasses.replace(config.data, cache=False))
     named = {}
     for name, path in _named_paths(options).items():
         predict = _predictor(path, options, config, frames)
@@ -107,7 +109,7 @@ def _predictor(path: Path, options: Options, config: TrainConfig, frames: FrameS
         provider = config.device.split(':')[0]
         return file_predictor(path, frames.classes, provider, config.threads)
     state = load_checkpoint(path)
-    check_classes(state, frames.classes)
+    check_table('the checkpoint', ClassTable.from_dict(state['classes']), frames.classes)
     net = checkpoint_network(state, pick_device(config.device))
     temperature = options.temperature or holdout_temperature(net, frames, config)
     predict = network_predictor(net, options.mode, temperature)

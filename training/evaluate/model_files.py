@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.errors import ClassTableError
 from seg_perception.inference.engine import open_engine
 from training.data.sample import FrameSet
+from training.data.tables import check_table
 from training.evaluate.scores import Predictor, Scores, at_working_size, score
 
 
@@ -45,19 +45,3 @@ def score_file(path: Path, frames: FrameSet, provider: str = 'cpu') -> Scores:
     """
     predict = file_predictor(path, frames.classes, provider)
     return score(predict, frames, task=path.stem)
-
-
-def check_table(thing: str, table: ClassTable, data: ClassTable) -> None:
-    """
-    Refuse to score classes against other classes.
-
-    :raises ClassTableError: when names or order differ.
-    """
-    if table.names == data.names:
-        return
-    raise ClassTableError(
-        f'class table of {thing}',
-        f'{table.name} ({", ".join(table.names)})',
-        f'{data.name} ({", ".join(data.names)}), that of the data',
-        f'Map the data to it: data.classes={table.name}',
-    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from seg_perception.inference.model_file import ModelCard
 from training.config import SIZE_MULTIPLE, TrainConfig
-from training.evaluate import Scores
+from training.evaluate.scores import Scores
 from training.export.sources import data_text, limits, terms, val_name
 from training.export.subject import Subject
 

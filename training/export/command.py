@@ -13,7 +13,8 @@ import onnx
 from seg_perception.inference.engine import open_engine
 from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
 from training.errors import ExportError
-from training.evaluate import Scores, score_file
+from training.evaluate.model_files import score_file
+from training.evaluate.scores import Scores
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.check import check_equal, check_half
 from training.export.int8 import CALIBRATIONS, quantise

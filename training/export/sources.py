@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a model card says of the data: names, terms, and what they cannot teach."""
+"""What a model card says of data and network: names, terms, and what they cannot teach."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.config import SourceConfig, TrainConfig
+from training.models import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def data_text(config: TrainConfig) -> str:
 
 
 def terms(config: TrainConfig) -> list[str]:
-    """The terms of everything that the model was trained or chosen on, each once."""
+    """The terms of everything that the model is made of, trained or chosen on, each once."""
     kinds = [source.kind for source in (*config.data.train, *config.data.val)]
-    found = [ABOUT[kind].terms for kind in kinds]
+    found = [NETWORKS[config.model.name].terms, *(ABOUT[kind].terms for kind in kinds)]
     if config.model.weights:
         found.append(f'the terms of the weights {config.model.weights} that it started from')
     return _once(found)

@@ -14,11 +14,12 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from seg_perception.core.classes import ClassTable
-from training.checkpoint import check_classes, load_checkpoint
+from training.checkpoint import load_checkpoint
 from training.config import TrainConfig, parse_config
 from training.data import OpenedData, open_frames
 from training.data.sample import FrameSet
-from training.evaluate import checkpoint_network, holdout_temperature
+from training.data.tables import check_table
+from training.evaluate.network import checkpoint_network, holdout_temperature
 from training.export.deploy import Deployed, stride_of
 from training.export.lighten import lighten
 from training.export.program import to_program
@@ -86,16 +87,17 @@ def load_subject(checkpoint: Path, overrides: Sequence[str]) -> Subject:
     Read a checkpoint, open the data of its run and fit the temperature.
 
     :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
-    :raises CheckpointError: when it is no checkpoint, or of other classes than the data.
+    :raises CheckpointError: when it is no checkpoint.
+    :raises ClassTableError: when it has other classes than the data.
     """
     state = load_checkpoint(checkpoint)
     config = parse_config(state['config'], overrides)
-    data = open_frames(config.data)
-    check_classes(state, data.classes)
+    data, classes = open_frames(config.data), ClassTable.from_dict(state['classes'])
+    check_table('the checkpoint', classes, data.classes)
     net = lighten(checkpoint_network(state))
     return Subject(
         config=config,
-        classes=ClassTable.from_dict(state['classes']),
+        classes=classes,
         data=data,
         net=net,
         temperature=holdout_temperature(net, data.val, config),

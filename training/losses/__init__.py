@@ -7,19 +7,9 @@ What a network is trained on: terms on its logits, and heads beside it that are 
 is one module in one file, by name in ``TERMS``; docs/losses.md has formulas and sources.
 """
 
-from training.losses.boundary import label_boundaries
 from training.losses.outputs import Outputs
 from training.losses.supervised import Supervised
-from training.losses.terms import TERMS, build_term
-from training.losses.total import SegmentationLoss, build_loss, needs_counts
+from training.losses.terms import TERMS
+from training.losses.total import build_loss, needs_counts
 
-__all__ = [
-    'TERMS',
-    'Outputs',
-    'SegmentationLoss',
-    'Supervised',
-    'build_loss',
-    'build_term',
-    'label_boundaries',
-    'needs_counts',
-]
+__all__ = ['TERMS', 'Outputs', 'Supervised', 'build_loss', 'needs_counts']

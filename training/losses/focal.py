@@ -12,7 +12,6 @@ from training.errors import ConfigError
 from training.losses.priors import ClassPriors, label_table
 from training.losses.reduce import weighted_mean
 from training.losses.scored import Scored
-from training.stats import class_weights, magnitude_groups
 
 LEAST_DOUBT = 1e-7
 """1 - p is at least that: below 1 as exponent, the gradient of its power has no end at 0."""
@@ -52,11 +51,12 @@ class ObjectWeightedFocal(nn.Module):
         :raises ConfigError: when no pixels are counted.
         """
         super().__init__()
-        if not priors.counts.any():
+        statistics = priors.statistics
+        if not statistics.pixels.any():
             raise ConfigError('labelled pixels for loss term owfl', 0, 'counts of each class')
-        weights = class_weights(priors.counts, 'enet', offset)
+        weights = statistics.weights('enet', offset)
         alpha = weights / weights.max() * priors.boost
-        gamma = np.maximum(magnitude_groups(priors.counts), 0)
+        gamma = np.maximum(statistics.groups, 0)
         self.register_buffer('alpha', label_table(alpha), persistent=False)
         self.register_buffer('gamma', label_table(gamma), persistent=False)
 

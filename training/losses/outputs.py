@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a network and its side heads give in training."""
+"""What a network and all beside it give in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits (N, C, h, w), auxiliary ones of any size, and those of the side heads by name."""
+    """Logits (N, C, h, w), auxiliary ones of any size, and what else counts, by name."""
 
     logits: Tensor
     aux: tuple[Tensor, ...] = ()

@@ -8,45 +8,44 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import ConfigError
-from training.losses.priors import ClassPriors
+from training.losses.priors import ClassPriors, class_id
 from training.losses.reduce import sum_over_processes
 from training.losses.scored import Scored
 
 
-class Dice(nn.Module):
-    """
-    One minus the mean soft Dice over the classes that occur in the batch.
-
-    Every class counts the same, however small: Milletari et al. 2016 (V-Net, arXiv 1606.04797),
-    with plain sums in the denominator. ``smooth`` is added to numerator and denominator.
-    """
+class Regions(nn.Module):
+    """One minus the mean score of the classes that occur in the batch; each counts the same."""
 
     reads_predicted = True
 
     def __init__(self, priors: ClassPriors, smooth: float = 0.0) -> None:
+        """:param smooth: is added to numerator and denominator."""
         super().__init__()
         self.smooth = smooth
 
     def forward(self, scored: Scored) -> Tensor:
         overlap, predicted, pixels = region_sums(scored)
-        dice = (2 * overlap + self.smooth) / (predicted + pixels + self.smooth).clamp(min=1e-6)
-        return mean_where(1 - dice, pixels > 0)
+        shared, all_of_both = self.parts(overlap, predicted + pixels)
+        score = (shared + self.smooth) / (all_of_both + self.smooth).clamp(min=1e-6)
+        return mean_where(1 - score, pixels > 0)
+
+    def parts(self, overlap: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """Numerator and denominator of the score, from the overlap and the sum of both sizes."""
+        raise NotImplementedError
 
 
-class Jaccard(nn.Module):
-    """One minus the mean soft intersection over union, of the classes that occur in the batch."""
+class Dice(Regions):
+    """Soft Dice: Milletari et al. 2016 (V-Net, arXiv 1606.04797), with plain sums below."""
 
-    reads_predicted = True
+    def parts(self, overlap: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        return 2 * overlap, sizes
 
-    def __init__(self, priors: ClassPriors, smooth: float = 0.0) -> None:
-        super().__init__()
-        self.smooth = smooth
 
-    def forward(self, scored: Scored) -> Tensor:
-        overlap, predicted, pixels = region_sums(scored)
-        union = predicted + pixels - overlap
-        jaccard = (overlap + self.smooth) / (union + self.smooth).clamp(min=1e-6)
-        return mean_where(1 - jaccard, pixels > 0)
+class Jaccard(Regions):
+    """Soft intersection over union: Rahman and Wang 2016, doi 10.1007/978-3-319-50835-1_22."""
+
+    def parts(self, overlap: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        return overlap, sizes - overlap
 
 
 class ForegroundIou(nn.Module):
@@ -67,10 +66,10 @@ class ForegroundIou(nn.Module):
         :raises ConfigError: when there are none, or one is not in the table.
         """
         super().__init__()
-        key = 'option foreground of loss term iou'
+        key, classes = 'option foreground of loss term iou', priors.statistics.classes
         if not foreground:
-            raise ConfigError(key, 'no names', 'names of ' + ', '.join(priors.classes.names))
-        ids = torch.tensor([priors.index(name, key) for name in foreground])
+            raise ConfigError(key, 'no names', 'names of ' + ', '.join(classes.names))
+        ids = torch.tensor([class_id(name, classes, key) for name in foreground])
         is_foreground = torch.zeros(256, dtype=torch.bool)
         is_foreground[ids] = True
         self.smooth = smooth

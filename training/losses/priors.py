@@ -13,41 +13,31 @@ from torch import Tensor
 from seg_perception.core.classes import ClassTable
 from training.config import LossConfig
 from training.errors import ConfigError, near
-from training.stats import class_weights
+from training.stats import ClassStatistics
 
 
 @dataclass(frozen=True)
 class ClassPriors:
-    """Of each class: labelled pixels, weight in the loss, and the boost that is part of it."""
+    """How often each class occurs, its weight in the loss, and the boost that is part of it."""
 
-    classes: ClassTable
-    counts: np.ndarray  # (C,) int64
+    statistics: ClassStatistics
     weights: np.ndarray  # (C,) float32
     boost: np.ndarray  # (C,) float32
 
     @classmethod
-    def of(cls, config: LossConfig, classes: ClassTable, counts: np.ndarray) -> ClassPriors:
+    def of(cls, config: LossConfig, statistics: ClassStatistics) -> ClassPriors:
         """
         Weights by ``class_weights``, times ``boost``.
 
         :raises ConfigError: when a class to boost is not in the table, or its factor negative.
         """
-        boost = _boost(config.boost, classes)
-        weights = class_weights(counts, config.class_weights, config.weight_offset) * boost
-        return cls(classes, counts, weights, boost)
+        boost = _boost(config.boost, statistics.classes)
+        weights = statistics.weights(config.class_weights, config.weight_offset)
+        return cls(statistics, weights * boost, boost)
 
     def table(self, is_weighted: bool = True) -> Tensor:
         """The weights by label, (256,) float32, or ones; void and what is no class is 0."""
         return label_table(self.weights if is_weighted else np.ones_like(self.weights))
-
-    def index(self, name: str, key: str) -> int:
-        """
-        Id of the class of that name.
-
-        :param key: where the name is from, for the message.
-        :raises ConfigError: when there is none.
-        """
-        return _index(name, self.classes, key)
 
 
 def label_table(values: np.ndarray) -> Tensor:
@@ -62,11 +52,17 @@ def _boost(factors: dict[str, float], classes: ClassTable) -> np.ndarray:
     for name, factor in factors.items():
         if not 0 <= factor < np.inf:
             raise ConfigError(f'config key loss.boost.{name}', factor, '0 or more')
-        boost[_index(name, classes, 'config key loss.boost')] = factor
+        boost[class_id(name, classes, 'config key loss.boost')] = factor
     return boost
 
 
-def _index(name: str, classes: ClassTable, key: str) -> int:
+def class_id(name: str, classes: ClassTable, key: str) -> int:
+    """
+    Id of the class of that name.
+
+    :param key: where the name is from, for the message.
+    :raises ConfigError: when there is none.
+    """
     if name not in classes.names:
         names = classes.names
         raise ConfigError(f'{key}: class', repr(name), ', '.join(names), near(name, names))

@@ -36,7 +36,7 @@ class Supervised(nn.Module):
         :raises ConfigError: when there is no such module, or it gives no feature map.
         """
         super().__init__()
-        self.net = net
+        self.net, self.has_l1 = net, config.l1 > 0
         self.heads = nn.ModuleDict()
         self.features = _feature_names(net, config)
         channels = _feature_channels(net, self.features) if self.features else {}
@@ -52,7 +52,16 @@ class Supervised(nn.Module):
         with _tapped(self.net, self.features) as seen:
             logits, *aux = self.net(image)
         side = {name: head(seen[name]) for name, head in self.heads.items()}
+        if self.has_l1:
+            side['l1'] = kernel_l1(self.net)
         return Outputs(logits, tuple(aux), side)
+
+
+def kernel_l1(net: nn.Module) -> Tensor:
+    """Sum of the absolute values in all kernels of convolutions, transposed ones included."""
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    kernels = [module.weight for module in net.modules() if isinstance(module, kinds)]
+    return torch.stack([kernel.abs().sum() for kernel in kernels]).sum()
 
 
 def _boundary_head(channels: int) -> nn.Module:

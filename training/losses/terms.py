@@ -4,13 +4,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from typing import Any, get_type_hints
-
 from torch import nn
 
-from training.config import TermConfig
+from training.config import TermConfig, as_arguments
 from training.errors import ConfigError, near
 from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy
 from training.losses.focal import Focal, ObjectWeightedFocal
@@ -38,12 +34,6 @@ RANGES: dict[str, tuple[float, float]] = {
     'smooth': (0, 1e6),
     'radius_px': (1, 64),
 }
-KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
-    bool: ((bool,), 'true or false'),
-    int: ((int,), 'a whole number'),
-    float: ((int, float), 'a number'),
-    tuple[str, ...]: ((list, tuple), 'a list of names'),
-}
 
 
 def build_term(config: TermConfig, priors: ClassPriors) -> nn.Module:
@@ -58,22 +48,10 @@ def build_term(config: TermConfig, priors: ClassPriors) -> nn.Module:
         )
     if not 0 < config.weight < float('inf'):
         raise ConfigError(f'weight of loss term {config.name}', config.weight, 'more than 0')
-    _check_options(config.name, config.options)
-    return TERMS[config.name](priors, **config.options)
-
-
-def _check_options(name: str, options: Mapping[str, Any]) -> None:
-    hints = get_type_hints(TERMS[name].__init__)
-    known = list(inspect.signature(TERMS[name]).parameters)[1:]
-    for key, value in options.items():
-        if key not in known:
-            raise ConfigError(
-                f'option of loss term {name}', repr(key), ', '.join(known), near(key, known)
-            )
-        kinds, words = KINDS[hints[key]]
-        low, high = RANGES.get(key, (float('-inf'), float('inf')))
-        thing = f'option {key} of loss term {name}'
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise ConfigError(thing, repr(value), words)
-        if key in RANGES and not low <= value <= high:
-            raise ConfigError(thing, value, f'{low:g} to {high:g}')
+    options = as_arguments(TERMS[config.name], config.options, f'loss.terms, {config.name}')
+    for key in options.keys() & RANGES.keys():
+        low, high = RANGES[key]
+        if not low <= options[key] <= high:
+            thing = f'config key loss.terms, {config.name}.{key}'
+            raise ConfigError(thing, options[key], f'{low:g} to {high:g}')
+    return TERMS[config.name](priors, **options)

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seg_perception.core.classes import ClassTable
 from training.config import LossConfig, TermConfig
 from training.errors import ConfigError
 from training.losses.boundary import boundary_loss
@@ -19,6 +17,7 @@ from training.losses.outputs import Outputs
 from training.losses.priors import ClassPriors
 from training.losses.scored import Target, score
 from training.losses.terms import build_term
+from training.stats import ClassStatistics
 
 
 class TermSum(nn.Module):
@@ -73,18 +72,20 @@ class SegmentationLoss(nn.Module):
         if 'encoding' in outputs.side:
             loss = encoding_loss(outputs.side['encoding'], labels)
             yield 'encoding', config.encoding_weight * loss
+        if 'l1' in outputs.side:
+            yield 'l1', config.l1 * outputs.side['l1']
 
 
-def build_loss(config: LossConfig, classes: ClassTable, counts: np.ndarray) -> SegmentationLoss:
+def build_loss(config: LossConfig, statistics: ClassStatistics) -> SegmentationLoss:
     """
     The loss of an experiment; ``to(device)`` takes its weights along.
 
-    :param counts: labelled pixels of each class, (C,); zeros unless ``needs_counts``.
+    :param statistics: of the labels to train on; unknown ones will do unless ``needs_counts``.
     :raises ConfigError: when a term, an option or a class to boost is not there.
     """
     if not config.terms:
         raise ConfigError('config key loss.terms', 'an empty list', 'one term or more')
-    return SegmentationLoss(config, ClassPriors.of(config, classes, counts))
+    return SegmentationLoss(config, ClassPriors.of(config, statistics))
 
 
 def needs_counts(config: LossConfig) -> bool:

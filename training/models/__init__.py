@@ -11,7 +11,6 @@ that and whose others are auxiliary logits.
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.config import as_arguments
 from training.errors import ConfigError, near
 from training.models.weights import load_weights
 
@@ -37,6 +37,7 @@ class Network:
     options: dict[str, Any] = field(default_factory=dict)  # what the name stands for
     tiny: dict[str, Any] = field(default_factory=dict)  # makes it small enough for quick tests
     min_batch: int = 1  # in training; 2 where a batch norm follows global pooling
+    terms: str = ''  # of the code, where they bind who uses an exported model
 
     def load(self) -> Callable[..., nn.Module]:
         """The class or function that builds it."""
@@ -124,7 +125,12 @@ NETWORKS: dict[str, Network] = {
         tiny={'encoder': 'resnet18'},
     ),
     'segformer_b0': Network(
-        'external:SegFormer', 'arXiv 2105.15203', 3.8e6, tiny={'channels': 32}
+        'external:SegFormer',
+        'arXiv 2105.15203',
+        3.8e6,
+        tiny={'channels': 32},
+        terms='NVIDIA Source Code License for SegFormer, which its encoder is under: research or '
+        'evaluation only',
     ),
     'deeplabv3_r50': Network(
         'external:DeepLabV3',
@@ -193,31 +199,15 @@ def build_model(
 def _build(name: str, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
     row = NETWORKS[name]
     builder = row.load()
-    known = dict(list(inspect.signature(builder).parameters.items())[1:])
-    thing = f'model.options of {name}'
-    for key, value in options.items():
-        if key not in known:
-            raise ConfigError(thing, repr(key), ', '.join(known) or 'none', near(key, known))
-        default = known[key].default
-        if not _is_like(value, default):
-            kind = f'a value such as {default!r}'
-            raise ConfigError(f'{thing}, {key}', repr(value), kind)
+    arguments = as_arguments(builder, options, f'model.options of {name}')
     try:
-        return builder(num_classes, **{**row.options, **options})
+        return builder(num_classes, **{**row.options, **arguments})
     except (ArithmeticError, LookupError, ValueError, RuntimeError) as error:
         if not options:
             raise
         seen = ', '.join(f'{key}={value!r}' for key, value in options.items())
-        raise ConfigError(thing, seen, 'values that fit together', f'{error}.') from error
-
-
-def _is_like(value: Any, default: Any) -> bool:
-    """Whether an option has its default's type; int will do for float, a list for a tuple."""
-    if isinstance(default, tuple):
-        return isinstance(value, list | tuple)
-    if type(default) is float:
-        return type(value) in (int, float)
-    return type(value) is type(default)
+        thing, expected = f'model.options of {name}', 'values that fit together'
+        raise ConfigError(thing, seen, expected, f'{error}.') from error
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ it has 13.3 M parameters with ResNet-18; the paper's 49 M have not been reproduc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -81,7 +79,10 @@ class BiSeNet(nn.Module):
     )
 
     def __init__(
-        self, num_classes: int, channels: int = 128, depths: Sequence[int] = (2, 2, 2, 2)
+        self,
+        num_classes: int,
+        channels: int = 128,
+        depths: tuple[int, int, int, int] = (2, 2, 2, 2),
     ) -> None:
         """
         :param channels: of the detail and of each level of the context.

@@ -9,7 +9,6 @@ BY-NC 4.0) was only compared with: the same weights give the same logits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import cycle, islice
 
 import torch
@@ -137,7 +136,7 @@ class ERFNet(nn.Module):
         self,
         num_classes: int,
         width: int = 16,
-        units: Sequence[int] = (5, 8),
+        units: tuple[int, int] = (5, 8),
         early_dropout: float = 0.03,
         dropout: float = 0.3,
     ) -> None:
@@ -174,11 +173,13 @@ class ERFNet(nn.Module):
         return (logits,) if self.training else logits
 
 
-def _check_options(width: int, units: Sequence[int], early_dropout: float, dropout: float) -> None:
+def _check_options(
+    width: int, units: tuple[int, int], early_dropout: float, dropout: float
+) -> None:
     if width < 4:  # the first block gives the image itself three of them
         raise ConfigError('model.options of erfnet, width', width, '4 or more')
-    if len(units) != 2 or min(units) < 1:
-        raise ConfigError('model.options of erfnet, units', units, 'two numbers from 1 on')
+    if min(units) < 1:
+        raise ConfigError('model.options of erfnet, units', units, 'numbers from 1 on')
     for name, share in (('early_dropout', early_dropout), ('dropout', dropout)):
         if not 0 <= share < 1:
             raise ConfigError(f'model.options of erfnet, {name}', share, '0 or more, below 1')

@@ -10,8 +10,6 @@ and alpha 3. The paper trains the encoder first (ESPNet-C); here all is trained 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -151,15 +149,17 @@ class ESPNet(nn.Module):
         )
     )
 
-    def __init__(self, num_classes: int, depths: Sequence[int] = (2, 8), width: int = 16) -> None:
+    def __init__(
+        self, num_classes: int, depths: tuple[int, int] = (2, 8), width: int = 16
+    ) -> None:
         """
         :param depths: number of units at 1/4 and at 1/8.
         :param width: channels of the first layer; those of the levels are 4 and 8 times as many.
         :raises ConfigError: when an option cannot be.
         """
         super().__init__()
-        if len(depths) != 2 or min(depths) < 1:
-            raise ConfigError('model.options of espnet, depths', depths, 'two numbers from 1 on')
+        if min(depths) < 1:
+            raise ConfigError('model.options of espnet, depths', depths, 'numbers from 1 on')
         if width < 2:  # a unit needs a channel for each of its five dilations
             raise ConfigError('model.options of espnet, width', width, '2 or more')
         w16, w64, w128 = width, 4 * width, 8 * width

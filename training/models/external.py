@@ -4,14 +4,17 @@
 Networks of other libraries, behind the interface of this zoo; names of parameters are theirs.
 
 LinkNet: Chaurasia and Culurciello 2017, arXiv 1707.03718, from segmentation_models_pytorch (MIT),
-which adds a skip connection at 1/2. SegFormer-B0: Xie et al. 2021, arXiv 2105.15203, from the same
-library; **its encoder is under NVIDIA's licence, for research and evaluation only**. DeepLabV3:
-Chen et al. 2017, arXiv 1706.05587, from torchvision (BSD-3-Clause).
+which adds a skip connection at 1/2. DeepLabV3: Chen et al. 2017, arXiv 1706.05587, from
+torchvision (BSD-3-Clause).
+
+SegFormer-B0: Xie et al. 2021, arXiv 2105.15203, from segmentation_models_pytorch too. **Its
+encoder is no MIT code**: that library's ``encoders/mix_transformer.py`` is NVIDIA's, under the
+NVIDIA Source Code License for SegFormer, whose section 3.3 allows the work and what derives from
+it for research or evaluation only. The ImageNet weights of the encoder come from NVIDIA under the
+same terms. The decoder is MIT.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch.nn.functional as F
 from segmentation_models_pytorch import Linknet, Segformer
@@ -95,7 +98,10 @@ class DeepLabV3(nn.Module):
     key_maps = (torchvision_resnet('backbone.', fresh=('classifier', 'aux_classifier')),)
 
     def __init__(
-        self, num_classes: int, depths: Sequence[int] = (3, 4, 6, 3), channels: int = 256
+        self,
+        num_classes: int,
+        depths: tuple[int, int, int, int] = (3, 4, 6, 3),
+        channels: int = 256,
     ) -> None:
         """
         :param depths: residual units of each stage; the default is ResNet-50.

@@ -9,11 +9,10 @@ Dropout before the last layer is said there without a rate. ``width`` scales eve
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.layers import ConvBn, init_weights, pool_bins, resize_to
+from training.models.layers import ConvBn, PyramidPooling, init_weights, resize_to
 
 
 class Separable(nn.Sequential):
@@ -45,25 +44,6 @@ def bottlenecks(in_channels: int, channels: int, stride: int) -> nn.Sequential:
     """Three of them; the first changes size and channels."""
     first = Bottleneck(in_channels, channels, stride)
     return nn.Sequential(first, *(Bottleneck(channels, channels, 1) for _ in range(2)))
-
-
-class PyramidPooling(nn.Module):
-    """Context of PSPNet: means over grids of 1, 2, 3 and 6 bins beside the features."""
-
-    BINS = (1, 2, 3, 6)
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        part = channels // len(self.BINS)
-        self.parts = nn.ModuleList(ConvBn(channels, part, 1) for _ in self.BINS)
-        self.join = ConvBn(channels + part * len(self.BINS), channels, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        pooled = [
-            resize_to(part(pool_bins(features, bins)), features)
-            for bins, part in zip(self.BINS, self.parts, strict=True)
-        ]
-        return self.join(torch.cat([features, *pooled], dim=1))
 
 
 class Fusion(nn.Module):

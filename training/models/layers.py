@@ -81,11 +81,34 @@ def _bin_means(size: int, bins: int, like: Tensor) -> Tensor:
     return (weights / weights.sum(1, keepdim=True)).to(like.dtype)
 
 
-class Choice(NamedTuple):
-    """Where the maximum of each 2x2 window was."""
+class PyramidPooling(nn.Module):
+    """Context of PSPNet: means over grids of 1, 2, 3 and 6 bins beside the features."""
 
-    right: Tensor  # (N, C, H, W/2): in that row of the window, the right one
-    below: Tensor  # (N, C, H/2, W/2): the lower row
+    BINS = (1, 2, 3, 6)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        part = channels // len(self.BINS)
+        self.parts = nn.ModuleList(ConvBn(channels, part, 1) for _ in self.BINS)
+        self.join = ConvBn(channels + part * len(self.BINS), channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = [
+            resize_to(part(pool_bins(features, bins)), features)
+            for bins, part in zip(self.BINS, self.parts, strict=True)
+        ]
+        return self.join(torch.cat([features, *pooled], dim=1))
+
+
+NEAR_TIE = 2**-6
+"""Values of norms, around 1, that are closer share a place; libraries round 1e-6 differently."""
+
+
+class Choice(NamedTuple):
+    """Where the maximum of each 2x2 window was: shares 0 or 1, between them near a tie."""
+
+    right: Tensor  # (N, C, H, W/2): in that row of the window, of the right one
+    below: Tensor  # (N, C, H/2, W/2): of the lower row
 
 
 def pool_with_choice(features: Tensor) -> tuple[Tensor, Choice]:
@@ -93,25 +116,30 @@ def pool_with_choice(features: Tensor) -> tuple[Tensor, Choice]:
     Max pooling of 2x2 windows and where the maxima were, (N, C, H, W) -> (N, C, H/2, W/2).
 
     With ``unpool`` it equals ``F.max_pool2d`` with indices and ``F.max_unpool2d``, also where
-    values tie: the first in reading order wins. Those need integer indices and a scatter, which
-    runtimes do slowly or not at all; comparisons run everywhere. H and W must be even.
+    values tie: the first in reading order wins. But where a value leads by less than ``NEAR_TIE``,
+    it wins in proportion: places are then continuous in the features, so that a rounding more or
+    less, which no two libraries have alike, moves next to nothing. Indices would jump, about once
+    a frame. They also need a scatter, which runtimes do slowly or not at all. H and W must be
+    even.
     """
     left, right = features[..., 0::2], features[..., 1::2]
-    go_right = right > left
-    rows = torch.where(go_right, right, left)
+    rows = torch.where(right > left, right, left)
     above, below = rows[..., 0::2, :], rows[..., 1::2, :]
-    go_below = below > above
-    return torch.where(go_below, below, above), Choice(go_right, go_below)
+    pooled = torch.where(below > above, below, above)
+    return pooled, Choice(_share(right - left), _share(below - above))
+
+
+def _share(lead: Tensor) -> Tensor:
+    """Share of a place, 0..1, by the lead over the one before; no gradient, as of an index."""
+    return (lead.detach() / NEAR_TIE).clamp(0, 1)
 
 
 def unpool(features: Tensor, choice: Choice) -> Tensor:
     """Each value at its place in a 2x2 window of zeros, (N, C, h, w) -> (N, C, 2h, 2w)."""
-    zero = features.new_zeros(())
-    above = torch.where(choice.below, zero, features)
-    below = torch.where(choice.below, features, zero)
-    rows = torch.stack((above, below), dim=3).flatten(2, 3)
-    left, right = torch.where(choice.right, zero, rows), torch.where(choice.right, rows, zero)
-    return torch.stack((left, right), dim=4).flatten(3, 4)
+    below = features * choice.below
+    rows = torch.stack((features - below, below), dim=3).flatten(2, 3)
+    right = rows * choice.right
+    return torch.stack((rows - right, right), dim=4).flatten(3, 4)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

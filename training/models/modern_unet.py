@@ -105,8 +105,8 @@ class ModernUNet(nn.Module):
         self,
         num_classes: int,
         width: int = 64,
-        multipliers: Sequence[int] = (1, 2, 2, 4),
-        attention: Sequence[bool] = (False, False, False, True),
+        multipliers: tuple[int, ...] = (1, 2, 2, 4),
+        attention: tuple[bool, ...] = (False, False, False, True),
         middle_attention: bool = True,
         blocks: int = 2,
         groups: int = 32,
@@ -169,8 +169,8 @@ class ModernUNet(nn.Module):
 
 def _check_options(
     width: int,
-    multipliers: Sequence[int],
-    attention: Sequence[bool],
+    multipliers: tuple[int, ...],
+    attention: tuple[bool, ...],
     blocks: int,
     groups: int,
     dropout: float,

@@ -11,8 +11,6 @@ usually quoted; ``projection: 3`` is PaddleSeg's (8.0 M and 12.2 M).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -67,7 +65,7 @@ class PPLiteSeg(nn.Module):
         num_classes: int,
         backbone: str = 'stdc1',
         base: int = 64,
-        decoder: Sequence[int] = (32, 64, 128),
+        decoder: tuple[int, int, int] = (32, 64, 128),
         projection: int = 1,
     ) -> None:
         """:param decoder: channels at 1/8, 1/16 and 1/32."""

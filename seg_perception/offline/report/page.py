@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seg_perception import __version__
-from seg_perception.core.draw import _LEVEL_RGB as LEVEL_RGB
+from seg_perception.core.draw import LEVEL_RGB
 from seg_perception.core.errors import SourceError
 from seg_perception.core.results import RiskLevel
 from seg_perception.offline.report import comparison, figures, findings

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from data_trees import SHARED, cityscapes, cut, folder, write_ids
+from seg_perception.core.errors import ClassTableError
 from training.config import PRESETS, DataConfig, SourceConfig, parse_config
-from training.data import KINDS, open_frames, open_source
+from training.data import KINDS, open_frames, open_source, open_val
 from training.data.frames import Cached
 from training.errors import ConfigError, DatasetError
 
@@ -106,8 +107,21 @@ def test_a_table_of_ones_own(tmp_path, plain):
 
 
 def test_tables_that_do_not_meet(plain):
-    with pytest.raises(DatasetError, match=r'no class of that name in bdd100k_drivable_3'):
+    with pytest.raises(ClassTableError, match=r'no class of that name in bdd100k_drivable_3'):
         open_frames(DataConfig(val=(plain,), classes='bdd100k_drivable_3'))
+
+
+def test_what_is_scored_opens_without_what_is_trained_on(plain, city):
+    gone = change(plain, only=('of another machine',))
+    with pytest.raises(ConfigError, match='no name starts'):
+        open_frames(DataConfig(train=(gone,), val=(plain,)))
+    assert open_val(DataConfig(train=(gone,), val=(plain,))).classes.name == 'camvid_11'
+    far = change(city, root='none')
+    named = open_val(DataConfig(train=(far,), val=(plain,), classes='cityscapes_19'))
+    assert named.classes.name == 'cityscapes_19'
+    # The first set alone tells the classes: the others are not looked at.
+    told = open_val(DataConfig(train=(city, gone), val=(plain,)))
+    assert told.classes.name == 'cityscapes_19' and told.labels(0)[0, 0] == 0
 
 
 def test_keep(plain, city):

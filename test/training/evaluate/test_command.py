@@ -1,7 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 import json
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,7 +8,12 @@ import pytest
 import torch
 import yaml
 
-from seg_perception.core.classes import BDD100K_DRIVABLE_3, CAMVID_11, CITYSCAPES_19
+from seg_perception.core.classes import (
+    BDD100K_DRIVABLE_3,
+    CAMVID_11,
+    CAMVID_EXACT_11,
+    CITYSCAPES_19,
+)
 from tiny_model import write_tiny_model
 from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main
@@ -32,7 +36,7 @@ def opened(monkeypatch):
     """Has the command open given frames."""
 
     def use(frames):
-        monkeypatch.setattr(command, 'open_frames', lambda data: SimpleNamespace(val=frames))
+        monkeypatch.setattr(command, 'open_val', lambda data: frames)
 
     return use
 
@@ -134,6 +138,16 @@ def test_classes_that_do_not_fit_the_data(streets, opened, config, checkpoint, t
     streets.classes = CITYSCAPES_19
     said = refused(['--checkpoint', checkpoint, '--config', config], capsys)
     assert 'class table of the checkpoint: got camvid_11' in said
+
+
+def test_protocols_of_camvid_stay_apart(streets, opened, config, checkpoint, tmp_path, capsys):
+    opened(streets)
+    model = str(write_tiny_model(tmp_path / 'm.onnx', CAMVID_EXACT_11))
+    said = refused(['--model', model, '--config', config], capsys)
+    assert 'm.onnx: got camvid_exact_11 (sky' in said and 'expected camvid_11 (sky' in said
+    streets.classes = CAMVID_EXACT_11
+    said = refused(['--checkpoint', checkpoint, '--config', config], capsys)
+    assert 'the checkpoint: got camvid_11 (sky' in said and 'expected camvid_exact_11 (s' in said
 
 
 def test_options_that_do_not_go_together(streets, opened, config, tmp_path, capsys):

@@ -9,8 +9,7 @@ from seg_perception.core.classes import CAMVID_11
 from training.config import parse_config
 from training.data.sample import Sample
 from training.errors import CheckpointError
-from training.evaluate import (
-    Mode,
+from training.evaluate.network import (
     checkpoint_network,
     fit_temperature,
     holdout_temperature,
@@ -18,6 +17,7 @@ from training.evaluate import (
     network_predictor,
     score_network,
 )
+from training.evaluate.views import Mode
 from training.models import build_model
 
 

@@ -7,7 +7,6 @@ from math import nan
 import numpy as np
 
 from seg_perception.core.classes import CAMVID_11
-from training.evaluate import score
 from training.evaluate.report import (
     best_median_worst,
     comparison_text,
@@ -15,6 +14,7 @@ from training.evaluate.report import (
     write_report,
     write_scores,
 )
+from training.evaluate.scores import score
 
 
 def all_but_cars(rgb):

@@ -7,7 +7,7 @@ import pytest
 
 from seg_perception.core.classes import CAMVID_11
 from training.config import DeployConfig
-from training.evaluate import at_working_size, score
+from training.evaluate.scores import at_working_size, score
 
 
 def constant(label, confidence=255):

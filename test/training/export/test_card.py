@@ -10,7 +10,7 @@ from seg_perception.core.classes import CAMVID_11
 from tiny_frames import TinyFrames, flat
 from training.config import parse_config
 from training.data import OpenedData
-from training.evaluate import score
+from training.evaluate.scores import score
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.subject import Subject
 

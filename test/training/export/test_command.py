@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
+from seg_perception.core.errors import ClassTableError
 from seg_perception.inference.engine import open_engine
 from small_net import SmallNet
 from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main
-from training.errors import CheckpointError, ExportError
+from training.errors import ExportError
 from training.export import command
 from training.export.command import Options, export
 from training.export.subject import unlike
@@ -111,7 +112,7 @@ def test_int8_needs_frames_to_calibrate_on(checkpoint, tmp_path, calibration, wo
 
 def test_checkpoint_of_other_classes(config, tmp_path):
     path = save(tmp_path / 'best.pt', SmallNet(19), config, CITYSCAPES_19)
-    with pytest.raises(CheckpointError, match='class table of the checkpoint: got cityscapes_19'):
+    with pytest.raises(ClassTableError, match='class table of the checkpoint: got cityscapes_19'):
         export(Options(path, tmp_path / 'x.onnx'))
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX and ``.pt2`` files are the network, whatever the size and count of the images."""
 
+import dataclasses
 import io
 import re
 
@@ -11,11 +12,11 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from seg_perception.core.classes import CAMVID_11
 from seg_perception.inference.engine import open_engine
-from seg_perception.inference.model_file import ModelCard, read_card
+from seg_perception.inference.model_file import read_card
 from seg_perception.inference.torch_engine import load_program, prepare
 from small_net import INPUT_SIZE, SmallNet, paint
+from tiny_model import tiny_card
 from training.errors import ExportError
 from training.export.check import check_equal, check_half
 from training.export.deploy import Deployed
@@ -23,18 +24,7 @@ from training.export.lighten import lighten
 from training.export.onnx_file import finish, network_nodes, to_onnx, with_card
 from training.export.program import program_bytes, to_program
 
-CARD = ModelCard(
-    name='small',
-    classes=CAMVID_11,
-    input_size=INPUT_SIZE,
-    size_multiple=8,
-    dynamic=True,
-    temperature=0.7,
-    data='none',
-    scores={},
-    licence='Apache-2.0',
-    commit='',
-)
+CARD = dataclasses.replace(tiny_card(), input_size=INPUT_SIZE, temperature=0.7)
 
 
 @pytest.fixture(scope='module')

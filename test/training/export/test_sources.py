@@ -51,6 +51,11 @@ def test_weights_bring_their_terms():
     assert 'trained on nothing, starting from the weights imagenet; chosen' in data_text(started)
 
 
+def test_a_network_brings_the_terms_of_its_code():
+    first, *_ = terms(config(model={'name': 'segformer_b0'}, data={'val': [{'kind': 'camvid'}]}))
+    assert first.startswith('NVIDIA Source Code License') and 'research or evaluation' in first
+
+
 def test_limits_are_of_what_it_was_trained_on():
     (line,) = limits(CAMVID)
     assert 'CamVid is a few hundred frames of one city' in line

@@ -18,12 +18,26 @@ from training.config import LossConfig, TermConfig
 from training.losses.priors import ClassPriors
 from training.losses.scored import Scored, Target, score
 from training.losses.terms import build_term
+from training.stats import ClassStatistics
 
 
 @pytest.fixture
 def two_classes() -> ClassTable:
     rows = [('road', Role.DRIVABLE), ('car', Role.VEHICLE)]
     return ClassTable('two', tuple(SegClass(i, n, (0, 0, 0), r) for i, (n, r) in enumerate(rows)))
+
+
+@pytest.fixture
+def counted() -> Callable[[ClassTable, Any], ClassStatistics]:
+    """Statistics of one frame with those pixels of each class."""
+
+    def count(classes: ClassTable, pixels: Any) -> ClassStatistics:
+        pixels = np.array(pixels)
+        return ClassStatistics(
+            classes, pixels, (pixels > 0).astype(int), np.full_like(pixels, pixels.sum()), 1, 0.0
+        )
+
+    return count
 
 
 @pytest.fixture
@@ -45,12 +59,12 @@ def scored(logits: Tensor, labels: Tensor) -> Scored:
 
 
 @pytest.fixture
-def term(two_classes: ClassTable) -> Callable[..., nn.Module]:
+def term(two_classes: ClassTable, counted: Callable[..., Any]) -> Callable[..., nn.Module]:
     """A term by name, with class weights and options."""
 
     def build(name: str, weights: Any = (1, 1), counts: Any = (1, 1), **options: Any) -> nn.Module:
         ones = np.ones(2, np.float32)
-        priors = ClassPriors(two_classes, np.array(counts), np.array(weights, np.float32), ones)
+        priors = ClassPriors(counted(two_classes, counts), np.array(weights, np.float32), ones)
         return build_term(TermConfig(name, options=options), priors)
 
     return build
@@ -66,12 +80,11 @@ def random_case() -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def four_priors() -> ClassPriors:
+def four_priors(counted: Callable[..., Any]) -> ClassPriors:
     """Of four classes a, b, c, d with weights 1, 2, 0.5 and 3."""
     rows = tuple(SegClass(i, name, (0, 0, 0), Role.OTHER) for i, name in enumerate('abcd'))
     return ClassPriors(
-        ClassTable('four', rows),
-        np.array([10, 100, 20, 1]),
+        counted(ClassTable('four', rows), [10, 100, 20, 1]),
         np.array([1, 2, 0.5, 3], np.float32),
         np.ones(4, np.float32),
     )

@@ -63,9 +63,10 @@ def test_owfl_by_hand(term, scored):
     assert float(loss(scored)) == pytest.approx(0.3327092, abs=1e-6)
 
 
-def test_owfl_finds_the_groups_of_the_paper():
-    counts, ones = np.array(CITYSCAPES_SHARES), np.ones(19, np.float32)
-    loss = ObjectWeightedFocal(ClassPriors(CITYSCAPES_19, counts, ones, ones))
+def test_owfl_finds_the_groups_of_the_paper(counted):
+    ones = np.ones(19, np.float32)
+    priors = ClassPriors(counted(CITYSCAPES_19, CITYSCAPES_SHARES), ones, ones)
+    loss = ObjectWeightedFocal(priors)
     groups: dict[int, set[str]] = {0: set(), 1: set(), 2: set()}
     for name, gamma in zip(CITYSCAPES_19.names, loss.gamma.tolist()[:19], strict=True):
         groups[int(gamma)].add(name)
@@ -75,9 +76,9 @@ def test_owfl_finds_the_groups_of_the_paper():
     assert len(groups[0]) == 10
 
 
-def test_owfl_is_boosted(two_classes):
+def test_owfl_is_boosted(two_classes, counted):
     boost = np.array([1, 2], np.float32)
-    priors = ClassPriors(two_classes, np.array([5, 5]), boost, boost)
+    priors = ClassPriors(counted(two_classes, [5, 5]), boost, boost)
     assert ObjectWeightedFocal(priors).alpha[:3].tolist() == [1, 2, 0]
 
 

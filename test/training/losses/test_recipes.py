@@ -4,7 +4,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -22,11 +21,11 @@ def table_with(names: set[str]) -> ClassTable:
 
 
 @pytest.mark.parametrize('text', RECIPES)
-def test_recipe(text):
+def test_recipe(text, counted):
     config = parse_config({'name': 'x', 'out': 'x', **yaml.safe_load(text)}).loss
     named = {name for term in config.terms for name in term.options.get('foreground', [])}
     classes = table_with(named | set(config.boost))
-    loss = build_loss(config, classes, np.arange(1, len(classes) + 1))
+    loss = build_loss(config, counted(classes, range(1, len(classes) + 1)))
     logits = torch.randn(1, len(classes), 2, 2, requires_grad=True)
     labels = torch.tensor([[[0, 1], [255, 1]]], dtype=torch.uint8)
     loss(Outputs(logits, (logits,)), labels).backward()

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.config import LossConfig
 from training.errors import ConfigError
 from training.losses import Outputs, Supervised, build_loss
+from training.stats import ClassStatistics
 
 BOTH = LossConfig(boundary_weight=0.2, encoding_weight=0.5)
 
@@ -113,7 +114,7 @@ def test_side_losses_teach_the_network(net, image, two_classes):
     labels = torch.zeros((2, 32, 34), dtype=torch.uint8)
     labels[:, 10:20, 8:30] = 1
     supervised = Supervised(net, BOTH, 2)
-    loss = build_loss(BOTH, two_classes, torch.ones(2, dtype=torch.int64).numpy())
+    loss = build_loss(BOTH, ClassStatistics.unknown(two_classes))
     optimizer = torch.optim.Adam(supervised.parameters(), 0.01)
     values = []
     for _ in range(40):
@@ -134,7 +135,7 @@ def test_half_precision_and_channels_last(net, image, two_classes):
         outputs = supervised(image.contiguous(**layout))
     assert outputs.side['boundary'].dtype == torch.bfloat16
     labels = torch.zeros((2, 32, 34), dtype=torch.uint8)
-    value = build_loss(BOTH, two_classes, torch.ones(2).numpy())(outputs, labels)
+    value = build_loss(BOTH, ClassStatistics.unknown(two_classes))(outputs, labels)
     value.backward()
     assert value.dtype == torch.float32 and value.isfinite()
 
@@ -145,12 +146,34 @@ def test_trains_under_data_parallel(net, image, two_classes, tmp_path):
     )
     try:
         parallel = DistributedDataParallel(Supervised(net, BOTH, 2))
-        loss = build_loss(BOTH, two_classes, torch.ones(2).numpy())
+        loss = build_loss(BOTH, ClassStatistics.unknown(two_classes))
         labels = torch.zeros((2, 32, 34), dtype=torch.uint8)
         for _ in range(2):  # a parameter without gradient would be an error in the second
             loss(parallel(image), labels).backward()
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_l1_is_of_the_kernels_of_convolutions_alone(image, two_classes):
+    net = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.ConvTranspose2d(2, 2, 2, stride=2, bias=False)
+    )
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1, -2, 0], [0.5, 0.5, -1]])[:, :, None, None])
+        net[2].weight.fill_(-0.25)
+    net.forward = lambda image: (nn.Sequential.forward(net, image),)  # as in training
+    config = LossConfig(l1=0.01)
+    supervised = Supervised(net, config, 2)
+    loss = build_loss(config, ClassStatistics.unknown(two_classes))
+    loss(supervised(image), torch.full((2, 64, 68), 255, dtype=torch.uint8)).backward()
+    # 0.01 (1 + 2 + 0.5 + 0.5 + 1 + 16 / 4); nothing is labelled, so its gradient is all there is.
+    assert loss.parts['l1'].item() == pytest.approx(0.09)
+    expected = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -1.0]])
+    assert torch.equal(net[0].weight.grad[:, :, 0, 0], 0.01 * expected)
+    assert net[2].weight.grad.eq(-0.01).all()
+    others = (net[0].bias, net[1].weight, net[1].bias)
+    assert not any(value.grad.any() for value in others)
+    assert 'l1' not in Supervised(net, LossConfig(), 2)(image).side
 
 
 @pytest.mark.parametrize(

@@ -68,15 +68,19 @@ def test_unknown_term(four_priors):
 @pytest.mark.parametrize(
     ('name', 'options', 'message'),
     [
-        ('focal', {'gama': 2}, r"option of loss term focal: got 'gama', expected gamma, weighted"),
-        ('focal', {'gamma': '2'}, r"option gamma of loss term focal: got '2', expected a number"),
-        ('focal', {'gamma': True}, r'gamma of loss term focal: got True, expected a number'),
-        ('focal', {'gamma': -1}, r'gamma of loss term focal: got -1, expected 0 to 10'),
-        ('focal', {'weighted': 1}, r'weighted of .* got 1, expected true or false'),
-        ('edge', {'radius_px': 1.5}, r'radius_px of .* got 1.5, expected a whole number'),
-        ('ohem', {'threshold': 7}, r'threshold of loss term ohem: got 7, expected 0.001 to 1'),
-        ('iou', {'foreground': 'a'}, r"foreground of .* got 'a', expected a list of names"),
-        ('dice', {'priors': 1}, r"option of loss term dice: got 'priors', expected smooth"),
+        (
+            'focal',
+            {'gama': 2},
+            r"loss.terms, focal: got 'gama', expected gamma, weighted. Did you",
+        ),
+        ('focal', {'gamma': 'two'}, r"focal.gamma: got 'two', expected a value of type float"),
+        ('focal', {'gamma': True}, r'focal.gamma: got True, expected a value of type float'),
+        ('focal', {'gamma': -1}, r'loss.terms, focal.gamma: got -1.0, expected 0 to 10'),
+        ('focal', {'weighted': 1}, r'focal.weighted: got 1, expected a value of type bool'),
+        ('edge', {'radius_px': 1.5}, r'edge.radius_px: got 1.5, expected a value of type int'),
+        ('ohem', {'threshold': 7}, r'ohem.threshold: got 7.0, expected 0.001 to 1'),
+        ('iou', {'foreground': 'a'}, r"iou.foreground: got 'a', expected .* in a list"),
+        ('dice', {'priors': 1}, r"loss.terms, dice: got 'priors', expected smooth"),
     ],
 )
 def test_wrong_options(four_priors, name, options, message):

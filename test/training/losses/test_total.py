@@ -3,7 +3,6 @@
 import copy
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,16 +12,20 @@ from training.errors import ConfigError
 from training.losses import Outputs, build_loss, needs_counts, reduce
 from training.losses.total import SegmentationLoss
 
-COUNTS = np.array([1, 3])
+
+@pytest.fixture
+def counts(two_classes, counted):
+    """One pixel of road and three of car."""
+    return counted(two_classes, [1, 3])
 
 
 def value_of(loss: SegmentationLoss, outputs: Outputs, labels: Tensor, step: int = 0) -> float:
     return float(loss(outputs, labels, step).detach())
 
 
-def test_terms_add_up(two_classes, logits, labels, make_config):
+def test_terms_add_up(counts, logits, labels, make_config):
     config = make_config('cross_entropy', 'dice')
-    loss = build_loss(config, two_classes, COUNTS)
+    loss = build_loss(config, counts)
     # 0.7890412 + 0.5625
     assert value_of(loss, Outputs(logits), labels) == pytest.approx(1.3515412, abs=1e-6)
     assert {k: float(v) for k, v in loss.parts.items()} == pytest.approx(
@@ -30,46 +33,46 @@ def test_terms_add_up(two_classes, logits, labels, make_config):
     )
 
 
-def test_focal_and_a_little_dice(two_classes, logits, labels):
+def test_focal_and_a_little_dice(counts, logits, labels):
     terms = (TermConfig('focal', options={'gamma': 3.0}), TermConfig('dice', weight=0.3))
-    loss = build_loss(LossConfig(terms=terms), two_classes, COUNTS)
+    loss = build_loss(LossConfig(terms=terms), counts)
     # 0.2253271 + 0.3 * 0.5625
     assert value_of(loss, Outputs(logits), labels) == pytest.approx(0.3940771, abs=1e-6)
 
 
-def test_class_weights_reach_the_terms(two_classes, logits, labels):
+def test_class_weights_reach_the_terms(counts, logits, labels):
     config = LossConfig(class_weights='enet', weight_offset=1.1, boost={'car': 3.0})
-    loss = build_loss(config, two_classes, COUNTS)
+    loss = build_loss(config, counts)
     # Weights 3.3321721 and 4.8765768: (3.332 (ln 2 + ln 4/3) + 4.877 ln 4) / 11.541
     assert value_of(loss, Outputs(logits), labels) == pytest.approx(0.8689656, abs=1e-5)
 
 
-def test_auxiliary_logits_have_the_first_term(two_classes, logits, labels, make_config):
-    loss = build_loss(make_config('cross_entropy', 'dice'), two_classes, COUNTS)
+def test_auxiliary_logits_have_the_first_term(counts, logits, labels, make_config):
+    loss = build_loss(make_config('cross_entropy', 'dice'), counts)
     outputs = Outputs(logits, (torch.zeros(1, 2, 1, 1), torch.zeros(1, 2, 4, 4)))
     # 1.3515412 + 2 * 0.4 ln 2
     assert value_of(loss, outputs, labels) == pytest.approx(1.9060589, abs=1e-6)
     assert float(loss.parts['aux']) == pytest.approx(0.5545177, abs=1e-6)
 
 
-def test_auxiliary_logits_have_terms_of_their_own(two_classes, logits, labels, make_config):
+def test_auxiliary_logits_have_terms_of_their_own(counts, logits, labels, make_config):
     config = make_config('dice', aux_weight=0.5, aux_terms=(TermConfig('focal', weight=3.0),))
-    loss = build_loss(config, two_classes, COUNTS)
+    loss = build_loss(config, counts)
     # 0.5625 + 0.5 * 3 * 1/4 ln 2
     outputs = Outputs(logits, (torch.zeros(1, 2, 2, 2),))
     assert value_of(loss, outputs, labels) == pytest.approx(0.8224302, abs=1e-6)
 
 
-def test_auxiliary_parameters_take_part_at_weight_zero(two_classes, logits, labels, make_config):
+def test_auxiliary_parameters_take_part_at_weight_zero(counts, logits, labels, make_config):
     auxiliary = torch.randn(1, 2, 2, 2, requires_grad=True)
-    loss = build_loss(make_config('dice', aux_weight=0.0), two_classes, COUNTS)
+    loss = build_loss(make_config('dice', aux_weight=0.0), counts)
     loss(Outputs(logits, (auxiliary,)), labels).backward()
     assert auxiliary.grad is not None and not auxiliary.grad.any()
 
 
-def test_side_heads_have_their_weights(two_classes, logits, labels, make_config):
+def test_side_heads_have_their_weights(counts, logits, labels, make_config):
     config = make_config('dice', boundary_weight=0.2, encoding_weight=0.5)
-    loss = build_loss(config, two_classes, COUNTS)
+    loss = build_loss(config, counts)
     side = {'boundary': torch.zeros(1, 1, 1, 1), 'encoding': torch.zeros(1, 2)}
     # 0.5625 + 0.2 ln 2 + 0.5 ln 2
     value = value_of(loss, Outputs(logits, (), side), labels)
@@ -77,8 +80,8 @@ def test_side_heads_have_their_weights(two_classes, logits, labels, make_config)
     assert list(loss.parts) == ['dice', 'boundary', 'encoding']
 
 
-def test_stride_visits_every_pixel_in_turn(two_classes, make_config):
-    loss = build_loss(make_config('cross_entropy', stride=2), two_classes, COUNTS)
+def test_stride_visits_every_pixel_in_turn(counts, make_config):
+    loss = build_loss(make_config('cross_entropy', stride=2), counts)
     labels = torch.full((1, 2, 2), 255, dtype=torch.uint8)
     labels[0, 1, 0] = 1
     outputs = Outputs(torch.zeros((1, 2, 1, 1)))
@@ -86,23 +89,23 @@ def test_stride_visits_every_pixel_in_turn(two_classes, make_config):
     assert values == pytest.approx([0, 0, 0.6931472, 0, 0], abs=1e-6)
 
 
-def test_equal_names_are_told_apart(two_classes, logits, labels, make_config):
-    loss = build_loss(make_config('focal', 'dice', 'focal'), two_classes, COUNTS)
+def test_equal_names_are_told_apart(counts, logits, labels, make_config):
+    loss = build_loss(make_config('focal', 'dice', 'focal'), counts)
     loss(Outputs(logits), labels)
     assert list(loss.parts) == ['focal', 'dice', 'focal_2']
 
 
-def test_half_precision_under_autocast(two_classes, logits, labels, make_config):
-    loss = build_loss(make_config('cross_entropy', 'dice'), two_classes, COUNTS)
+def test_half_precision_under_autocast(counts, logits, labels, make_config):
+    loss = build_loss(make_config('cross_entropy', 'dice'), counts)
     with torch.autocast('cpu', torch.bfloat16):
         value = loss(Outputs(logits.bfloat16()), labels)
     assert value.dtype == torch.float32
     assert float(value) == pytest.approx(1.3515412, abs=2e-3)
 
 
-def test_no_terms(two_classes):
+def test_no_terms(counts):
     with pytest.raises(ConfigError, match=r'loss.terms: got an empty list'):
-        build_loss(LossConfig(terms=()), two_classes, COUNTS)
+        build_loss(LossConfig(terms=()), counts)
 
 
 def test_counts_are_needed_for_weights(make_config):
@@ -183,8 +186,8 @@ def test_two_processes_train_as_one(monkeypatch, four_priors, random_case):
         torch.testing.assert_close(torch.cat([first, second]) / 2, one, rtol=1e-5, atol=1e-8)
 
 
-def test_moves_with_its_tables(two_classes, make_config):
-    loss = build_loss(make_config('cross_entropy', 'owfl'), two_classes, COUNTS)
+def test_moves_with_its_tables(counts, make_config):
+    loss = build_loss(make_config('cross_entropy', 'owfl'), counts)
     assert loss.state_dict() == {}
     names = {name for name, _ in copy.deepcopy(loss).to('meta').named_buffers()}
     assert {'main.terms.0.weights', 'main.terms.1.alpha', 'main.terms.1.gamma'} <= names

@@ -63,8 +63,25 @@ def test_gradients_are_those_of_torch():
     ],
 )
 def test_the_first_of_equal_values_wins(window, expected):
-    _, choice = pool_with_choice(torch.tensor([[window]]))
-    assert unpool(torch.tensor([[[[9]]]]), choice).tolist() == [[expected]]
+    _, choice = pool_with_choice(torch.tensor([[window]]).float())
+    assert unpool(torch.tensor([[[[9.0]]]]), choice).tolist() == [[expected]]
+
+
+def test_near_ties_share_the_place_in_proportion():
+    # Right leads by a quarter of 1/64 in the upper row; the lower row by a half over that.
+    quarter = 2**-8
+    window = [[1, 1 + quarter], [1 + 3 * quarter, 1]]
+    pooled, choice = pool_with_choice(torch.tensor([[window]]))
+    assert pooled.item() == 1 + 3 * quarter
+    assert unpool(torch.tensor([[[[16.0]]]]), choice).tolist() == [[[[6.0, 2.0], [8.0, 0.0]]]]
+
+
+def test_a_rounding_error_moves_next_to_nothing():
+    features = few_values(1, 4, 64, 64)
+    other = features + 1e-6 * torch.randn(features.shape)
+    values = torch.randn(1, 4, 32, 32)
+    places, others = (unpool(values, pool_with_choice(x)[1]) for x in (features, other))
+    assert (places - others).abs().max() < 0.002
 
 
 def test_padding_repeats_the_border_and_is_cropped_again():
@@ -99,7 +116,7 @@ def test_down_pads_channels_and_up_puts_values_back():
     down, up = DownBottleneck(16, 64, dropout=0.0), UpBottleneck(64, 16, dropout=0.0)
     down.body, up.body = nn.Sequential(Zero(64, 2)), nn.Sequential(Zero(16, 0.5))
     up.main = nn.Sequential(First(16))
-    features = torch.rand(1, 16, 8, 12)
+    features = torch.randint(1, 64, (1, 16, 8, 12)) / 64
     small, choice = down(features)
     assert small.shape == (1, 64, 4, 6)
     assert torch.equal(small[:, :16], F.max_pool2d(features, 2))

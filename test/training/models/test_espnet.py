@@ -124,8 +124,7 @@ def outputs(net: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'depths': (2,)}, r'espnet, depths: got \(2,\), expected two numbers from 1 on'),
-        ({'depths': (0, 3)}, r'espnet, depths: got \(0, 3\), expected two numbers'),
+        ({'depths': (0, 3)}, r'espnet, depths: got \(0, 3\), expected numbers from 1'),
         ({'width': 1}, r'espnet, width: got 1, expected 2 or more'),
     ],
 )

@@ -1,0 +1,412 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Read what is left of a damaged recording: without index or footer, cut short, with broken blocks.
+
+The file is walked record by record once, and what is whole is listed. Formats: mcap.dev/spec,
+wiki.ros.org/Bags/Format/2.0, and the tables of rosbag2_storage_sqlite3.
+"""
+
+from __future__ import annotations
+
+import bz2
+import sqlite3
+import struct
+import sys
+from abc import ABC, abstractmethod
+from binascii import crc32
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import lz4.frame
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinition,
+    MessageDefinitionFormat,
+)
+from rosbags.typesys.msg import normalize_msgtype
+
+from seg_perception.core.errors import SourceError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_MAX_ID_STEP = 1 << 20  # how far beyond unreadable rows of a database others are looked for
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A piece of the file with messages: where it is, and the times that it spans."""
+
+    offset: int
+    length: int
+    start_ns: int
+    end_ns: int
+
+
+class Salvaged(ABC):
+    """The readable messages of a damaged file, with the face of a reader of rosbags."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._topics: dict[int, tuple[str, str]] = {}  # topic and type of each connection
+        self._counts: dict[int, int] = {}
+        self.start_time, self.end_time = 2**63 - 1, 0
+        self.lost = ''  # in words
+        self._scan()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """As rosbags describes them; without definition of the type."""
+        return [
+            Connection(
+                id=key,
+                topic=topic,
+                msgtype=kind,
+                msgdef=MessageDefinition(MessageDefinitionFormat.NONE, ''),
+                digest='',
+                msgcount=self._counts.get(key, 0),
+                ext=ConnectionExtRosbag2('cdr', []),
+                owner=self,
+            )
+            for key, (topic, kind) in sorted(self._topics.items())
+        ]
+
+    @property
+    def message_count(self) -> int:
+        return sum(self._counts.values())
+
+    @property
+    def summary(self) -> str:
+        """What was found, in words."""
+        return f'{self.message_count} messages could be read' + (
+            f'; {self.lost}' * bool(self.lost)
+        )
+
+    @abstractmethod
+    def messages(
+        self, connections: Collection[Connection], start: int | None, stop: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """Messages of some connections in a span of time, as they lie in the file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
+    @abstractmethod
+    def _scan(self) -> None:
+        """List what can be read."""
+
+    def _count(self, key: int, log_ns: int) -> None:
+        self._counts[key] = self._counts.get(key, 0) + 1
+        self.start_time = min(self.start_time, log_ns)
+        self.end_time = max(self.end_time, log_ns + 1)
+
+
+class _Recorded(Salvaged):
+    """A file of records of which some hold a compressed block of others."""
+
+    magic: bytes
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open('rb')
+        self._size = path.stat().st_size
+        self._blocks: list[_Block] = []
+        self._damaged = 0
+        super().__init__(path)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def messages(
+        self, connections: Collection[Connection], start: int | None, stop: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        wanted = {row.id: row for row in connections}
+        first_ns, last_ns = start or 0, 2**63 - 1 if stop is None else stop
+        for block in self._blocks:
+            if block.end_ns < first_ns or block.start_ns >= last_ns:
+                continue
+            rows = [row for row in self._rows(block) if row[0] in wanted]
+            for key, log_ns, raw in sorted(rows, key=_log_ns):
+                if first_ns <= log_ns < last_ns:
+                    yield wanted[key], log_ns, raw
+
+    def _scan(self) -> None:
+        if self._file.read(len(self.magic)) != self.magic:
+            raise SourceError(
+                f'bag file {str(self.path)!r}',
+                'another beginning',
+                f'one that begins with {self.magic!r}',
+                'It is empty, damaged or no bag.',
+            )
+        end = self._walk(len(self.magic))
+        if self._damaged:
+            self.lost = f'{self._damaged} blocks are damaged'
+        if end < self._size:
+            cut = f'the last {self._size - end} of {self._size} bytes belong to no whole record'
+            self.lost = '; '.join(filter(None, [self.lost, cut]))
+
+    def _add(self, offset: int, length: int) -> None:
+        """Take a block into the list if anything in it can be read, and count its messages."""
+        times = []
+        try:
+            for key, log_ns, _ in self._rows(_Block(offset, length, 0, 0)):
+                self._count(key, log_ns)
+                times.append(log_ns)
+        except Exception:  # what damage makes of a decompressor
+            self._damaged += 1
+            return
+        if times:
+            self._blocks.append(_Block(offset, length, min(times), max(times)))
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    @abstractmethod
+    def _walk(self, offset: int) -> int:
+        """Add the blocks of the file; where the last whole record ends."""
+
+    @abstractmethod
+    def _rows(self, block: _Block) -> Iterator[tuple[int, int, bytes]]:
+        """Connection, time and data of the messages in a block."""
+
+
+class McapFile(_Recorded):
+    """An MCAP file that rosbags refuses."""
+
+    magic = b'\x89MCAP0\r\n'
+    _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 3, 4, 5, 6, 15, 2
+
+    def _scan(self) -> None:
+        self._schemas: dict[int, str] = {}
+        super()._scan()
+
+    def _walk(self, offset: int) -> int:
+        while len(head := self._read(offset, 9)) == 9:
+            op, length = struct.unpack('<BQ', head)
+            if op in (self._DATA_END, self._FOOTER):
+                return self._size
+            if op in (self._CHUNK, self._MESSAGE):
+                self._add(offset, min(9 + length, self._size - offset))
+            elif op in (self._SCHEMA, self._CHANNEL):
+                self._learn(op, self._read(offset + 9, length))
+            if offset + 9 + length > self._size:
+                break
+            offset += 9 + length
+        return offset
+
+    def _rows(self, block: _Block) -> Iterator[tuple[int, int, bytes]]:
+        data = self._read(block.offset, block.length)
+        for op, record in _mcap_records(self._unpacked(data) if data[0] == self._CHUNK else data):
+            if op == self._MESSAGE:
+                key, _, log_ns = struct.unpack_from('<HIQ', record)
+                yield key, log_ns, record[22:]
+            elif op in (self._SCHEMA, self._CHANNEL):
+                self._learn(op, record)
+
+    def _unpacked(self, data: bytes) -> bytes:
+        """The records in a chunk; of one that is cut, as many as there are."""
+        size, crc, name_length = struct.unpack_from('<QII', data, 9 + 16)
+        start = 9 + 32 + name_length
+        name = data[9 + 32 : start].decode()
+        records = _UNPACK[name](data[start + 8 :])
+        whole = len(records) == size
+        if whole and crc and crc32(records) != crc:
+            raise ValueError('checksum')
+        return records
+
+    def _learn(self, op: int, record: bytes) -> None:
+        """Types and topics; a later record of one number is the same again."""
+        key = struct.unpack_from('<H', record)[0]
+        if op == self._SCHEMA:
+            self._schemas[key] = _text(record, 2)[0]
+        else:
+            schema = struct.unpack_from('<H', record, 2)[0]
+            self._topics[key] = (_text(record, 4)[0], self._schemas.get(schema, ''))
+
+
+def _mcap_records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Opcode and content of the whole records."""
+    offset = 0
+    while offset + 9 <= len(data):
+        op, length = struct.unpack_from('<BQ', data, offset)
+        offset += 9 + length
+        if offset > len(data):
+            return
+        yield op, data[offset - length : offset]
+
+
+def _text(record: bytes, offset: int) -> tuple[str, int]:
+    """A string with its length before it, and where it ends."""
+    start = offset + 4
+    end = start + struct.unpack_from('<I', record, offset)[0]
+    return record[start:end].decode(), end
+
+
+class Bag1File(_Recorded):
+    """A bag of ROS 1 without a usable index."""
+
+    magic = b'#ROSBAG V2.0\n'
+    _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
+
+    def _walk(self, offset: int) -> int:
+        while len(head := self._read(offset, 4)) == 4:
+            data_at = offset + 4 + struct.unpack('<I', head)[0]
+            fields = _bag1_fields(self._read(offset + 4, data_at - offset - 4))
+            length = self._read(data_at, 4)
+            if len(length) < 4 or 'op' not in fields:
+                break
+            end = data_at + 4 + struct.unpack('<I', length)[0]
+            op = fields['op'][0]
+            if op == self._CHUNK:
+                self._add(offset, min(end, self._size) - offset)
+            elif op == self._CONNECTION and end <= self._size:
+                self._learn(fields, self._read(data_at + 4, end - data_at - 4))
+            if end > self._size:
+                break
+            offset = end
+        return offset
+
+    def _rows(self, block: _Block) -> Iterator[tuple[int, int, bytes]]:
+        ((fields, packed),) = _bag1_records(self._read(block.offset, block.length), whole=False)
+        for inner, data in _bag1_records(_UNPACK[fields['compression'].decode()](packed)):
+            op = inner['op'][0]
+            if op == self._CONNECTION:
+                self._learn(inner, data)
+            elif op == self._MESSAGE:
+                seconds, nanoseconds = struct.unpack('<II', inner['time'])
+                key = struct.unpack('<I', inner['conn'])[0]
+                yield key, seconds * 10**9 + nanoseconds, data
+
+    def _learn(self, fields: dict[str, bytes], data: bytes) -> None:
+        kind = normalize_msgtype(_bag1_fields(data)['type'].decode())
+        key = struct.unpack('<I', fields['conn'])[0]
+        self._topics[key] = (fields['topic'].decode(), str(kind))
+
+
+def _bag1_records(data: bytes, whole: bool = True) -> Iterator[tuple[dict[str, bytes], bytes]]:
+    """Fields and data of the records; the last may be cut where ``whole`` does not ask for it."""
+    offset = 0
+    while offset + 8 <= len(data):
+        data_at = offset + 4 + struct.unpack_from('<I', data, offset)[0]
+        if data_at + 4 > len(data):
+            return
+        end = data_at + 4 + struct.unpack_from('<I', data, data_at)[0]
+        if end > len(data) and whole:
+            return
+        yield _bag1_fields(data[offset + 4 : data_at]), data[data_at + 4 : end]
+        offset = end
+
+
+def _bag1_fields(header: bytes) -> dict[str, bytes]:
+    fields, offset = {}, 0
+    while offset + 4 <= len(header):
+        end = offset + 4 + struct.unpack_from('<I', header, offset)[0]
+        name, _, value = header[offset + 4 : end].partition(b'=')
+        fields[name.decode('utf-8', 'replace')] = value
+        offset = end
+    return fields
+
+
+def _plain(data: bytes) -> bytes:
+    return data
+
+
+# These give the beginning of what is cut, where one-shot functions refuse it.
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    '': _plain,
+    'none': _plain,
+    'zstd': lambda data: zstd.ZstdDecompressor().decompress(data),
+    'lz4': lambda data: bytes(lz4.frame.LZ4FrameDecompressor().decompress(data)),
+    'bz2': lambda data: bz2.BZ2Decompressor().decompress(data),
+}
+
+
+class SqliteFile(Salvaged):
+    """A database of rosbag2 that SQLite reads in part."""
+
+    def __init__(self, path: Path) -> None:
+        # Immutable: neither a lock nor a journal is made beside a file that is not ours.
+        uri = f'{path.resolve().as_uri()}?immutable=1'
+        self._base = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        # SQLite opens a file that is shorter than its header says for those alone who repair it.
+        self._base.execute('PRAGMA writable_schema = ON')
+        self._unreadable = False
+        super().__init__(path)
+
+    def close(self) -> None:
+        self._base.close()
+
+    def messages(
+        self, connections: Collection[Connection], start: int | None, stop: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        wanted = {row.id: row for row in connections}
+        first_ns, last_ns = start or 0, 2**63 - 1 if stop is None else stop
+        where = 'AND timestamp >= ? AND timestamp < ?'
+        for _, key, log_ns, raw in self._rows('data', where, (first_ns, last_ns)):
+            if key in wanted:
+                yield wanted[key], log_ns, raw
+
+    def _scan(self) -> None:
+        try:
+            topics = self._base.execute('SELECT id, name, type FROM topics').fetchall()
+        except sqlite3.DatabaseError as error:
+            raise SourceError(
+                f'bag file {str(self.path)!r}', error, 'a database with a table of topics'
+            ) from error
+        self._topics = {key: (name, kind) for key, name, kind in topics}
+        for _, key, log_ns, _ in self._rows('NULL'):
+            self._count(key, log_ns)
+        if self._unreadable:
+            self.lost = 'other rows of its table cannot be read'
+
+    def _rows(
+        self, data: str, where: str = '', values: tuple[int, ...] = ()
+    ) -> Iterator[tuple[int, int, int, bytes]]:
+        """Rows by number; beyond some that cannot be read, others are tried in growing steps."""
+        columns = f'id, topic_id, timestamp, {data}'
+        query = f'SELECT {columns} FROM messages WHERE id > ? {where} ORDER BY id'
+        last_id, step = 0, 0
+        while step <= _MAX_ID_STEP:
+            try:
+                for row in self._base.execute(query, (last_id + step, *values)):
+                    last_id, step = row[0], 0
+                    yield row
+                return
+            except sqlite3.DatabaseError:
+                self._unreadable = True
+                step = max(1, 2 * step)
+
+
+def salvage(file: Path) -> Salvaged:
+    """
+    Read what is left of a file of a bag.
+
+    :raises SourceError: when its beginning is that of no bag, or it cannot be opened.
+    """
+    kinds: dict[str, Callable[[Path], Salvaged]] = {
+        '.mcap': McapFile,
+        '.bag': Bag1File,
+        '.db3': SqliteFile,
+    }
+    kind = kinds.get(file.suffix)
+    if kind is None:
+        raise SourceError(f'bag file {str(file)!r}', f'suffix {file.suffix!r}', ', '.join(kinds))
+    try:
+        return kind(file)
+    except OSError as error:
+        raise SourceError(f'bag file {str(file)!r}', error, 'a file that can be read') from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says, or the kind of error where it says nothing."""
+    return (str(error).splitlines() or [''])[0] or type(error).__name__
+
+
+def _log_ns(row: tuple[int, int, bytes]) -> int:
+    return row[1]
