@@ -67,8 +67,8 @@ def run_on_ray(
     ray = _ray()
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing about the run leaves it
     cluster: dict[str, Any] = {'address': address}
-    if address == LOCAL:
-        cluster = {'include_dashboard': False}
+    if address == LOCAL:  # which Ray knows too: without, it looks for one that runs
+        cluster |= {'include_dashboard': False, '_node_ip_address': '127.0.0.1'}
     try:
         ray.init(**cluster, log_to_driver=False, logging_level=logging.WARNING)
     except Exception as error:  # ConnectionError, RuntimeError or ValueError, by version
