@@ -169,5 +169,5 @@ def test_params_yaml_changes_nothing():
 
 def test_markdown_has_a_line_for_each_row():
     lines = to_markdown().splitlines()
-    assert len(lines) == len(TABLE) + 2
+    assert sum(line.startswith('| `') for line in lines) == len(TABLE)
     assert all(line.count('|') == 6 for line in lines)
