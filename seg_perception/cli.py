@@ -244,6 +244,14 @@ def _add_evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
         '--topics', nargs='+', default=[], metavar='TOPIC', help='of the images; all by default'
     )
     evaluate.add_argument('--calibration', type=Path, metavar='YAML', help='where there is none')
+    evaluate.add_argument(
+        '--set',
+        type=_named_number,
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help='parameter of the node, as corridor.ego_mask_share=0.1; of corridor, drivable, risk',
+    )
     mount = evaluate.add_argument_group('mount of the camera, for metres')
     mount.add_argument('--mount', type=Path, metavar='YAML', help='height_m, pitch_rad and so on')
     mount.add_argument('--mount-height', type=_positive, metavar='M', help='above the ground')
@@ -290,7 +298,7 @@ def _add_evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     evaluate.add_argument(
         '--limit',
-        type=_limit,
+        type=_named_number,
         action='append',
         default=[],
         metavar='NAME=VALUE',
@@ -455,6 +463,7 @@ def _evaluate(options: argparse.Namespace, given: Sequence[str]) -> int:
         topics=tuple(options.topics),
         calibration=options.calibration,
         mount=read_mount(options.mount) if options.mount else _mount(options),
+        settings=dict(options.set),
         truth=options.truth,
         truth_classes=options.truth_classes,
         conditions=options.conditions,
@@ -581,7 +590,7 @@ def _stamp_ns(text: str) -> int:
     return (zoned - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
-def _limit(text: str) -> tuple[str, float]:
+def _named_number(text: str) -> tuple[str, float]:
     name, _, value = text.partition('=')
     try:
         return name, float(value)

@@ -165,9 +165,9 @@ class _PartRun:
         self._plan, self._part, self._folder, self._progress = plan, part, folder, progress
         self._before = before
         self.seen = [row for row in before if row.log_ns >= part.stop_ns - WARM_UP_NS]
-        self._pipeline = Pipeline(engine)
+        self._pipeline = Pipeline(engine, plan.drivable, plan.risk)
         self._table = engine.card.classes
-        self._filters = {s.camera: RiskFilter() for s in part.source.streams}
+        self._filters = {s.camera: RiskFilter(plan.risk) for s in part.source.streams}
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
         self._problems: list[str] = []

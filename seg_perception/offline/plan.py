@@ -7,14 +7,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seg_perception.core.camera import Mount
+from seg_perception.core.corridor import Corridor
+from seg_perception.core.drivable import DrivableParams
 from seg_perception.core.errors import ParameterError, SourceError
+from seg_perception.core.risk import RiskParams
+from seg_perception.core.tunable import tuned
 from seg_perception.inference.model_file import read_card
 from seg_perception.models import default_model_path
 from seg_perception.offline.calibration import read_calibration
@@ -42,6 +46,8 @@ class Options:
     :param model: the model file; None for the embedded one.
     :param topics: image topics of bags; all of them when empty.
     :param calibration: YAML file for inputs without one of their own.
+    :param settings: numbers of corridor, drivable area and risk, by the names that they have as
+        parameters of the node.
     :param truth: topic of label images or folder of masks; empty for none.
     :param truth_classes: what the values in it are; the model's classes when empty.
     :param conditions: CSV file that says under which condition frames were taken.
@@ -61,6 +67,7 @@ class Options:
     topics: tuple[str, ...] = ()
     calibration: Path | None = None
     mount: Mount | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
     truth: str = ''
     truth_classes: str = ''
     conditions: Path | None = None
@@ -109,6 +116,8 @@ class Plan:
     conditions: Conditions
     outputs: tuple[str, ...]
     overlay_width: int
+    drivable: DrivableParams = DrivableParams()
+    risk: RiskParams = RiskParams()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -132,6 +141,7 @@ def make_plan(options: Options) -> Plan:
     :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
     """
     _check(options)
+    drivable, risk = _rules(options.settings)
     model = Path(options.model or default_model_path()).absolute()
     card = read_card(model)
     truth = read_truth(options.truth, options.truth_classes, card.classes)
@@ -152,6 +162,8 @@ def make_plan(options: Options) -> Plan:
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
+        drivable=drivable,
+        risk=risk,
         parameters=_parameters(options),
     )
 
@@ -223,6 +235,25 @@ def _check(options: Options) -> None:
         raise ParameterError('width of overlays', options.overlay_width, '64 to 8192, or 0')
 
 
+def _rules(settings: Mapping[str, float]) -> tuple[DrivableParams, RiskParams]:
+    """
+    Rules with other numbers than the defaults.
+
+    :raises ParameterError: when a name is none of theirs, or a number is out of its range.
+    """
+    groups: dict[str, dict[str, float]] = {'corridor': {}, 'drivable': {}, 'risk': {}}
+    for name, value in settings.items():
+        group, _, rest = name.partition('.')
+        if group not in groups:
+            raise ParameterError(
+                f'setting {name!r}', group, ' or '.join(groups), 'Such as corridor.ego_mask_share.'
+            )
+        groups[group][rest] = value
+    corridor = tuned(Corridor(), groups['corridor'])
+    drivable = tuned(replace(DrivableParams(), corridor=corridor), groups['drivable'])
+    return drivable, tuned(replace(RiskParams(), corridor=corridor), groups['risk'])
+
+
 def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
     number = 0
     for source in sources:
@@ -239,6 +270,7 @@ def _parameters(options: Options) -> dict[str, Any]:
         'topics': list(options.topics),
         'calibration': str(options.calibration or ''),
         'mount': asdict(options.mount) if options.mount else None,
+        'settings': dict(options.settings),
         'truth': options.truth,
         'truth_classes': options.truth_classes,
         'conditions': str(options.conditions or ''),

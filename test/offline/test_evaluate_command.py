@@ -8,6 +8,7 @@ import json
 from math import pi
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from seg_perception import cli
@@ -59,6 +60,34 @@ def test_mount_in_degrees(bag: str, tmp_path: Path, model: str) -> None:
     asked = json.loads((tmp_path / 'out' / 'run.json').read_text())['parameters']['mount']
     assert asked['height_m'] == 1.4 and asked['forward_m'] == 1.2
     assert asked['pitch_rad'] == pytest.approx(-2.5 * pi / 180)
+
+
+def test_settings_of_the_node_change_the_answer(bag: str, tmp_path: Path, model: str) -> None:
+    """With nine tenths of the picture as the path, less of it is free."""
+    narrow, wide = tmp_path / 'narrow', tmp_path / 'wide'
+    words = ['--set', 'corridor.far_width_share=0.9', '--set', 'corridor.near_width_share=0.9']
+    assert call(bag, narrow, model, '--outputs') == 0
+    assert call(bag, wide, model, '--outputs', *words, '--set', 'corridor.top_share=0.1') == 0
+    shares = [
+        pq.read_table(out / 'frames.parquet')['corridor_share'].to_numpy().mean()
+        for out in (narrow, wide)
+    ]
+    assert shares[1] < 0.8 * shares[0]
+    asked = json.loads((wide / 'run.json').read_text())['parameters']['settings']
+    assert asked['corridor.top_share'] == 0.1
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ('corridor.ego_mask=0.1', 'got ego_mask, expected top_share'),
+        ('grid.ahead_m=3', "setting 'grid.ahead_m': got grid, expected corridor or drivable or"),
+        ('risk.spread=2', 'spread: got 2.0, expected 0 to 1'),
+    ],
+)
+def test_setting_that_cannot_be(bag, tmp_path, model, capsys, setting: str, message: str) -> None:
+    assert call(bag, tmp_path / 'out', model, '--set', setting) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_mount_without_height(bag: str, tmp_path: Path, model: str, capsys) -> None:
