@@ -10,7 +10,13 @@ Several cameras, served fairly by one node and one model.
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from seg_perception.ros.launching import perception_node, rviz, video_source
+from seg_perception.ros.launching import (
+    node_arguments,
+    perception_node,
+    rviz,
+    use_sim_time,
+    video_source,
+)
 from seg_perception.ros.params import mount_parameters
 from seg_perception.ros.sources import SYNTHETIC, street_mount
 
@@ -37,43 +43,13 @@ ARGUMENTS = [
         description='Image or CompressedImage, then on <image_topic>/compressed',
     ),
     DeclareLaunchArgument(
-        'model', default_value='', description='model file; empty: the embedded default model'
-    ),
-    DeclareLaunchArgument(
-        'provider',
-        default_value='',
-        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
-        description='what runs the model; empty: auto, or params_file',
-    ),
-    DeclareLaunchArgument(
-        'params_file',
-        default_value='',
-        description='parameters, as a changed copy of config/params.yaml; these arguments win',
-    ),
-    DeclareLaunchArgument(
         'video',
         default_value='',
         description='play these, looping, in place of the cameras: one source for all or one '
         'each, with commas; files, image folders, devices or synthetic',
     ),
-    DeclareLaunchArgument(
-        'use_sim_time',
-        default_value='false',
-        choices=YES_NO,
-        description='take the time from /clock, as with ros2 bag play --clock',
-    ),
-    DeclareLaunchArgument(
-        'rviz',
-        default_value='false',
-        choices=YES_NO,
-        description='show the first four cameras in RViz',
-    ),
-    DeclareLaunchArgument(
-        'log_level',
-        default_value='info',
-        choices=['debug', 'info', 'warn', 'error', 'fatal'],
-        description='what the processes log',
-    ),
+    use_sim_time(),
+    *node_arguments(),
 ]
 
 

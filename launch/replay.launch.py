@@ -13,9 +13,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from seg_perception.ros.bag_launching import Playing, find_camera, read_topics
-from seg_perception.ros.launching import bag_player, perception_node, rviz
-
-YES_NO = ['true', 'false']
+from seg_perception.ros.launching import YES_NO, bag_player, node_arguments, perception_node, rviz
 
 ARGUMENTS = [
     DeclareLaunchArgument('bag', description='rosbag2 folder or file, or rosbag1 file'),
@@ -42,29 +40,7 @@ ARGUMENTS = [
         default_value='',
         description='images in the bag; empty: its only camera',
     ),
-    DeclareLaunchArgument(
-        'model', default_value='', description='model file; empty: the embedded default model'
-    ),
-    DeclareLaunchArgument(
-        'provider',
-        default_value='',
-        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
-        description='what runs the model; empty: auto, or params_file',
-    ),
-    DeclareLaunchArgument(
-        'params_file',
-        default_value='',
-        description='parameters, as a changed copy of config/params.yaml; these arguments win',
-    ),
-    DeclareLaunchArgument(
-        'rviz', default_value='false', choices=YES_NO, description='show it in RViz'
-    ),
-    DeclareLaunchArgument(
-        'log_level',
-        default_value='info',
-        choices=['debug', 'info', 'warn', 'error', 'fatal'],
-        description='what the processes log',
-    ),
+    *node_arguments(),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescriptionEntity
-from launch.actions import ExecuteProcess, RegisterEventHandler, Shutdown
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -30,6 +30,47 @@ RVIZ_SLOTS = ('front', 'left', 'right', 'rear')
 TOPICS = ('overlay', 'mask', 'confidence', 'drivable_grid', 'free_space', 'ground_polygon')
 
 Parameters = Mapping[str, str | bool | int | float | list[str]]
+
+YES_NO = ('true', 'false')
+
+
+def node_arguments() -> list[DeclareLaunchArgument]:
+    """The arguments that all launch files have: what the node runs, and what is shown of it."""
+    return [
+        DeclareLaunchArgument(
+            'model', default_value='', description='model file; empty: the embedded default model'
+        ),
+        DeclareLaunchArgument(
+            'provider',
+            default_value='',
+            choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+            description='what runs the model; empty: auto, or params_file',
+        ),
+        DeclareLaunchArgument(
+            'params_file',
+            default_value='',
+            description='parameters, as a changed copy of config/params.yaml; these arguments win',
+        ),
+        DeclareLaunchArgument(
+            'rviz', default_value='false', choices=YES_NO, description='show the cameras in RViz'
+        ),
+        DeclareLaunchArgument(
+            'log_level',
+            default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='what the processes log',
+        ),
+    ]
+
+
+def use_sim_time() -> DeclareLaunchArgument:
+    """Of the launch files that play no bag themselves."""
+    return DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=YES_NO,
+        description='take the time from /clock, as with ros2 bag play --clock',
+    )
 
 
 def perception_node(

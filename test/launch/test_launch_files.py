@@ -40,26 +40,28 @@ RVIZ_TYPES = {  # what each display subscribes to
     'Polygon': 'geometry_msgs/PolygonStamped',
 }
 CAMERAS = ('front', 'left', 'right', 'rear')
+LAUNCHING = ROOT / 'seg_perception' / 'ros' / 'launching.py'
 
 
 def arguments(file: Path) -> dict[str, dict[str, Any]]:
-    """Declared arguments by name, with default, description and choices."""
+    """Declared arguments by name, with default, description and choices; shared ones too."""
     declared = {}
-    tree = ast.parse(file.read_text())
-    constants = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'YES_NO'
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'DeclareLaunchArgument':
+    tree, shared = (ast.parse(path.read_text()) for path in (file, LAUNCHING))
+    called = {node.func.id for node in ast.walk(tree) if is_call(node)}
+    parts = [each for each in ast.walk(shared) if getattr(each, 'name', '') in called]
+    for node in [node for part in (tree, *parts) for node in ast.walk(part)]:
+        if is_call(node) and node.func.id == 'DeclareLaunchArgument':
             declared[node.args[0].value] = {
-                word.arg: constants.get(word.value.id)
+                word.arg: ['true', 'false']
                 if isinstance(word.value, ast.Name)
                 else ast.literal_eval(word.value)
                 for word in node.keywords
             }
     return declared
+
+
+def is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 
 def written_keys(file: Path) -> Iterator[str]:
@@ -171,7 +173,7 @@ def test_rviz_stands_on_the_vehicle(file: Path) -> None:
 
 def test_rviz_topics_of_cameras_are_remapped() -> None:
     """Or another camera's name would leave its display empty."""
-    launching = (ROOT / 'seg_perception' / 'ros' / 'launching.py').read_text()
+    launching = LAUNCHING.read_text()
     remapped = ast.literal_eval(re.search(r'TOPICS = (\(.*?\))', launching, re.DOTALL).group(1))
     for file in RVIZ_FILES:
         for row in displays(file):
