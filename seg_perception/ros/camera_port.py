@@ -145,8 +145,8 @@ class CameraPort:
     def publish(self, frame: Frame, pixels: Pixels, result: Result, context: Context) -> None:
         """Publish everything that is said about one frame."""
         header, params, view = frame.msg.header, context.params, context.view
-        result = self._remembered(result, header, params)
         self._outputs.publish_masks(header, result)
+        result = self._remembered(result, header, params)
         latency_ms = (time.monotonic() - frame.arrived_s) * 1e3
         degraded = '; '.join([*self._lack, *_doubts(result, latency_ms, context)])
         stage_ms = {'convert': context.convert_ms}
