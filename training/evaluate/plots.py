@@ -138,9 +138,9 @@ def class_legend(figure: Figure, classes: ClassTable, ids: Iterable[int]) -> Non
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure in the format of its ending, PNG or JPEG, whole or not at all."""
     data = io.BytesIO()
-    figure.savefig(data, format='png', dpi=110)
+    figure.savefig(data, format=path.suffix[1:], dpi=110)
     write_whole(path, data.getbuffer())
 
 

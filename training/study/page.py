@@ -24,7 +24,7 @@ from training.evaluate.model_files import file_predictor
 from training.models import NETWORKS
 from training.output import write_whole
 from training.study.pictures import Tile, bars_plot, pareto_plot, tile_sheet
-from training.study.plan import Run, Study
+from training.study.plan import STUDIES, Run, Study
 from training.study.run import MODEL, SIZE, Result
 from training.study.verdict import Figure, figure, judge
 
@@ -57,13 +57,13 @@ class Findings:
 
 
 def write_page(findings: Findings, val: FrameSet, folder: Path) -> Path:
-    """Write ``NAME.md`` and its pictures ``NAME_plot.png`` and ``NAME_frames.png``."""
+    """Write ``NAME.md`` and its pictures ``NAME_plot.png`` and ``NAME_frames.jpg``."""
     name = findings.study.name
     if findings.study.plot == 'pareto':
         _pareto(findings, folder / f'{name}_plot.png')
     else:
         _bars(findings, folder / f'{name}_plot.png')
-    _sheet(findings, val, folder / f'{name}_frames.png')
+    _sheet(findings, val, folder / f'{name}_frames.jpg')
     path = folder / f'{name}.md'
     write_whole(path, _text(findings, val).encode())
     return path
@@ -90,7 +90,7 @@ def _text(findings: Findings, val: FrameSet) -> str:
         '',
         '## The same frames',
         '',
-        f'![predictions]({study.name}_frames.png)',
+        f'![predictions]({study.name}_frames.jpg)',
         '',
         f'Written by `python -m training study {study.name}`.',
         '',
@@ -131,11 +131,11 @@ def _network(findings: Findings, arm: str) -> str:
 def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
     """What the figures were measured on, in one paragraph."""
     steps = round(statistics.median(row.steps for row in findings.results))
-    crop, optim = config.transform.crop, config.optim
+    study, crop, optim = findings.study, config.transform.crop, config.optim
     seeds = len({row.seed for row in findings.results})
     return (
         f'Budget of every run: {steps} steps of {optim.batch} crops of {crop[0]}x{crop[1]}; base '
-        f'`{findings.study.base}`. '
+        f'`{findings.study.base}`, and of each arm the keys in `{STUDIES / study.name}.yaml`. '
         f'Scored: the exported file on {len(val)} frames that no run was trained on, classes of '
         f'{val.classes.name}. {seeds} seed{"s" * (seeds > 1)}'
         f'{", ± half their range" if seeds > 1 else ""}. CPU: uint8 frame of '

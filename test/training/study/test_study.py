@@ -85,7 +85,7 @@ def test_from_yaml_to_page(studies, tmp_path, capsys, monkeypatch):
     )
     assert re.search(r'\| high \| 0\.\d{3} \| 0\.\d{3} \| 0\.\d{3} \| \d+ \| 0\.\d\d \|', page)
     assert 'Budget of every run: 4 steps of 2 crops of 64x64' in page
-    for name in ('rates_plot.png', 'rates_frames.png'):
+    for name in ('rates_plot.png', 'rates_frames.jpg'):
         assert cv2.imread(str(tmp_path / 'docs' / name)).std() > 10
     engine = open_engine(tmp_path / 'runs/rates/high_0/model.onnx', 'cpu')
     assert engine.card.name == 'rates_high'
