@@ -126,7 +126,9 @@ def error_map(rgb: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndar
     return picture
 
 
-def class_legend(figure: Figure, classes: ClassTable, ids: Iterable[int]) -> None:
+def class_legend(
+    figure: Figure, classes: ClassTable, ids: Iterable[int], columns: int = 8
+) -> None:
     """The colours of some classes below a figure."""
     from matplotlib.patches import Patch
 
@@ -134,7 +136,7 @@ def class_legend(figure: Figure, classes: ClassTable, ids: Iterable[int]) -> Non
         Patch(color=tuple(classes.palette[label] / 255), label=classes.names[label])
         for label in ids
     ]
-    figure.legend(handles=patches, loc='outside lower center', ncols=8, fontsize=13)
+    figure.legend(handles=patches, loc='outside lower center', ncols=columns, fontsize=13)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

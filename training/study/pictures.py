@@ -110,5 +110,5 @@ def tile_sheet(rows: Sequence[Tile], classes: ClassTable, path: Path) -> None:
             axes.imshow(picture)
             axes.set_axis_off()
         line[0].set_title(row.title, fontsize=11, loc='left')
-    class_legend(figure, classes, range(len(classes)))
+    class_legend(figure, classes, range(len(classes)), columns=4)
     save_figure(figure, path)
