@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--config', type=Path, required=True)
+    parser.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
+
+
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fit = commands.add_parser(
         'fit',
@@ -48,8 +53,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description='Several processes: torchrun --nproc-per-node 4 -m training fit ...',
     )
     fit.set_defaults(run=_fit)
-    fit.add_argument('--config', type=Path, required=True)
-    fit.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
+    _add_config(fit)
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -65,10 +69,9 @@ def _add_overfit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description='One batch without augmentation; an error when the score stays below --least.',
     )
     overfit.set_defaults(run=_overfit)
-    overfit.add_argument('--config', type=Path, required=True)
+    _add_config(overfit)
     overfit.add_argument('--steps', type=int, default=200)
     overfit.add_argument('--least', type=float, default=0.9, metavar='MEAN_IOU')
-    overfit.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
 
 
 def _overfit(args: argparse.Namespace) -> None:
@@ -87,9 +90,8 @@ def _add_find_lr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         'and find_lr.csv to the output folder, and no checkpoint.',
     )
     find.set_defaults(run=_find_lr)
-    find.add_argument('--config', type=Path, required=True)
+    _add_config(find)
     find.add_argument('--steps', type=int, default=100)
-    find.add_argument('overrides', nargs='*', metavar='key=value', help='such as optim.batch=4')
 
 
 def _find_lr(args: argparse.Namespace) -> None:
@@ -118,7 +120,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         default=[],
         help='an exported .onnx or .pt2; give it again to compare others with the first',
     )
-    evaluate.add_argument('--config', type=Path, required=True)
+    _add_config(evaluate)
     evaluate.add_argument('--out', type=Path, help='folder for scores.json, tables and pictures')
     evaluate.add_argument(
         '--absent',
@@ -138,7 +140,6 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     views.add_argument(
         '--temperature', type=float, default=0.0, help='of the confidence; default: fitted first'
     )
-    evaluate.add_argument('overrides', nargs='*', metavar='key=value')
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -213,9 +214,8 @@ def _add_stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description='Reads labels alone, in data.workers processes.',
     )
     stats.set_defaults(run=_stats)
-    stats.add_argument('--config', type=Path, required=True)
+    _add_config(stats)
     stats.add_argument('--out', type=Path, help='folder for stats.csv, stats.json and stats.png')
-    stats.add_argument('overrides', nargs='*', metavar='key=value', help='such as data.workers=4')
 
 
 def _stats(args: argparse.Namespace) -> None:
@@ -237,10 +237,9 @@ def _add_shard(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         'again, it goes on where it stopped. OUT/data.yaml is the data group that reads them.',
     )
     shard.set_defaults(run=_shard)
-    shard.add_argument('--config', type=Path, required=True)
+    _add_config(shard)
     shard.add_argument('--out', type=Path, required=True, help='folder')
     shard.add_argument('--per-shard-mb', type=float, default=256.0, help='of a tar file (256)')
-    shard.add_argument('overrides', nargs='*', metavar='key=value', help='such as data=vistas')
 
 
 def _shard(args: argparse.Namespace) -> None:
