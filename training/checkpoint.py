@@ -37,8 +37,8 @@ KEYS = (
 )
 MAY_CHANGE = ('out', 'threads', 'device', 'data', 'transform', 'loss', 'optim')
 """Groups that may be changed by hand before a run is resumed."""
-FIXED = ('optim.name',)
-"""Keys of those that may not: the state of one optimiser means nothing to another."""
+FIXED = ('optim.name', 'optim.freeze')
+"""Keys of those that may not: the optimiser's state is of one kind and of those weights."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -1,6 +1,15 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of one experiment: dataclasses filled from YAML and ``key=value`` words."""
+"""
+The configuration of one experiment: dataclasses filled from YAML and ``key=value`` words.
+
+Two keys of a file are no part of the configuration, but say how it comes about:
+
+    base        another file, from the working directory; the groups of this one go over its own
+    with_data   by name of a data group, dotted keys and values that change with ``data: NAME``,
+                such as ``camvid: {transform.crop: [360, 480]}``; ``data=camvid`` then also gives
+                the run a name and a folder of its own, with ``_camvid`` at the end
+"""
 
 from __future__ import annotations
 
@@ -42,6 +51,11 @@ class SourceConfig:
     share: float = 0.0  # of an epoch's training samples, with repeats; 0: each frame once
     only: tuple[str, ...] = ()  # starts of the names of the frames to take; empty: all
     exclude: tuple[str, ...] = ()  # starts of the names of the frames to leave out
+    part: tuple[float, float] = (
+        0.0,
+        1.0,
+    )  # from which share to which, of those left in random order
+    part_seed: int = 0  # of that order: the same one makes [0, 0.8] and [0.8, 1] a split
     limit: int = 0  # take the first so many; 0 is all
     classes: str = ''  # of kinds folder and synthetic: a shipped class table, or a YAML file
     frames: int = 0  # of kind synthetic: how many streets to render
@@ -56,6 +70,7 @@ class DataConfig:
     val: tuple[SourceConfig, ...] = ()
     classes: str = ''  # table that all labels are mapped to; empty: that of the first of train
     keep: tuple[str, ...] = ()  # classes to keep, in this order; others are 255. empty: all
+    # car+truck in keep is one class, of the first's name
     size: tuple[int, int] = (0, 0)  # height, width to which frames are resized; 0: as they are
     sampling: str = 'shuffle'  # or class_uniform
     cache: bool = False  # keep decoded frames in memory
@@ -122,8 +137,8 @@ class OptimConfig:
     backbone_factor: float = 1.0  # of the learning rate, for what the network calls its backbone
     momentum: float = 0.9  # of sgd
     weight_decay: float = 0.02  # of kernels; none on norms and biases
-    schedule: str = 'poly'  # poly, cosine, step, halving, constant
-    power: float = 0.9  # of poly
+    schedule: str = 'poly'  # poly, poly_product, cosine, step, halving, constant
+    power: float = 0.9  # of poly and poly_product
     milestones: tuple[float, ...] = ()  # of step: shares of the run, 0..1
     gamma: float = 0.1  # of step: factor at each milestone
     halve_every: int = 10  # of halving: epochs
@@ -135,6 +150,7 @@ class OptimConfig:
     clip_norm: float = 0.0  # of the gradient; 0: no clipping
     ema_decay: float = 0.0  # of the averaged weights that are scored and exported; 0: no average
     precision: str = 'float32'  # or bfloat16 (1.6 times as fast with AVX512-BF16), or float16
+    freeze: tuple[str, ...] = ()  # modules that keep weights and statistics, by names
     freeze_norm: bool = False  # batch norms keep their statistics
     sync_norm: bool = False  # batch norms share statistics among processes
     eval_every: int = 1  # epochs
@@ -212,11 +228,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     'data.sampling': ('shuffle', 'class_uniform'),
     'loss.class_weights': ('none', 'enet', 'inverse_frequency', 'median_frequency'),
     'optim.name': ('sgd', 'adam', 'adamw'),
-    'optim.schedule': ('poly', 'cosine', 'step', 'halving', 'constant'),
+    'optim.schedule': ('poly', 'poly_product', 'cosine', 'step', 'halving', 'constant'),
     'optim.precision': ('float32', 'bfloat16', 'float16'),
 }
 PRESETS = Path('config/training/data')
 """Folder of data groups by name: ``data: camvid`` is the group in its ``camvid.yaml``."""
+WITH_DATA = 'with_data'
+"""Key of a file: by name of such a group, keys and values that change with it."""
+OWN_KEYS = ('name', 'out')
+"""Keys that a file does not take from its ``base``: they tell one run from another."""
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -227,13 +247,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """
     if not path.is_file():
         raise ConfigError('config', str(path), 'a YAML file', 'See config/training/.')
-    try:
-        data = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f'config {path}', str(error).replace('\n', ' '), 'YAML') from error
-    if not isinstance(data, dict):
-        raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
-    return parse_config(data, overrides)
+    return parse_config(_read(path), overrides)
 
 
 def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
@@ -243,36 +257,108 @@ def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Trai
     :raises ConfigError: when a key is unknown or missing, or a value has another type.
     """
     changed = copy.deepcopy(dict(data))
-    _expand_preset(changed)
-    for word in overrides:
-        _override(changed, word)
-        _expand_preset(changed)
+    words = [_parse_word(word) for word in overrides]
+    chosen = [value for key, value in words if key == 'data']
+    if chosen:
+        changed['data'] = chosen[-1]
+    # First of all, so that what changes with the data does not undo a word.
+    _choose_data(changed, own_folder=bool(chosen))
+    for key, value in words:
+        if key != 'data':
+            _set(changed, key, value)
+    changed.pop(WITH_DATA, None)
     config: TrainConfig = _build(TrainConfig, changed, '')
     return config
 
 
-def _expand_preset(data: dict[str, Any]) -> None:
-    """Put the group of the named file in the place of its name."""
-    name = data.get('data')
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """
+    The groups of a file, over those of the file that its ``base`` names.
+
+    :param above: the files that lead here.
+    """
+    above = (*above, path)
+    try:
+        data = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f'config {path}', str(error).replace('\n', ' '), 'YAML') from error
+    if not isinstance(data, dict):
+        raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
+    if 'base' not in data:
+        return data
+    base = Path(str(data.pop('base')))
+    chain = ' -> '.join(map(str, (*above, base)))
+    if not base.is_file():
+        raise ConfigError('config key base', chain, 'a YAML file', 'From the working directory.')
+    if base in above:
+        raise ConfigError('config key base', chain, 'a chain that ends')
+    below = {key: value for key, value in _read(base, above).items() if key not in OWN_KEYS}
+    if isinstance(data.get('data'), str):
+        below['data'] = data.pop('data')
+        _choose_data(below)
+    elif 'data' in data:
+        _choose_data(below)
+    return _merged(below, data)
+
+
+def _merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Groups inside groups are merged; any other value takes the place of that below."""
+    merged = dict(below)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value
+    return merged
+
+
+def _choose_data(config: dict[str, Any], own_folder: bool = False) -> None:
+    """
+    Put the group of the named file in the place of its name, and make the changes that follow.
+
+    :param own_folder: where there are such changes, the run is another, in a folder of its own.
+    """
+    known = sorted(file.stem for file in PRESETS.glob('*.yaml'))
+    changes, name = _changes_with_data(config, known), config.get('data')
     if not isinstance(name, str):
         return
-    path = PRESETS / f'{name}.yaml'
-    if not path.is_file():
-        known = sorted(file.stem for file in PRESETS.glob('*.yaml'))
+    if name not in known:
         raise ConfigError('config key data', repr(name), ', '.join(known), near(name, known))
-    data['data'] = yaml.safe_load(path.read_text())
+    config['data'] = yaml.safe_load((PRESETS / f'{name}.yaml').read_text())
+    for key, value in changes.get(name, {}).items():
+        _set(config, key, value)
+    if own_folder and name in changes:
+        config.update({key: f'{config[key]}_{name}' for key in OWN_KEYS if key in config})
 
 
-def _override(data: dict[str, Any], word: str) -> None:
+def _changes_with_data(config: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Any]:
+    """The keys and values that follow each data group, checked: most are used by few runs."""
+    changes = config.get(WITH_DATA, {})
+    if not isinstance(changes, Mapping):
+        raise ConfigError(f'config key {WITH_DATA!r}', repr(changes), 'a group of keys')
+    for name, keys in changes.items():
+        if name not in known:
+            seen = f'{WITH_DATA}.{name}'
+            raise ConfigError('config key', repr(seen), ', '.join(known), near(str(name), known))
+        if not isinstance(keys, Mapping):
+            raise ConfigError(f'config key {WITH_DATA}.{name}', repr(keys), 'a group of keys')
+    return changes
+
+
+def _parse_word(word: str) -> tuple[str, Any]:
     key, sign, value = word.partition('=')
     if not sign:
         raise ConfigError('argument', repr(word), 'key=value', 'Example: optim.batch=4')
+    return key, yaml.safe_load(value)
+
+
+def _set(data: dict[str, Any], key: str, value: Any) -> None:
+    """Give a dotted key another value."""
     *groups, name = key.split('.')
     for group in groups:
         data = data.setdefault(group, {})
         if not isinstance(data, dict):
             raise ConfigError(f'config key {group!r}', repr(data), 'a group of keys')
-    data[name] = yaml.safe_load(value)
+    data[name] = value
 
 
 def _build(kind: Any, data: Any, prefix: str) -> Any:

@@ -41,7 +41,7 @@ from training.evaluate.network import score_network
 from training.loader import Loader
 from training.losses import Supervised, build_loss, needs_counts
 from training.models import build_model
-from training.optimizer import build_optimizer, load_optimizer, set_learning_rate
+from training.optimizer import build_optimizer, freeze, load_optimizer, set_learning_rate
 from training.precision import keep_exact
 from training.record import Meter, Record, Row, RunRecord, Silence, diverged
 from training.report import write_run_report
@@ -95,6 +95,7 @@ class Trainer:
         self.net = net.to(**layout)
         if self.device.type == 'cpu' and self.precision == torch.bfloat16:
             keep_exact(self.net)
+        self.frozen = freeze(self.net, config.optim.freeze)
         self.average = WeightAverage(self.net, config.optim.ema_decay)
         self.supervised = Supervised(self.net, config.loss, num_classes).to(**layout)
         self.model = _parallel(self.supervised, config, process)
@@ -172,8 +173,10 @@ class Trainer:
         return self.material.loader.epoch(self.epoch, view, self.step_in_epoch)
 
     def set_train_mode(self) -> None:
-        """Prepare the network for steps; frozen norms stay as they are."""
+        """Prepare the network for steps; what is frozen stays as it is."""
         self.model.train()
+        for module in self.frozen:
+            module.eval()
         if self.config.optim.freeze_norm:
             for module in self.net.modules():  # those of side heads are fresh
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from training.config import OptimConfig
-from training.errors import ConfigError
+from training.errors import ConfigError, near
 
 
 def build_optimizer(
@@ -56,6 +56,22 @@ def parameter_groups(
         }
         for (is_backbone, is_kernel), values in sorted(groups.items(), key=lambda item: item[0])
     ]
+
+
+def freeze(net: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """
+    Take the gradients from modules; they also have to be kept in evaluation mode.
+
+    :param names: as ``named_modules`` has them, such as ``backbone.stem``.
+    :raises ConfigError: when there is no such module.
+    """
+    known = {name: module for name, module in net.named_modules() if name}
+    for name in names:
+        if name not in known:
+            expected = ', '.join(key for key in known if '.' not in key) + ' or a module in them'
+            raise ConfigError('config key optim.freeze', name, expected, near(name, known))
+        known[name].requires_grad_(False)
+    return [known[name] for name in names]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

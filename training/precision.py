@@ -18,14 +18,22 @@ class _Float32Conv2d(nn.Conv2d):
 
 def keep_exact(net: nn.Module) -> None:
     """
-    Keep in float32 what autocast to bfloat16 spoils on a CPU.
+    Keep in float32 what autocast to bfloat16 spoils, or slows down, on a CPU.
 
     With channels last, a dilated convolution whose channels are grouped or no multiple of 16
     takes the gradient of its weights from memory that nothing wrote to (torch 2.15): not a number
-    in some steps, wrong unnoticed in others. Fast-SCNN and ESPNet have such layers.
+    in some steps, wrong unnoticed in others. Fast-SCNN and ESPNet have such layers. Depthwise ones
+    with a stride or a kernel of 5 are right, but their gradient takes five times as long.
     """
     for module in net.modules():
-        if type(module) is not nn.Conv2d or max(module.dilation) == 1:
-            continue
-        if module.groups > 1 or module.in_channels % 16:
+        if type(module) is nn.Conv2d and (_is_spoiled(module) or _is_slow(module)):
             module.__class__ = _Float32Conv2d
+
+
+def _is_spoiled(conv: nn.Conv2d) -> bool:
+    return max(conv.dilation) > 1 and (conv.groups > 1 or conv.in_channels % 16 > 0)
+
+
+def _is_slow(conv: nn.Conv2d) -> bool:
+    is_depthwise = conv.groups == conv.in_channels > 1
+    return is_depthwise and (max(conv.stride) > 1 or max(conv.kernel_size) > 3)

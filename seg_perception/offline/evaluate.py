@@ -46,8 +46,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         summary = self.summary
+        inputs = len(summary['inputs'])
         lines = [
-            f'{summary["frames"]} frames of {len(summary["inputs"])} inputs in '
+            f'{summary["frames"]} frames of {inputs} {"input" if inputs == 1 else "inputs"} in '
             f'{summary["seconds"]:.1f} s ({summary["fps"]:.1f} a second).'
         ]
         if truth := summary['truth']:
@@ -58,6 +59,7 @@ class Evaluation:
         if failures := summary['failures']:
             lines.append(f'{len(failures)} problems:')
             lines += [f'  {row["source"]}: {row["what"]}' for row in failures]
+        lines += [f'Warning: {row["source"]}: {row["what"]}.' for row in summary['warnings']]
         return '\n'.join([*lines, f'Look at {self.report or self.out}.'])
 
 

@@ -37,6 +37,7 @@ from seg_perception.offline.truth import Score
 
 FRAMES_FILE, SUMMARY_FILE = 'frames.parquet', 'summary.json'
 _PERCENTILES = (50, 95, 99)
+_WARN_PITCH_RAD, _LEAST_PITCHES = 0.02, 10  # as the node's diagnostics have them
 _ROW_KEYS = [('stamp_ns', 'ascending'), ('topic', 'ascending'), ('index', 'ascending')]
 
 
@@ -251,7 +252,26 @@ def _summary(plan: Plan, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
             *_missing_truth(plan, truth, facts),
         ],
         'skipped': _skipped(facts),
+        'warnings': _mount_warnings(pq.ParquetFile(path)) if frames else [],
     }
+
+
+def _mount_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:
+    """Cameras whose mount is not what the edges of the road say; a hill does not count."""
+    table = file.read(['source', 'topic', 'pitch_off_rad'])
+    known = table.filter(pc.is_finite(table['pitch_off_rad']))
+    groups = known.group_by(['source', 'topic'], use_threads=False)
+    seen = groups.aggregate([('pitch_off_rad', 'list')]).to_pylist()
+    offs = [(row, float(np.median(row['pitch_off_rad_list']))) for row in seen]
+    return [
+        {
+            'source': row['source'],
+            'what': f'{row["topic"]}: the road looks as if the camera looked {off:+.3f} rad '
+            'farther down than its mount says, so distances are off: check --mount-pitch',
+        }
+        for row, off in offs
+        if len(row['pitch_off_rad_list']) >= _LEAST_PITCHES and abs(off) > _WARN_PITCH_RAD
+    ]
 
 
 _NO_FIGURES: dict[str, Any] = {'stages_ms': {}, 'levels': {}, 'class_share': {}}

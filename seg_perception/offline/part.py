@@ -36,11 +36,12 @@ from seg_perception.core.draw import draw_scene
 from seg_perception.core.drivable import scale_area
 from seg_perception.core.encodings import Pixels
 from seg_perception.core.errors import CalibrationError, SegPerceptionError, SourceError
+from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result, SafetyRisk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.inference.engine import Engine, open_engine
-from seg_perception.inference.pipeline import Pipeline
+from seg_perception.inference.pipeline import Extras, Pipeline
 from seg_perception.offline.messages import (
     header,
     image_message,
@@ -57,6 +58,7 @@ _AHEAD = 3  # frames in work or waiting, for each thread and stage
 _JPEG_QUALITY = 80
 _THUMB_WIDTH = 320
 _GROUND_FRAME = 'base_link'
+_PITCH_EVERY = 8  # frames; the mount of a camera does not change
 _MAX_PROBLEMS = 20  # of a part: a camera that is broken says the same of every frame
 
 Item = TypeVar('Item')
@@ -224,7 +226,8 @@ class _PartRun:
             pixels = frame.decode()
             decode_ms = (time.perf_counter() - start_s) * 1e3
             camera = self._camera(frame.stream, pixels)
-            result = self._pipeline.process(pixels.array, pixels.order, camera)
+            extras = Extras(pitch=HorizonParams() if index % _PITCH_EVERY == 0 else None)
+            result = self._pipeline.process(pixels.array, pixels.order, camera, extras=extras)
             score = self._score(frame, result) if index >= 0 else None
         except SegPerceptionError as error:
             return Rejected(frame, error.thing, str(error))
@@ -352,6 +355,7 @@ class _PartRun:
             'corridor_share': area.corridor_share,
             'free_distance_m': area.free_distance_m,
             'area_confidence': area.confidence,
+            'pitch_off_rad': _pitch_off_rad(answer),
             'score': risk.score,
             'level': int(risk.level),
             'time_to_contact_s': risk.time_to_contact_s,
@@ -359,6 +363,7 @@ class _PartRun:
             'reason': _worst_reason(risk),
             **{f'factor_{factor.name}': factor.risk for factor in risk.factors},
             'confidence': cv2.mean(result.confidence)[0] / 255,
+            'strange': result.strange,
             **_class_shares(result.labels, self._table),
         }
         if self._plan.truth is not None:
@@ -457,6 +462,13 @@ def _narrow(size: tuple[int, int], width: int) -> tuple[int, int]:
 
 def _jpeg(bgr: np.ndarray) -> np.ndarray:
     return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+
+
+def _pitch_off_rad(answer: Answer) -> float:
+    """By which the camera seems to look farther down than its mount says; NaN: cannot be told."""
+    if answer.camera is None or answer.result.pitch is None:
+        return nan
+    return answer.result.pitch.pitch_rad - answer.camera.mount.pitch_rad
 
 
 def _worst_reason(risk: SafetyRisk) -> str:

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from seg_perception.core.camera import Mount
+from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.offline.evaluate import Evaluation, evaluate
 from seg_perception.offline.plan import Options
@@ -33,6 +37,7 @@ from tiny_bags import (
     SKY,
     START_NS,
     TOPIC,
+    Make,
     Row,
     street,
     street_rows,
@@ -113,7 +118,7 @@ def test_summary(whole: Evaluation) -> None:
     assert set(summary['stages_ms']['inference']) == {'p50', 'p95', 'p99'}
     assert summary['model']['name'] == 'tiny' and len(summary['model']['sha256']) == 64
     assert whole.exit_code == 0
-    assert str(whole).startswith('25 frames of 1 inputs in ')
+    assert str(whole).startswith('25 frames of 1 input in ')
 
 
 def test_output_bag_holds_the_masks_on_their_stamps(whole: Evaluation) -> None:
@@ -212,12 +217,27 @@ def test_same_numbers_from_several_processes(tmp_path: Path, model: Path) -> Non
 
 
 @pytest.mark.slow
-def test_same_numbers_from_ray(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize('nodes', [0, 2])
+def test_same_numbers_from_ray(
+    tmp_path: Path, model: Path, nodes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a cluster that evaluate starts for itself, and by one of two nodes with an address."""
     pytest.importorskip('ray', reason='ray is not installed')
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv('RAY_AUTH_MODE', 'disabled')
     bags = two_bags(tmp_path)
     alone = options(tmp_path, model, *bags, part_s=1.5, outputs=('bag',))
-    shared = replace(alone, out=tmp_path / 'shared', ray='local', threads=1)
-    assert numbers_of(evaluate(shared).out) == numbers_of(evaluate(alone).out)
+    with ExitStack() as stack:
+        address = 'local'
+        if nodes:
+            cluster = Cluster()
+            stack.callback(cluster.shutdown)
+            for _ in range(nodes):
+                cluster.add_node(num_cpus=1)
+            address = cluster.address
+        shared = replace(alone, out=tmp_path / 'shared', ray=address, threads=1)
+        assert numbers_of(evaluate(shared).out) == numbers_of(evaluate(alone).out)
 
 
 def command(asked: Options) -> list[str]:
@@ -492,6 +512,69 @@ def test_metres_with_calibration_and_mount(tmp_path: Path, model: Path) -> None:
     assert all(np.isfinite(row['free_distance_m']) for row in rows_of(found.out))
     scenes = messages_of(found.out / 'bags' / 'drive', '/road_scene')
     assert {scene.ground_frame for _, scene in scenes} == {'base_link'}
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_topic_of_a_type_that_nobody_knows_is_no_hindrance(
+    tmp_path: Path, model: Path, kind: str
+) -> None:
+    plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[kind]
+    make, bag = Make(), tmp_path / 'drive'
+    with Writer(bag, version=9, storage_plugin=plugin) as writer:
+        unknown = {'msgdef': '', 'rihs01': f'RIHS01_{"0" * 64}'}
+        radar = writer.add_connection('/radar', 'acme_msgs/msg/Radar', **unknown)
+        camera = writer.add_connection(TOPIC, IMAGE, typestore=make.store)
+        for i in range(3):
+            at_ns = START_NS + i * NS
+            writer.write(radar, at_ns, b'\0\1\0\0whatever')
+            image = make.image(street(), at_ns)
+            writer.write(camera, at_ns, make.store.serialize_cdr(image, IMAGE))
+    found = evaluate(options(tmp_path, model, bag, outputs=()))
+    assert (found.summary['frames'], found.summary['failures']) == (3, [])
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, model: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', street_rows(2))
+    asked = replace(options(tmp_path, model, bag), out=Path('/proc/no_such_folder/out'))
+    with pytest.raises(SourceError, match=r"output folder '/proc/no_such.*that can be written"):
+        evaluate(asked)
+
+
+def wedge(vanishing_row: int) -> np.ndarray:
+    """A straight road between pavements that ends at a row of the picture, (144, 192, 3) BGR."""
+    rgb = np.full((144, 192, 3), CAMVID_11.classes[4].rgb, np.uint8)
+    corners = [(96, vanishing_row), (186, 143), (6, 143)]
+    cv2.fillPoly(rgb, [np.array(corners)], CAMVID_11.classes[ROAD].rgb)
+    rgb[: vanishing_row + 1] = CAMVID_11.classes[SKY].rgb
+    return rgb[..., ::-1]
+
+
+@pytest.mark.parametrize(('pitch_rad', 'warned'), [(0.0, True), (0.04, False)])
+def test_a_mount_that_the_road_contradicts_is_told(
+    tmp_path: Path, model: Path, pitch_rad: float, warned: bool
+) -> None:
+    # The road ends 6 rows above the middle: at a focal length of 150 it looks 0.04 rad down.
+    size, picture = (144, 192), wedge(66)
+    at = [START_NS + i * NS // 10 for i in range(96)]
+    info = (
+        '/camera/front/camera_info',
+        CAMERA_INFO,
+        START_NS,
+        lambda make: make.info(150.0, 1, size),
+    )
+    frames = [
+        (TOPIC, IMAGE, at_ns, lambda make, at_ns=at_ns: make.image(picture, at_ns)) for at_ns in at
+    ]
+    bag = write_bag(tmp_path / 'drive', [info, *frames])
+    mount = Mount(1.5, pitch_rad=pitch_rad)
+    found = evaluate(options(tmp_path, model, bag, mount=mount, outputs=()))
+    told = [row for row in rows_of(found.out) if np.isfinite(row['pitch_off_rad'])]
+    assert len(told) == 12  # every eighth
+    assert all(abs(row['pitch_off_rad'] + pitch_rad - 0.04) < 0.008 for row in told)
+    text = r'Warning: drive: .*front/image_raw: the road .* looked \+0\.0[34]\d rad farther down'
+    assert bool(re.search(text, str(found))) is warned
+    assert len(found.summary['warnings']) == int(warned)
+    assert found.exit_code == 0
 
 
 @pytest.mark.parametrize(

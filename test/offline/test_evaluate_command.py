@@ -38,7 +38,7 @@ def test_all_by_default(bag: str, tmp_path: Path, model: str, capsys) -> None:
     out = tmp_path / 'out'
     assert call(bag, out, model) == 0
     told = capsys.readouterr().out
-    assert told.startswith('3 frames of 1 inputs in ')
+    assert told.startswith('3 frames of 1 input in ')
     assert told.endswith(f'Look at {out / "report.html"}.\n')
     there = {path.name for path in out.iterdir() if path.name[0] != '.'}
     assert there == {

@@ -330,6 +330,16 @@ def test_frozen_norms_keep_their_statistics(config, frozen):
     assert int(norm.num_batches_tracked) == (0 if frozen else 1)
 
 
+def test_frozen_modules_keep_weights_and_statistics(config):
+    trainer = trainer_of(changed(config, optim={'freeze': ('stem',)}))
+    before = {key: value.clone() for key, value in trainer.net.state_dict().items()}
+    trainer.set_train_mode()
+    trainer.train_step(*next(trainer.epoch_batches()))
+    after = trainer.net.state_dict()
+    assert all(torch.equal(v, after[k]) for k, v in before.items() if k.startswith('stem.'))
+    assert not torch.equal(before['head.1.weight'], after['head.1.weight'])
+
+
 def test_image_is_normalised_as_elsewhere(config):
     rgb = torch.arange(2 * 5 * 7 * 3, dtype=torch.uint8).reshape(2, 5, 7, 3)
     image = trainer_of(config).normalised(rgb)

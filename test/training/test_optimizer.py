@@ -10,6 +10,7 @@ from training.config import OptimConfig
 from training.errors import ConfigError
 from training.optimizer import (
     build_optimizer,
+    freeze,
     load_optimizer,
     parameter_groups,
     set_learning_rate,
@@ -51,6 +52,20 @@ def test_frozen_parameters_are_left_out():
     optim = dataclasses.replace(OPTIM, backbone_factor=1.0)
     groups = parameter_groups(frozen.named_parameters(), ['stem'], optim)
     assert [group['factor'] for group in groups] == [1.0, 1.0]
+
+
+def test_freezes_modules_by_name():
+    part = net()
+    frozen = freeze(part, ['stem', 'head.0'])
+    assert frozen == [part['stem'], part['head'][0]]
+    learning = [name for name, value in part.named_parameters() if value.requires_grad]
+    assert learning == ['stem2.weight', 'head.1.weight', 'head.1.bias']
+
+
+def test_freezing_what_is_not_there_is_refused():
+    message = r'optim.freeze: got stm, expected stem, stem2, head or a module in.*mean stem'
+    with pytest.raises(ConfigError, match=message):
+        freeze(net(), ['stm'])
 
 
 def test_backbone_rate_without_backbone_is_refused():

@@ -39,6 +39,14 @@ def test_other_convolutions_stay_in_bfloat16() -> None:
         assert net(torch.zeros(1, 16, 16, 16)).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize('shape', [{'kernel_size': 5}, {'kernel_size': 3, 'stride': 2}])
+def test_slow_depthwise_convolutions_are_left_in_float32(shape: dict[str, int]) -> None:
+    net = nn.Sequential(nn.Conv2d(16, 16, groups=16, **shape))
+    keep_exact(net)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert net(torch.zeros(1, 16, 16, 16)).dtype == torch.float32
+
+
 def test_weights_and_answers_in_float32_stay() -> None:
     torch.manual_seed(0)
     net = build_model('fast_scnn', 3, {'width': 0.25}).eval()

