@@ -48,12 +48,14 @@ def write_colours(path: Path, rows: list[list[tuple[int, int, int]]]) -> Path:
     return path
 
 
-def cityscapes(root: Path, names: dict[str, object], truth: str = 'gtFine') -> Path:
-    """Frames of split train with their labelIds; a name starts with its city."""
+def cityscapes(
+    root: Path, names: dict[str, object], truth: str = 'gtFine', split: str = 'train'
+) -> Path:
+    """Frames of a split with their labelIds; a name starts with its city."""
     for name, ids in names.items():
         city = name.split('_')[0]
-        write_rgb(root / f'leftImg8bit/train/{city}/{name}_leftImg8bit.png')
-        folder = root / f'{truth}/train/{city}'
+        write_rgb(root / f'leftImg8bit/{split}/{city}/{name}_leftImg8bit.png')
+        folder = root / f'{truth}/{split}/{city}'
         write_ids(folder / f'{name}_{truth}_labelIds.png', ids)
         write_ids(folder / f'{name}_{truth}_instanceIds.png', 3)
         write_colours(folder / f'{name}_{truth}_color.png', [[(1, 2, 3)]])

@@ -25,6 +25,10 @@ def _decay(optim: OptimConfig, progress: float, epoch: int) -> float:
     match optim.schedule:
         case 'poly':
             return float((1 - progress) ** optim.power)
+        case 'poly_product':
+            # Seed document 001: after each epoch the rate is multiplied by the poly factor.
+            left = (1 - done / optim.epochs for done in range(1, epoch + 1))
+            return float(math.prod(left) ** optim.power)
         case 'cosine':
             return (1 + math.cos(math.pi * progress)) / 2
         case 'step':

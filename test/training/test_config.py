@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from training.config import load_config, parse_config
 from training.errors import ConfigError
@@ -186,3 +187,107 @@ def test_shares_that_can_be(shares):
 def test_what_is_scored_has_no_shares():
     with pytest.raises(ConfigError, match=r'shares of data.val: got \[0.0, 0.5\], expected none'):
         with_shares(0.0, 0.5, part='val')
+
+
+def write(path, **keys):
+    path.write_text(yaml.safe_dump(keys))
+    return path
+
+
+def test_a_file_over_another(tmp_path):
+    base = write(
+        tmp_path / 'base.yaml',
+        name='base',
+        out='runs/base',
+        optim={'batch': 4, 'epochs': 7},
+        model={'name': 'unet', 'options': {'width': 8, 'depth': 3}},
+        loss={'terms': [{'name': 'dice'}]},
+    )
+    middle = write(
+        tmp_path / 'middle.yaml', base=str(base), model={'options': {'depth': 2}}, seed=5
+    )
+    top = write(
+        tmp_path / 'top.yaml',
+        base=str(middle),
+        name='top',
+        out='runs/top',
+        optim={'epochs': 9},
+        loss={'terms': [{'name': 'focal'}]},
+    )
+    config = load_config(top, ['optim.batch=2'])
+    assert (config.name, config.out, config.seed) == ('top', 'runs/top', 5)
+    assert (config.optim.batch, config.optim.epochs) == (2, 9)
+    assert config.model.options == {'width': 8, 'depth': 2}
+    assert [term.name for term in config.loss.terms] == ['focal']
+    with pytest.raises(ConfigError, match='config key name: got nothing, expected a value'):
+        load_config(middle)
+
+
+def test_a_base_that_cannot_be(tmp_path):
+    one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
+    write(one, base=str(two))
+    write(two, base=str(one))
+    with pytest.raises(ConfigError, match=r'base: got .*one.yaml -> .*two.yaml -> .*one.yaml, ex'):
+        load_config(one)
+    with pytest.raises(ConfigError, match=r'two.yaml -> none.yaml, expected a YAML file. From'):
+        load_config(write(two, base='none.yaml'))
+    write(one, base=3)
+    with pytest.raises(ConfigError, match=r'one.yaml -> 3, expected a YAML file'):
+        load_config(one)
+
+
+@pytest.fixture
+def with_data(tmp_path):
+    return write(
+        tmp_path / 'a.yaml',
+        name='a',
+        out='runs/a',
+        data='cityscapes',
+        optim={'batch': 16},
+        loss={'boost': {'bicycle': 3.0}},
+        with_data={'camvid': {'optim.batch': 4, 'loss.boost': {'bicyclist': 2.0}}},
+    )
+
+
+def test_what_changes_with_the_data(with_data):
+    own = load_config(with_data)
+    assert (own.name, own.out, own.optim.batch) == ('a', 'runs/a', 16)
+    camvid = load_config(with_data, ['data=camvid'])
+    assert camvid.data.train[0].kind == 'camvid' and camvid.loss.boost == {'bicyclist': 2.0}
+    assert (camvid.name, camvid.out, camvid.optim.batch) == ('a_camvid', 'runs/a_camvid', 4)
+    words = ['optim.batch=8', 'data.workers=3', 'out=runs/b', 'data=camvid']
+    other = load_config(with_data, words)
+    assert (other.out, other.optim.batch, other.data.workers) == ('runs/b', 8, 3)
+    assert load_config(with_data, ['data=vistas']).optim.batch == 16
+
+
+def test_data_of_a_base(tmp_path, with_data):
+    top = {'base': str(with_data), 'name': 'b', 'out': 'runs/b'}
+    named = load_config(write(tmp_path / 'b.yaml', **top, data='camvid'))
+    assert named.optim.batch == 4 and named.out == 'runs/b'
+    more = load_config(write(tmp_path / 'b.yaml', **top, data={'workers': 2}))
+    assert more.data.train[0].kind == 'cityscapes' and more.data.workers == 2
+    assert more.optim.batch == 16
+    changed = write(tmp_path / 'b.yaml', **top, with_data={'camvid': {'optim.epochs': 3}})
+    config = load_config(changed, ['data=camvid'])
+    assert (config.optim.batch, config.optim.epochs) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'canvid': {}}, r"'with_data.canvid', expected .*camvid.*Did you mean camvid"),
+        ({'camvid': 3}, 'with_data.camvid: got 3, expected a group of keys'),
+        ('camvid', "'with_data': got 'camvid', expected a group of keys"),
+    ],
+)
+def test_changes_with_the_data_that_cannot_be(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config({'name': 'a', 'out': 'b', 'with_data': changes})
+
+
+def test_a_key_that_changes_with_the_data_and_is_none(with_data):
+    data = yaml.safe_load(with_data.read_text())
+    data['with_data']['camvid'] = {'optim.bach': 3}
+    with pytest.raises(ConfigError, match=r"'optim.bach'.*Did you mean optim.batch"):
+        parse_config(data, ['data=camvid'])

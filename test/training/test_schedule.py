@@ -43,3 +43,17 @@ def test_poly_with_ten_steps_of_warm_up(step, progress, factor):
 )
 def test_schedules_without_warm_up(optim, progress, epoch, factor):
     assert learning_rate_factor(optim, 1000, progress, epoch) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'factor'),
+    [(0, 1.0), (1, 0.9), (2, 0.72), (3, 0.504), (9, 0.00036288)],  # 0.9, 0.9 x 0.8, ...
+)
+def test_product_of_poly_factors(epoch, factor):
+    optim = OptimConfig(schedule='poly_product', power=1.0, epochs=10)
+    assert learning_rate_factor(optim, 1000, epoch / 10, epoch) == pytest.approx(factor)
+
+
+def test_product_of_poly_factors_with_power():
+    optim = OptimConfig(schedule='poly_product', power=0.5, epochs=4)
+    assert learning_rate_factor(optim, 1000, 0.5, 2) == pytest.approx(0.375**0.5)

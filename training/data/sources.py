@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import ClassTableError
 from seg_perception.core.mapping import class_lut
@@ -135,8 +137,8 @@ def _finish(
 ) -> Frames:
     """Map, resize and cache what the configuration asks for."""
     lut = class_lut(frames.classes, classes)
-    if kept != classes:
-        lut = keep_lut(classes, kept)[lut]
+    if data.keep:
+        lut = keep_lut(classes, data.keep)[lut]
     if frames.classes != kept:
         frames = Mapped(frames, kept, lut)
     if all(data.size):
@@ -145,7 +147,7 @@ def _finish(
 
 
 def _choose(names: Sequence[str], source: SourceConfig) -> list[int]:
-    """Indices of the frames that ``only``, ``exclude`` and ``limit`` leave."""
+    """Indices of the frames that ``only``, ``exclude``, ``part`` and ``limit`` leave."""
     if source.limit < 0:
         raise ConfigError(f'limit of {_name(source)}', source.limit, 'how many, or 0 for all')
     for key, starts in (('only', source.only), ('exclude', source.exclude)):
@@ -161,7 +163,21 @@ def _choose(names: Sequence[str], source: SourceConfig) -> list[int]:
     if not chosen:
         seen = f'only {list(source.only)}, exclude {list(source.exclude)}'
         raise ConfigError(f'frames of {_name(source)}', seen, 'some frames left')
-    return chosen[: source.limit or None]
+    return _part(chosen, source)[: source.limit or None]
+
+
+def _part(chosen: list[int], source: SourceConfig) -> list[int]:
+    """Those of the indices that ``part`` takes of their random order, in their own order."""
+    low, high = source.part
+    if not 0 <= low < high <= 1:
+        raise ConfigError(f'part of {_name(source)}', list(source.part), 'two shares, 0 to 1')
+    generator = torch.Generator().manual_seed(source.part_seed)
+    order = torch.randperm(len(chosen), generator=generator).tolist()
+    start, end = (round(share * len(chosen)) for share in source.part)
+    if start == end:
+        seen = f'{list(source.part)} of {len(chosen)}'
+        raise ConfigError(f'part of {_name(source)}', seen, 'some frames left')
+    return sorted(chosen[place] for place in order[start:end])
 
 
 def _without_damaged(frames: Frames, source: SourceConfig) -> Frames:

@@ -32,25 +32,32 @@ def check_table(thing: str, table: ClassTable, data: ClassTable) -> None:
     )
 
 
+JOINT = '+'
+"""Between names of ``data.keep`` that become one class, which has the first of them."""
+
+
 def keep_classes(table: ClassTable, keep: Sequence[str]) -> ClassTable:
     """
-    Some classes of a table, in the order given.
+    Some classes of a table, in the order given; ``car+truck`` is one, named car.
 
     :raises ConfigError: for a name that the table does not have, or has been given twice.
     """
-    for name in keep:
+    names = [name for group in keep for name in group.split(JOINT)]
+    for name in names:
         if name not in table.names:
             fix = near(name, table.names)
             raise ConfigError('config key data.keep', repr(name), ', '.join(table.names), fix)
-    if len(set(keep)) < len(keep):
+    if len(set(names)) < len(names):
         raise ConfigError('config key data.keep', list(keep), 'each class once')
-    rows = [table.classes[table.names.index(name)] for name in keep]
+    rows = [table.classes[table.names.index(group.split(JOINT)[0])] for group in keep]
     classes = tuple(SegClass(i, row.name, row.rgb, row.role) for i, row in enumerate(rows))
-    return ClassTable(f'{table.name}_kept_{len(rows)}', classes)
+    how = 'joined' if len(names) > len(keep) else 'kept'
+    return ClassTable(f'{table.name}_{how}_{len(rows)}', classes)
 
 
-def keep_lut(table: ClassTable, kept: ClassTable) -> np.ndarray:
+def keep_lut(table: ClassTable, keep: Sequence[str]) -> np.ndarray:
     """Id among the kept classes, or 255, of each value of the table's labels, (256,) uint8."""
     lut = np.full(256, UNLABELED, np.uint8)
-    lut[[table.names.index(name) for name in kept.names]] = range(len(kept))
+    for kept_id, group in enumerate(keep):
+        lut[[table.names.index(name) for name in group.split(JOINT)]] = kept_id
     return lut

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from data_trees import SHARED, cityscapes, cut, folder, write_ids
 from seg_perception.core.errors import ClassTableError
@@ -48,6 +49,20 @@ def test_choosing_frames(plain):
     assert names(plain, only=('0001',), exclude=('0001_a',)) == ['0001_b']
     assert names(plain, limit=1, exclude=('0001',)) == ['0006_a']
     assert names(plain, limit=99) == names(plain)
+
+
+def test_parts_of_a_random_order(tmp_path):
+    source = camvid(tmp_path, dict.fromkeys('abcde', 3))
+    order = torch.randperm(5, generator=torch.Generator().manual_seed(2147483647))
+    assert order.tolist() == [1, 3, 0, 2, 4]
+    seeded = change(source, part_seed=2147483647)
+    assert names(seeded, part=(0.0, 0.4)) == ['b', 'd']
+    assert names(seeded, part=(0.4, 1.0)) == ['a', 'c', 'e']
+    assert names(seeded, part=(0.4, 1.0), limit=2) == ['a', 'c']
+    with pytest.raises(ConfigError, match=r'part of folder .*: got \[0.8, 0.2\], expected two sh'):
+        names(source, part=(0.8, 0.2))
+    with pytest.raises(ConfigError, match=r'got \[0.0, 0.05\] of 5, expected some frames left'):
+        names(source, part=(0.0, 0.05))
 
 
 def test_starts_that_fit_no_name(plain):
