@@ -139,7 +139,7 @@ def _eager(deployed: Deployed, provider: str, half: bool = False) -> Way:
     @torch.inference_mode()
     def run(rgb: np.ndarray) -> np.ndarray:
         with torch.autocast(provider, torch.float16) if half else nullcontext():
-            labels, confidence = module(torch.from_numpy(rgb).to(provider))
+            labels, confidence, _ = module(torch.from_numpy(rgb).to(provider))
         confidence.cpu()
         answer: np.ndarray = labels.cpu().numpy()
         return answer

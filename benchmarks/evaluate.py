@@ -42,7 +42,7 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from benchmarks.record import spread, write_record
 from seg_perception.core.classes import VISTAS_66, ClassTable
 from seg_perception.inference.engine import open_engine
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.offline.evaluate import evaluate
 from seg_perception.offline.messages import (
     COMPRESSED,
@@ -100,7 +100,7 @@ def _speed(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         kind: _write_bag(folder / kind, bgr, options.frames, raw=kind == 'raw')
         for kind in ('jpeg', 'raw')
     }
-    engine = open_engine(default_model_path())
+    engine = open_engine(model_path())
     size = engine.size_for(SIZE)
     inputs = [cv2.cvtColor(cv2.resize(one, size[::-1]), cv2.COLOR_BGR2RGB)[None] for one in bgr]
 

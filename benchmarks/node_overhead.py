@@ -26,7 +26,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.ros.params import mount_parameters
 from seg_perception.ros.playback import Cast, play, private_graph
 from seg_perception.ros.processes import RosProcess
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--seconds', type=float, default=10.0, help='of each of the two streams')
     parser.add_argument('--rate', type=float, default=10.0, help='of the slow camera [Hz]')
-    parser.add_argument('--model', type=Path, default=default_model_path())
+    parser.add_argument('--model', type=Path, default=model_path())
     parser.add_argument('--provider', default='auto')
     parser.add_argument('--out', type=Path)
     options = parser.parse_args()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg_perception.core.errors import ParameterError, SegPerceptionError
-from seg_perception.models import default_model_path
+from seg_perception.models import EMBEDDED, model_path
 
 if TYPE_CHECKING:
     from seg_perception.core.camera import Mount
@@ -116,7 +116,7 @@ def _add_segment(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_inspect(commands: Commands[argparse.ArgumentParser]) -> None:
     inspect = commands.add_parser('inspect', help='print what a model file says about itself')
-    inspect.add_argument('model', nargs='?', type=Path, default=default_model_path())
+    inspect.add_argument('model', nargs='?', type=model_path, default=model_path())
     inspect.set_defaults(command=_inspect)
 
 
@@ -310,14 +310,19 @@ def _add_evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_doctor(commands: Commands[argparse.ArgumentParser]) -> None:
     doctor = commands.add_parser('doctor', help='check this machine and say what to do')
-    doctor.add_argument('--model', type=Path, default=default_model_path())
+    doctor.add_argument('--model', type=model_path, default=model_path())
     doctor.add_argument('--quick', action='store_true', help='without the test stream')
     doctor.set_defaults(command=_doctor)
 
 
 def _add_model(parser: argparse.ArgumentParser, default: str | None = 'auto') -> None:
-    path = default_model_path() if default else None
-    parser.add_argument('--model', type=Path, default=path, help='model file; embedded by default')
+    path = model_path() if default else None
+    parser.add_argument(
+        '--model',
+        type=model_path,
+        default=path,
+        help=f'model file, or an embedded one: {", ".join(EMBEDDED)}',
+    )
     parser.add_argument('--provider', default=default, help='auto, cpu, cuda or tensorrt')
 
 

@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_overfit(commands)
     _add_find_lr(commands)
     _add_evaluate(commands)
+    _add_ood(commands)
     _add_export(commands)
     _add_stats(commands)
     _add_shard(commands)
@@ -160,6 +161,67 @@ def _evaluate(args: argparse.Namespace) -> None:
         print(f'wrote {args.out}')
 
 
+def _add_ood(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ood = commands.add_parser(
+        'ood',
+        help='can a network tell that it has never seen something?',
+        description='AUROC, AUPR and FPR95 of four scores of strangeness. The frames of data.val '
+        'of the run are known; with data.keep, the classes left out are the unknown pixels.',
+    )
+    ood.set_defaults(run=_ood)
+    ood.add_argument('--checkpoint', type=Path, required=True, help='best.pt of a run')
+    for name, help_text in (
+        ('--known', 'other pictures or videos that it should know; again for more'),
+        ('--unknown', 'pictures or videos that it should not know'),
+    ):
+        ood.add_argument(
+            name,
+            type=_named,
+            action='append',
+            default=[],
+            metavar='NAME=PATH,PATH',
+            help=help_text,
+        )
+    ood.add_argument('--out', type=Path, help='folder for tables, plot and pictures')
+    ood.add_argument('--docs', type=Path, help='page whose figures are replaced: docs/ood.md')
+    ood.add_argument(
+        '--show',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='sets to show pictures of (all)',
+    )
+    ood.add_argument('--every', type=int, default=10, help='frame of videos that is taken (10)')
+    ood.add_argument(
+        '--temperature', type=float, default=0.0, help='of the logits; default: fitted first'
+    )
+    ood.add_argument('overrides', nargs='*', metavar='key=value', help='such as threads=1')
+
+
+def _ood(args: argparse.Namespace) -> None:
+    from training.evaluate.ood import Options, measure
+
+    options = Options(
+        checkpoint=args.checkpoint,
+        known=dict(args.known),
+        unknown=dict(args.unknown),
+        out=args.out,
+        docs=args.docs,
+        show=tuple(args.show),
+        every=args.every,
+        temperature=args.temperature,
+        overrides=tuple(args.overrides),
+    )
+    print(measure(options))
+
+
+def _named(word: str) -> tuple[str, tuple[Path, ...]]:
+    name, equals, paths = word.partition('=')
+    if not (name and equals and paths):
+        raise argparse.ArgumentTypeError(f'got {word!r}, expected NAME=PATH or NAME=PATH,PATH')
+    return name, tuple(Path(path) for path in paths.split(','))
+
+
 def _numbers(word: str) -> tuple[float, ...]:
     return tuple(float(part) for part in word.split(','))
 
@@ -179,6 +241,12 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     export.set_defaults(run=_export)
     export.add_argument('--checkpoint', type=Path, required=True, help='best.pt of a run')
     export.add_argument('--out', type=Path, required=True, help='file name ending in .onnx')
+    export.add_argument(
+        '--held-out',
+        type=Path,
+        help='best.pt of another run of the recipe, which was not trained on its data.val: the '
+        'card gets its scores, temperature and scale of the strangeness',
+    )
     export.add_argument('--int8', action='store_true', help='also OUT.int8.onnx, in eight bits')
     export.add_argument('--pt2', action='store_true', help='also OUT.pt2, for the torch engine')
     export.add_argument(
@@ -198,6 +266,7 @@ def _export(args: argparse.Namespace) -> None:
     options = Options(
         checkpoint=args.checkpoint,
         out=args.out,
+        held_out=args.held_out,
         int8=args.int8,
         pt2=args.pt2,
         calibration=args.calibration,

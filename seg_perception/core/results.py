@@ -106,10 +106,11 @@ class Result:
     """Everything the pipeline says about one frame, at the frame's own size (H, W)."""
 
     labels: np.ndarray  # (H, W) uint8 class ids, 255 unlabeled
-    confidence: np.ndarray  # (H, W) uint8, 0..255 for 0..1
+    confidence: np.ndarray  # (H, W) uint8, 0..255 for 0..1; lowered where the frame is strange
     area: DrivableArea
     risk: SafetyRisk
     stage_ms: dict[str, float]  # resize, inference, drivable, risk, upscale: milliseconds
     grid: Grid | None = None  # where asked for and calibrated
     scan: Scan | None = None
     pitch: PitchEstimate | None = None
+    strange: float = nan  # 0..1, how unlike what the model has learned; NaN: it does not say

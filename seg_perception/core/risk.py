@@ -45,7 +45,7 @@ from seg_perception.core.results import (
     RiskLevel,
     SafetyRisk,
 )
-from seg_perception.core.trust import Knowledge, TrustParams, distrust, look_at
+from seg_perception.core.trust import Knowledge, TrustParams, believed, distrust, look_at
 from seg_perception.core.tunable import check_tunables, tunable
 
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
@@ -178,17 +178,19 @@ def assess_risk(
     camera: Camera | None = None,
     curvature_per_m: float = 0.0,
     rgb: np.ndarray | None = None,
-    strange: float = 0.0,
+    strange: float = nan,
 ) -> SafetyRisk:
     """
     The risk of labels (H, W) uint8 with confidence (H, W) uint8 0..255 for 0..1.
 
+    In a strange frame the confidence counts less, see ``trust.believed``.
+
     :param area: what ``find_drivable`` found in the same frame.
     :param camera: calibrated and mounted; without one nothing is in metres.
     :param rgb: the picture (h, w, 3) uint8 of any size; without one it is not judged.
-    :param strange: 0..1, how far the frame is unlike what the model has learned.
+    :param strange: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
     """
-    view = _view(labels, confidence, table, params, camera, curvature_per_m)
+    view = _view(labels, confidence, table, params, camera, curvature_per_m, strange)
     seen = {name: _hazards(name, view, params) for name in ROLES}
     factors = (
         _road_visibility(view, params),
@@ -280,7 +282,7 @@ class _View:
     labels: np.ndarray  # (R, W) uint8
     groups: np.ndarray  # (R, W) uint8, bits of what each pixel is
     known: np.ndarray  # (R, W) uint8, how far the confidence counts as knowledge, 0 to 255
-    confidence: np.ndarray  # (R, W) uint8
+    confidence: np.ndarray  # (R, W) uint8, as the model states it
     road_from: float  # share of the image's height where the rows begin
     skyward: np.ndarray  # (r, W) uint8, the labels of rows where no ground can be
     table: ClassTable
@@ -295,6 +297,7 @@ def _view(
     params: RiskParams,
     camera: Camera | None,
     curvature_per_m: float,
+    strange: float,
 ) -> _View:
     size = (labels.shape[0], labels.shape[1])
     zones = zones_of(
@@ -304,7 +307,10 @@ def _view(
     return _View(
         labels=labels[rows],
         groups=sort_pixels(labels[rows], table),
-        known=cv2.LUT(confidence[rows], _knowledge(params.low_confidence, params.high_confidence)),
+        known=cv2.LUT(
+            believed(confidence[rows], strange, params.trust),
+            _knowledge(params.low_confidence, params.high_confidence),
+        ),
         confidence=confidence[rows],
         road_from=rows.start / size[0],
         skyward=labels[: round(_SKYWARD * rows.start)],

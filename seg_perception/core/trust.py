@@ -10,6 +10,7 @@ looked at. All limits are ramps: no risk at the one end, full at the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import cv2
 import numpy as np
@@ -34,8 +35,8 @@ class TrustParams:
     unsure: float = tunable(0.45, 0, 1, '0..1', 'mean confidence at which doubt is full')
     unknown_from: float = tunable(0.03, 0, 1, '0..1', 'share of unknown pixels: doubt begins')
     unknown_full: float = tunable(0.4, 0, 1, '0..1', 'share of unknown pixels: doubt is full')
-    strange_from: float = tunable(0.1, 0, 1, '0..1', 'out-of-distribution score: doubt begins')
-    strange_full: float = tunable(0.6, 0, 1, '0..1', 'out-of-distribution score: doubt is full')
+    strange_from: float = tunable(0.25, 0, 1, '0..1', 'out-of-distribution score: doubt begins')
+    strange_full: float = tunable(0.75, 0, 1, '0..1', 'out-of-distribution score: doubt is full')
     dim_level: float = tunable(40, 0, 255, 'grey', 'mean light below which the road is dim')
     dark_level: float = tunable(8, 0, 255, 'grey', 'mean light at which nothing can be seen')
     washed_from: float = tunable(0.2, 0, 1, '0..1', 'share of washed-out pixels: doubt begins')
@@ -93,7 +94,7 @@ class Knowledge:
     confidence: float  # mean over the rows of the road
     unknown_share: float  # of the rows of the road
     false_ground_share: float  # of the rows well above the horizon
-    strange: float = 0.0  # out-of-distribution score of the frame
+    strange: float = nan  # out-of-distribution score of the frame; NaN: not known
 
 
 def look_at(rgb: np.ndarray, road_from: float) -> Exposure:
@@ -156,7 +157,7 @@ def distrust(
             f'{known.false_ground_share:.0%} ground above the horizon',
         ),
         (
-            _ramp(known.strange, p.strange_from, p.strange_full),
+            _strangeness(known.strange, p),
             'unlike what the model has learned',
         ),
     ]
@@ -179,6 +180,21 @@ def distrust(
     return worst if worst[0] > 0 else (0.0, f'mean confidence {known.confidence:.0%}')
 
 
+def believed(confidence: np.ndarray, strange: float, params: TrustParams) -> np.ndarray:
+    """
+    Confidence (H, W) uint8 of a frame of that strangeness: that of a known one, times the trust.
+
+    Networks answer with confidence to what they have never seen; so what they say of it has to
+    count as unknown. NaN leaves the confidence as it is.
+    """
+    trust = 1.0 - params.weight * _strangeness(strange, params)
+    return confidence if trust == 1.0 else cv2.convertScaleAbs(confidence, alpha=trust)
+
+
+def _strangeness(strange: float, params: TrustParams) -> float:
+    return _ramp(strange, params.strange_from, params.strange_full)
+
+
 def _ramp(value: float, none: float, full: float) -> float:
-    """0 at ``none``, 1 at ``full``, straight between."""
-    return min(1.0, max(0.0, (value - none) / (full - none)))
+    """0 at ``none``, 1 at ``full``, straight between; 0 for NaN."""
+    return min(1.0, max(0.0, (value - none) / (full - none)))  # max keeps 0.0 before NaN

@@ -20,6 +20,7 @@ from seg_perception.core.errors import ImageError, ParameterError, ProviderError
 from seg_perception.inference.model_file import (
     INPUT_NAME,
     OUTPUT_NAMES,
+    STRANGENESS_NAME,
     TORCH_ENDING,
     ModelCard,
     card_of,
@@ -45,6 +46,7 @@ class Segmentation:
 
     labels: np.ndarray  # (N, h, w) uint8 class ids
     confidence: np.ndarray  # (N, h, w) uint8, 0..255 for 0..1
+    strangeness: np.ndarray  # (N,) float32, read with ``card.strange_of``; NaN: not in the file
 
 
 class Engine(ABC):
@@ -83,11 +85,13 @@ class Engine(ABC):
         :raises ImageError: when type, shape or size is not what the model takes.
         """
         self._check(rgb)
-        return Segmentation(*self._run(rgb))
+        labels, confidence, *more = self._run(rgb)
+        strangeness = more[0] if more else np.full(len(rgb), np.nan, np.float32)
+        return Segmentation(labels, confidence, strangeness)
 
     @abstractmethod
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
-        """Labels and confidence of images that were checked; new arrays."""
+        """Labels, confidence and, where the file has it, strangeness of checked images; new."""
 
     def _check(self, rgb: np.ndarray) -> None:
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or rgb.shape[3] != 3 or len(rgb) == 0:
@@ -130,6 +134,8 @@ class OnnxEngine(Engine):
         self.card = card_of(self._session, path)
         batch = self._session.get_inputs()[0].shape[0]
         self._one_by_one = batch == 1
+        names = {output.name for output in self._session.get_outputs()}
+        self._outputs = [*OUTPUT_NAMES, *({STRANGENESS_NAME} & names)]
 
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
         rgb = np.ascontiguousarray(rgb)
@@ -142,7 +148,7 @@ class OnnxEngine(Engine):
         """Bound input and outputs: one copy to the device and one back, nothing between runs."""
         binding = self._session.io_binding()
         binding.bind_cpu_input(INPUT_NAME, rgb)
-        for name in OUTPUT_NAMES:
+        for name in self._outputs:
             binding.bind_output(name, 'cpu')
         self._session.run_with_iobinding(binding)
         outputs: list[np.ndarray] = binding.copy_outputs_to_cpu()

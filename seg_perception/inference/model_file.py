@@ -3,7 +3,9 @@
 """
 The model file contract: one ONNX file that explains itself.
 
-Input ``image`` uint8 (N, H, W, 3) RGB, outputs ``labels`` and ``confidence`` uint8 (N, H, W).
+Input ``image`` uint8 (N, H, W, 3) RGB, outputs ``labels`` and ``confidence`` uint8 (N, H, W). A
+third output ``strangeness`` float32 (N) may say how unlike the training data each image looks; the
+card then has a ``StrangeScale``.
 The metadata key ``seg_perception`` holds a ``ModelCard`` as JSON; a writer sets it with
 ``onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})``.
 
@@ -17,8 +19,8 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import asdict, dataclass
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,45 @@ METADATA_KEY = 'seg_perception'
 TORCH_ENDING = '.pt2'
 INPUT_NAME = 'image'
 OUTPUT_NAMES = ('labels', 'confidence')
+STRANGENESS_NAME = 'strangeness'
+AT_THRESHOLD = 0.25  # how strange a frame at the threshold is, 0..1
 ADAPT_FIX = (
     'Wrap a model from elsewhere once with `seg-perception adapt`, '
     'or export your own with `python -m training export`.'
 )
-UINT8 = 'tensor(uint8)'
+UINT8, FLOAT = 'tensor(uint8)', 'tensor(float)'
+
+
+@dataclass(frozen=True)
+class StrangeScale:
+    """
+    What the output ``strangeness`` was on frames like those of the training.
+
+    :param score: what it is the mean of over an image, such as ``energy``.
+    :param median: of the known frames; it is 0 on the scale from 0 to 1.
+    :param threshold: below which 95 % of the known frames lie; it is ``AT_THRESHOLD``.
+    :raises ModelFileError: when a value cannot be.
+    """
+
+    score: str
+    median: float
+    threshold: float
+
+    def __post_init__(self) -> None:
+        ends = self.median, self.threshold
+        if not (all(map(isfinite, ends)) and self.median < self.threshold):
+            raise ModelFileError('model card: strange', ends, 'numbers, median below threshold')
+
+    def strange(self, strangeness: float) -> float:
+        """
+        How strange an image is, 0..1; straight through the median and the threshold.
+
+        What is no number is as strange as can be.
+        """
+        if isnan(strangeness):
+            return 1.0
+        units = (strangeness - self.median) / (self.threshold - self.median)
+        return min(1.0, max(0.0, AT_THRESHOLD * units))
 
 
 @dataclass(frozen=True)
@@ -53,6 +89,7 @@ class ModelCard:
     :param temperature: divides the logits before the softmax that gives the confidence.
     :param data: what it was trained and selected on, with terms.
     :param scores: measured scores by name, such as ``{'mean_iou 0001TP': 0.58}``.
+    :param strange: how to read the output ``strangeness``; None: there is none to be read.
     :raises ModelFileError: when a value cannot be.
     """
 
@@ -68,6 +105,7 @@ class ModelCard:
     commit: str
     contract: int = CONTRACT_VERSION
     upscale: float = 1.0
+    strange: StrangeScale | None = None
 
     def __post_init__(self) -> None:
         _check_contract(self.contract, 'model card')
@@ -91,6 +129,10 @@ class ModelCard:
             raise ModelFileError('model card: upscale', self.upscale, '1 to 4')
         _check_table(self.classes)
 
+    def strange_of(self, strangeness: float) -> float:
+        """How strange an image of that output is, 0..1; NaN where the model does not say."""
+        return nan if self.strange is None else self.strange.strange(strangeness)
+
     def to_json(self) -> str:
         """The card as JSON text; ``from_json`` reads it back."""
         return json.dumps(
@@ -103,6 +145,7 @@ class ModelCard:
                 'dynamic': self.dynamic,
                 'upscale': self.upscale,
                 'temperature': self.temperature,
+                'strange': None if self.strange is None else asdict(self.strange),
                 'data': self.data,
                 'scores': self.scores,
                 'licence': self.licence,
@@ -131,6 +174,7 @@ class ModelCard:
             licence=_field(data, 'licence', str),
             commit=_field(data, 'commit', str),
             upscale=_field({'upscale': 1.0} | data, 'upscale', float),
+            strange=_strange(data.get('strange')),
         )
 
 
@@ -286,6 +330,18 @@ def _scores(value: dict[str, Any]) -> dict[str, float]:
     return {name: _field(value, name, float) for name in value}
 
 
+def _strange(value: Any) -> StrangeScale | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ModelFileError('model card: strange', repr(value), 'a JSON object or null')
+    return StrangeScale(
+        score=_field(value, 'score', str),
+        median=_field(value, 'median', float),
+        threshold=_field(value, 'threshold', float),
+    )
+
+
 def _table(value: dict[str, Any]) -> ClassTable:
     try:
         return ClassTable.from_dict(value)
@@ -334,6 +390,11 @@ def check_ports(inputs: Sequence[Port], outputs: Sequence[Port], card: ModelCard
     _check_port(ports[INPUT_NAME], 'input', '(N, H, W, 3)')
     for name in OUTPUT_NAMES:
         _check_port(ports[name], 'output', '(N, H, W)')
+    if STRANGENESS_NAME in names:
+        _check_port(ports[STRANGENESS_NAME], 'output', '(N,)', FLOAT)
+    elif card.strange is not None:
+        expected = f'{STRANGENESS_NAME!r} among them, as the card says'
+        raise ModelFileError('outputs', names, expected, ADAPT_FIX)
     _check_shape(ports[INPUT_NAME].shape, card)
 
 
@@ -341,10 +402,10 @@ def _ports(nodes: Sequence[ort.NodeArg]) -> list[Port]:
     return [Port(node.name, node.type, node.shape) for node in nodes]
 
 
-def _check_port(port: Port, kind: str, layout: str) -> None:
-    if port.type != UINT8:
-        raise ModelFileError(f'type of {kind} `{port.name}`', port.type, UINT8, ADAPT_FIX)
-    if len(port.shape) != len(layout.split(',')):
+def _check_port(port: Port, kind: str, layout: str, wanted: str = UINT8) -> None:
+    if port.type != wanted:
+        raise ModelFileError(f'type of {kind} `{port.name}`', port.type, wanted, ADAPT_FIX)
+    if len(port.shape) != layout.count(',') + (not layout.endswith(',)')):
         raise ModelFileError(
             f'shape of {kind} `{port.name}`', tuple(port.shape), layout, ADAPT_FIX
         )

@@ -20,6 +20,7 @@ from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result
 from seg_perception.core.risk import RiskParams, assess_risk
 from seg_perception.core.scan import ScanParams, free_space_scan
+from seg_perception.core.trust import believed
 from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']
@@ -76,7 +77,9 @@ class Pipeline:
         rgb = _to_model(pixels, order, self.engine.size_for(pixels.shape[:2]))
         watch.lap('resize')
         answer = self.engine.run(rgb[np.newaxis])
-        labels, confidence = answer.labels[0], answer.confidence[0]
+        strange = self.engine.card.strange_of(float(answer.strangeness[0]))
+        labels, stated = answer.labels[0], answer.confidence[0]
+        confidence = believed(stated, strange, self.risk.trust)
         watch.lap('inference')
         path = camera, curvature_per_m
         area = find_drivable(labels, confidence, table, self.drivable, *path)
@@ -84,7 +87,7 @@ class Pipeline:
         if extras.pitch is not None and camera is not None:
             pitch = estimate_pitch(area.mask, labels, table, camera, extras.pitch)
         watch.lap('drivable')
-        risk = assess_risk(labels, confidence, table, area, self.risk, *path, rgb=rgb)
+        risk = assess_risk(labels, stated, table, area, self.risk, *path, rgb=rgb, strange=strange)
         watch.lap('risk')
         grid = scan = None
         if extras.grid is not None and camera is not None:
@@ -97,7 +100,7 @@ class Pipeline:
         labels, confidence = resize_nearest(labels, size), resize_nearest(confidence, size)
         area = scale_area(area, size)
         watch.lap('upscale')
-        return Result(labels, confidence, area, risk, watch.laps_ms, grid, scan, pitch)
+        return Result(labels, confidence, area, risk, watch.laps_ms, grid, scan, pitch, strange)
 
 
 class _StopWatch:

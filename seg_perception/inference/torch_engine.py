@@ -25,7 +25,9 @@ from torch.export.passes import move_to_device_pass
 from seg_perception.core.errors import ParameterError, ProviderError
 from seg_perception.inference.engine import Engine, check_provider, thread_count
 from seg_perception.inference.model_file import (
+    FLOAT,
     OUTPUT_NAMES,
+    STRANGENESS_NAME,
     UINT8,
     ModelCard,
     Port,
@@ -43,6 +45,7 @@ PRECISIONS = {
 MAX_SHAPES = 8  # of which buffers and CUDA graphs are kept; the longest unused goes
 WARM_RUNS = 3  # in which cuDNN times its algorithms, before a CUDA graph records the choice
 
+_KINDS = {torch.uint8: UINT8, torch.float32: FLOAT}
 _aten = torch.ops.aten
 _KERNEL_OPS = (_aten.conv2d.default, _aten.conv_transpose2d.input, _aten.linear.default)
 """What autocast runs in half precision with a weight and a bias, its second and third argument."""
@@ -93,7 +96,8 @@ class TorchEngine(Engine):
         self.provider, self._device = provider, torch.device(provider)
         self._stations: OrderedDict[tuple[int, ...], _Station] = OrderedDict()
         try:
-            self._compute = prepare(program, self._device, PRECISIONS[precision or default])
+            dtype = PRECISIONS[precision or default]
+            self._compute = prepare(program, self._device, dtype, len(_names(self.card)))
             if provider == 'cuda':
                 self.run(np.zeros((1, *self.card.input_size, 3), np.uint8))
         except RuntimeError as error:  # of CUDA and cuDNN, out of memory included
@@ -106,8 +110,7 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
         with self._lock:  # the buffers are one thread's at a time
-            labels, confidence = self._station(rgb.shape).run(rgb)
-        return labels, confidence
+            return self._station(rgb.shape).run(rgb)
 
     def _station(self, shape: tuple[int, ...]) -> _Station:
         if shape not in self._stations:
@@ -118,8 +121,8 @@ class TorchEngine(Engine):
         return self._stations[shape]
 
 
-Compute = Callable[[Tensor], Tensor]
-"""Turns images (N, h, w, 3) into labels and confidence, (2, N, h, w), all uint8 on the device."""
+Compute = Callable[[Tensor], tuple[Tensor, ...]]
+"""Turns images (N, h, w, 3) uint8 into the outputs of the file, all on the device."""
 
 
 class _Station:
@@ -129,18 +132,22 @@ class _Station:
         self._on_gpu = device.type == 'cuda'
         self._sent = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._image = torch.zeros(shape, dtype=torch.uint8, device=device)
-        answer = (len(OUTPUT_NAMES), *shape[:3])
-        self._received = torch.empty(answer, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._compute = record(compute, self._image) if self._on_gpu else compute
+        self._received: list[Tensor] = []  # from the first run on
 
-    def run(self, rgb: np.ndarray) -> np.ndarray:
-        """Labels and confidence (2, N, h, w), a new array."""
+    def run(self, rgb: np.ndarray) -> list[np.ndarray]:
+        """The outputs of the file, new arrays."""
         np.copyto(self._sent.numpy(), rgb)
         self._image.copy_(self._sent, non_blocking=True)
-        self._received.copy_(self._compute(self._image), non_blocking=True)
+        parts = self._compute(self._image)
+        self._received = self._received or [
+            torch.empty(part.shape, dtype=part.dtype, pin_memory=self._on_gpu) for part in parts
+        ]
+        for received, part in zip(self._received, parts, strict=True):
+            received.copy_(part, non_blocking=True)
         if self._on_gpu:
             torch.cuda.current_stream().synchronize()
-        return self._received.numpy().copy()
+        return [received.numpy().copy() for received in self._received]
 
 
 def record(compute: Compute, image: Tensor) -> Compute:
@@ -162,7 +169,7 @@ def record(compute: Compute, image: Tensor) -> Compute:
         with torch.cuda.graph(graph, capture_error_mode='thread_local'):
             answer = compute(image)
 
-    def replay(_: Tensor) -> Tensor:
+    def replay(_: Tensor) -> tuple[Tensor, ...]:
         graph.replay()
         return answer
 
@@ -185,12 +192,18 @@ def load_program(path: str | Path, card: ModelCard) -> ExportedProgram:
     inputs = [_port(name, nodes[name]) for name in signature.user_inputs]
     outputs = [nodes[name] for name in signature.user_outputs]
     with naming(path):
-        check_ports(inputs, list(map(_port, OUTPUT_NAMES, outputs)), card)
+        check_ports(inputs, list(map(_port, _names(card), outputs)), card)
     return program
 
 
-def prepare(program: ExportedProgram, device: torch.device, dtype: torch.dtype) -> Compute:
-    """The computation of a program on a device, channels last, with kernels of that type."""
+def prepare(
+    program: ExportedProgram, device: torch.device, dtype: torch.dtype, outputs: int
+) -> Compute:
+    """
+    The computation of a program on a device, channels last, with kernels of that type.
+
+    :param outputs: how many of the program's are wanted, the first ones.
+    """
     if device.type != 'cpu':
         program = move_to_device_pass(program, device)
     # A module of its own, without the checks around the program: torch.export bounds sizes by
@@ -202,10 +215,9 @@ def prepare(program: ExportedProgram, device: torch.device, dtype: torch.dtype) 
     if dtype != torch.float32:
         _convert_kernels(module, dtype)
 
-    def compute(image: Tensor) -> Tensor:
+    def compute(image: Tensor) -> tuple[Tensor, ...]:
         with _autocast(device, dtype):
-            labels, confidence = module(image)[: len(OUTPUT_NAMES)]
-        return torch.stack([labels, confidence])
+            return tuple(module(image)[:outputs])
 
     return compute
 
@@ -232,10 +244,14 @@ def _convert_kernels(module: fx.GraphModule, dtype: torch.dtype) -> None:
             weight.data = weight.data.to(dtype)
 
 
+def _names(card: ModelCard) -> tuple[str, ...]:
+    """Names of the outputs that are read, in the order in which a program has them."""
+    return OUTPUT_NAMES if card.strange is None else (*OUTPUT_NAMES, STRANGENESS_NAME)
+
+
 def _port(name: str, node: fx.Node) -> Port:
     value = node.meta['val']
-    kind = UINT8 if value.dtype == torch.uint8 else str(value.dtype)
-    return Port(name, kind, value.shape)
+    return Port(name, _KINDS.get(value.dtype, str(value.dtype)), value.shape)
 
 
 def _check_words(provider: str, precision: str) -> None:

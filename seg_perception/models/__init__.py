@@ -1,10 +1,18 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded default model; its card in words is ``default.md``."""
+"""The embedded default model, in float and in eight bits; its card in words is ``default.md``."""
 
 from pathlib import Path
 
+EMBEDDED = ('default', 'default.int8')
+"""Names that stand for files of this package."""
 
-def default_model_path() -> Path:
-    """The model file that is used where none is named."""
-    return Path(__file__).with_name('default.onnx')
+
+def model_path(model: str | Path = '') -> Path:
+    """
+    The file of an embedded model, or the path itself.
+
+    :param model: a name of ``EMBEDDED``, nothing for the first, or a path.
+    """
+    name = str(model) or EMBEDDED[0]
+    return Path(__file__).with_name(f'{name}.onnx') if name in EMBEDDED else Path(model)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seg_perception.inference.model_file import ModelCard, read_card
+from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard, read_card
 
 
 def describe_model(path: str | Path) -> str:
@@ -23,6 +23,7 @@ def describe_model(path: str | Path) -> str:
         'contract': f'version {card.contract}',
         'input': _input(card),
         'temperature': f'{card.temperature:g}',
+        'strangeness': _strangeness(card),
         'data': card.data,
         'licence': card.licence,
         'commit': card.commit,
@@ -37,6 +38,14 @@ def _input(card: ModelCard) -> str:
     if not card.dynamic:
         return f'{size} only'
     return f'{size} preferred, any multiple of {card.size_multiple}'
+
+
+def _strangeness(card: ModelCard) -> str:
+    scale = card.strange
+    if scale is None:
+        return 'not told'
+    ends = f'0 at {scale.median:g}, {AT_THRESHOLD:g} at {scale.threshold:g}'
+    return f'{scale.score}: {ends}, where 95 % of the known frames lie below'
 
 
 def _scores(card: ModelCard) -> list[str]:

@@ -20,7 +20,7 @@ from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.risk import RiskParams
 from seg_perception.core.tunable import tuned
 from seg_perception.inference.model_file import read_card
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.offline.calibration import read_calibration
 from seg_perception.offline.sources import (
     DEFAULT_FPS,
@@ -142,7 +142,7 @@ def make_plan(options: Options) -> Plan:
     """
     _check(options)
     drivable, risk = _rules(options.settings)
-    model = Path(options.model or default_model_path()).absolute()
+    model = model_path(options.model or '').absolute()
     card = read_card(model)
     truth = read_truth(options.truth, options.truth_classes, card.classes)
     calibration = read_calibration(options.calibration) if options.calibration else None

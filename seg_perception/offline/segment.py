@@ -19,7 +19,7 @@ from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.core.results import Result
 from seg_perception.inference.engine import open_engine
 from seg_perception.inference.pipeline import Pipeline
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.offline.frames import Frame, count_frames, find_files, read_frames
 
 
@@ -67,7 +67,7 @@ def segment_paths(
     :raises ProviderError: when the provider cannot be used.
     """
     files = find_files(inputs)
-    engine = open_engine(model or default_model_path(), provider, threads)
+    engine = open_engine(model_path(model or ''), provider, threads)
     out = _make_folder(Path(out), inputs)
     job = _Job(Pipeline(engine), out)
     bar: tqdm[NoReturn]

@@ -157,7 +157,8 @@ class CameraPort:
         latency_ms = (now_s - frame.arrived_s) * 1e3
         size = result.labels.shape[0], result.labels.shape[1]
         age_ms = self._age_ms(header)
-        self.health.answered(now_s, latency_ms, age_ms, size, degraded, view.reason)
+        answer = size, degraded, view.reason, result.strange
+        self.health.answered(now_s, latency_ms, age_ms, *answer)
         if view.camera is not None and result.pitch is not None and isfinite(result.pitch.std_rad):
             self.health.pitch_seen(result.pitch.pitch_rad - view.camera.mount.pitch_rad)
         status = 'DEGRADED' if degraded else 'OK'
@@ -255,6 +256,8 @@ def _doubts(result: Result, latency_ms: float, context: Context) -> list[str]:
     reasons = [why for why in (view.reason if view.is_fault else '', context.complaint) if why]
     if latency_ms > params.warn_latency_ms:
         reasons.append(f'took {latency_ms:.0f} ms, above {params.warn_latency_ms:g}')
+    if result.strange >= params.risk.trust.strange_full:
+        reasons.append(f'unlike what the model has learned: {result.strange:.2f} of 1')
     confidence = cv2.mean(result.confidence)[0] / 255.0
     if confidence < params.warn_confidence:
         reasons.append(f'mean confidence {confidence:.2f}, below {params.warn_confidence:g}')

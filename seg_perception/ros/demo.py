@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.inference.engine import open_engine
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.ros.film import FilmWriter, write_sheet
 from seg_perception.ros.params import mount_parameters
 from seg_perception.ros.playback import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
@@ -34,7 +34,7 @@ class DemoOptions:
 
     out: Path
     source: str = SYNTHETIC
-    model: Path = field(default_factory=default_model_path)
+    model: Path = field(default_factory=model_path)
     provider: str = 'auto'
     rate_hz: float = 0.0
     max_frames: int = 0

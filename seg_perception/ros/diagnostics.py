@@ -69,6 +69,7 @@ class CameraReport:
     calibration_size: tuple[int, int] | None
     no_metres: str | None  # why the last answer had none; empty: it had; None: no answer yet
     pitch_off_rad: float  # of the mount, beside what the road looks like; NaN: cannot be told
+    strange: float  # 0..1, the median of the last answers; NaN: the model does not say
 
 
 class CameraHealth:
@@ -91,7 +92,7 @@ class CameraHealth:
         self._rejected: Counter[str] = Counter()
         self._last_rejection = self._last_failure = self._degraded = ''
         self._arrivals_s: deque[float] = deque(maxlen=_MAX_SAMPLES)
-        self._answers: deque[tuple[float, float, float]] = deque(maxlen=_MAX_SAMPLES)
+        self._answers: deque[tuple[float, float, float, float]] = deque(maxlen=_MAX_SAMPLES)
         self._image_size: tuple[int, int] | None = None
         self._calibration_size: tuple[int, int] | None = None
         self._no_metres: str | None = None
@@ -132,6 +133,7 @@ class CameraHealth:
         size: tuple[int, int] | None = None,
         degraded: str = '',
         no_metres: str = '',
+        strange: float = nan,
     ) -> None:
         """
         The answer for a frame was published.
@@ -140,11 +142,12 @@ class CameraHealth:
         :param size: (height, width) of the frame.
         :param degraded: why the answer is not to be trusted fully.
         :param no_metres: why nothing metric is in it.
+        :param strange: 0..1, how unlike what the model has learned the frame is; NaN: not known.
         """
         with self._lock:
             self._segmented += 1
             self._answered_s, self._fault = now_s, ''
-            self._answers.append((now_s, latency_ms, age_ms))
+            self._answers.append((now_s, latency_ms, age_ms, strange))
             self._image_size, self._degraded, self._no_metres = size, degraded, no_metres
 
     def calibrated(self, size: tuple[int, int]) -> None:
@@ -189,6 +192,7 @@ class CameraHealth:
                 calibration_size=self._calibration_size,
                 no_metres=self._no_metres,
                 pitch_off_rad=self._pitch_off_rad(),
+                strange=_median([answer[3] for answer in answers]),
             )
 
     def _silent_s(self, now_s: float) -> float:
@@ -332,6 +336,7 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'camera_info': _size(report.calibration_size),
         'metric': _metric(report.no_metres),
         'mount_pitch_off_rad': f'{report.pitch_off_rad:.4f}',
+        'strange': f'{report.strange:.2f}',
         'provider': model.provider,
         'provider_fallback': model.fallback,
         'model': model.name,
@@ -365,6 +370,10 @@ def _rate_hz(times_s: list[float], now_s: float) -> float:
     mean_gap_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
     span_s = max(times_s[-1] - times_s[0], now_s - times_s[0] - mean_gap_s)
     return (len(times_s) - 1) / max(span_s, 1e-9)
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else nan
 
 
 def _quantiles(values_ms: list[float]) -> Quantiles:

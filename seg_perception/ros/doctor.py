@@ -27,7 +27,7 @@ import onnxruntime
 
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.inference.engine import available_providers, open_engine
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.ros.transport import (
     MALLOC_SETTINGS,
     PROFILE_VARIABLES,
@@ -86,7 +86,7 @@ def examine(model: Path | None = None, quick: bool = False) -> Iterator[Finding]
     if has_ros and not quick:
         yield from check_stream()
     yield from check_providers()
-    yield check_model(model or default_model_path())
+    yield check_model(model_path(model or ''))
 
 
 def report(findings: Iterator[Finding], write: Callable[[str], object] = print) -> int:
@@ -352,7 +352,7 @@ def _gpu_name() -> str | None:
 
 def _check_provider(provider: str) -> Finding:
     try:
-        open_engine(default_model_path(), provider).warm_up()
+        open_engine(model_path(), provider).warm_up()
     except SegPerceptionError as error:
         return Finding(Level.WARN, provider, str(error.seen), error.fix)
     return Finding(Level.OK, provider, 'loads and runs the model')

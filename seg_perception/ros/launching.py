@@ -38,7 +38,9 @@ def node_arguments() -> list[DeclareLaunchArgument]:
     """The arguments that all launch files have: what the node runs, and what is shown of it."""
     return [
         DeclareLaunchArgument(
-            'model', default_value='', description='model file; empty: the embedded default model'
+            'model',
+            default_value='',
+            description='model file, or default.int8; empty: the embedded default',
         ),
         DeclareLaunchArgument(
             'provider',

@@ -30,7 +30,7 @@ from seg_perception.core.errors import ImageError, ParameterError, SegPerception
 from seg_perception.core.latest import FairLatest
 from seg_perception.inference.engine import Engine, open_engine
 from seg_perception.inference.pipeline import Pipeline
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.ros.camera_outputs import Context
 from seg_perception.ros.camera_port import CameraPort, Frame
 from seg_perception.ros.conversions import to_pixels
@@ -119,7 +119,7 @@ class SegPerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up and create the publishers."""
         params = self.settings.now
-        path = params.model or str(default_model_path())
+        path = str(model_path(params.model))
         engine = open_engine(path, params.provider, params.threads)
         engine.warm_up()
         self._pipeline = Pipeline(engine, params.drivable, params.risk)

@@ -218,7 +218,7 @@ TABLE = (
         3600.0,
         live=True,
     ),
-    Row('model', '', '', 'path of the model file; empty: the embedded default model'),
+    Row('model', '', '', 'path of the model file, or default.int8; empty: the embedded default'),
     Row(
         'provider',
         'auto',

@@ -1,5 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from math import nan
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.trust import Exposure, Knowledge, TrustParams, distrust, look_at
+from seg_perception.core.trust import Exposure, Knowledge, TrustParams, believed, distrust, look_at
 from seg_perception.synthetic.street import Street
 
 GOOD = Knowledge(confidence=0.9, unknown_share=0.0, false_ground_share=0.0)
@@ -80,13 +82,25 @@ def test_a_covered_half_is_told(rgb):
         (Knowledge(0.3, 0, 0), (1.0, 'mean confidence 30%')),
         (Knowledge(0.9, 0.215, 0), (0.5, '22% of the view is unknown')),
         (Knowledge(0.9, 0, 0.35), (0.5, '35% ground above the horizon')),
-        (Knowledge(0.9, 0, 0, 0.35), (0.5, 'unlike what the model has learned')),
+        (Knowledge(0.9, 0, 0, 0.5), (0.5, 'unlike what the model has learned')),
+        (Knowledge(0.9, 0, 0, nan), (0.0, 'mean confidence 90%')),
     ],
 )
 def test_doubts_by_hand(knowledge, expected):
     doubt, why = distrust(knowledge, CLEAR, TrustParams())
     assert (doubt, why) == (pytest.approx(expected[0]), expected[1])
     assert distrust(knowledge, None, TrustParams())[0] == doubt
+
+
+@pytest.mark.parametrize(
+    ('strange', 'expected'),
+    [(nan, 200), (0.0, 200), (0.25, 200), (0.5, 130), (0.75, 60), (1.0, 60)],
+)
+def test_confidence_of_a_strange_frame_by_hand(strange, expected):
+    """Full doubt takes 0.7 of it, half doubt half of that."""
+    confidence = np.full((2, 3), 200, np.uint8)
+    assert (believed(confidence, strange, TrustParams()) == expected).all()
+    assert (confidence == 200).all()
 
 
 def test_the_worst_doubt_counts():

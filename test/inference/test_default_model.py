@@ -9,7 +9,7 @@ import pytest
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.inference.engine import OnnxEngine
 from seg_perception.inference.pipeline import Pipeline
-from seg_perception.models import default_model_path
+from seg_perception.models import model_path
 from seg_perception.synthetic.street import Street, StreetFrame
 
 ROAD = 3
@@ -17,7 +17,7 @@ ROAD = 3
 
 @pytest.fixture(scope='module')
 def engine() -> OnnxEngine:
-    return OnnxEngine(default_model_path(), 'cpu')
+    return OnnxEngine(model_path(), 'cpu')
 
 
 @pytest.fixture(scope='module')
@@ -35,17 +35,17 @@ def test_card_is_full(engine: OnnxEngine) -> None:
 
 
 def test_file_is_small_and_has_its_card_in_words() -> None:
-    assert default_model_path().stat().st_size <= 12_000_000
-    words = default_model_path().with_suffix('.md').read_text()
+    assert model_path().stat().st_size <= 12_000_000
+    words = model_path().with_suffix('.md').read_text()
     assert [name for name in CAMVID_11.names if name not in words] == []
 
 
 def test_file_names_no_source_file() -> None:
-    assert b'.py"' not in default_model_path().read_bytes()
+    assert b'.py"' not in model_path().read_bytes()
 
 
 def test_engine_equals_onnxruntime_alone(engine: OnnxEngine, street: StreetFrame) -> None:
-    session = ort.InferenceSession(default_model_path(), providers=['CPUExecutionProvider'])
+    session = ort.InferenceSession(model_path(), providers=['CPUExecutionProvider'])
     labels, confidence = session.run(['labels', 'confidence'], {'image': street.rgb[np.newaxis]})
     answer = engine.run(street.rgb[np.newaxis])
     np.testing.assert_array_equal(answer.labels, labels)
@@ -64,3 +64,12 @@ def test_finds_the_road_of_the_synthetic_street(engine: OnnxEngine, street: Stre
     said, true = result.labels == ROAD, street.labels == ROAD
     assert (said & true).sum() / (said | true).sum() > 0.6
     assert result.labels.max() < len(CAMVID_11)
+
+
+def test_noise_is_stranger_than_a_street(engine: OnnxEngine, street: StreetFrame) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, street.rgb.shape, np.uint8)
+    known, unknown = (Pipeline(engine).process(rgb).strange for rgb in (street.rgb, noise))
+    if engine.card.strange is None:  # a file from before the scale
+        assert np.isnan([known, unknown]).all()
+    else:
+        assert known < 0.5 < unknown

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.classes import CAMVID_11, ClassTable, Role, SegClass
 from seg_perception.core.errors import ModelFileError
-from seg_perception.inference.model_file import METADATA_KEY, ModelCard, read_card
+from seg_perception.core.trust import TrustParams
+from seg_perception.inference.model_file import METADATA_KEY, ModelCard, StrangeScale, read_card
 from tiny_model import tiny_card, write_tiny_model
 
 CARD_JSON = """{
@@ -29,6 +30,7 @@ CARD_JSON = """{
     "dynamic": true,
     "upscale": 1.25,
     "temperature": 1.5,
+    "strange": {"score": "energy", "median": -9.0, "threshold": -8.0},
     "data": "CamVid train",
     "scores": {"mean_iou": 0.57},
     "licence": "Apache-2.0",
@@ -52,8 +54,11 @@ CARD = ModelCard(
     licence='Apache-2.0',
     commit='abc123',
     upscale=1.25,
+    strange=StrangeScale('energy', -9.0, -8.0),
 )
 DYNAMIC = ['N', 'H', 'W']
+MASKS = {'labels': (TensorProto.UINT8, 3), 'confidence': (TensorProto.UINT8, 3)}
+OUTPUTS = MASKS | {'strangeness': (TensorProto.FLOAT, 1)}
 
 
 def changed(**values: Any) -> str:
@@ -74,7 +79,7 @@ def write_graph(
     card: str = CARD_JSON,
 ) -> Path:
     """A model whose outputs are zeros: name -> (element type, rank)."""
-    outputs = outputs or {'labels': (TensorProto.UINT8, 3), 'confidence': (TensorProto.UINT8, 3)}
+    outputs = outputs or OUTPUTS
     nodes, shapes, declared = [], [], []
     for name, (kind, rank) in outputs.items():
         zero = helper.make_tensor('value', kind, [1], [0])
@@ -101,6 +106,30 @@ def test_without_upscale_small_frames_stay_small() -> None:
     data = json.loads(CARD_JSON)
     del data['upscale']
     assert ModelCard.from_json(json.dumps(data)).upscale == 1.0
+
+
+def test_files_from_before_the_scale_have_none() -> None:
+    data = json.loads(CARD_JSON)
+    del data['strange']
+    card = ModelCard.from_json(json.dumps(data))
+    assert card.strange is None and np.isnan(card.strange_of(-8.0))
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+@pytest.mark.parametrize(
+    ('strangeness', 'strange'),
+    [(-9.0, 0.0), (-8.0, 0.25), (-8.5, 0.125), (-6.0, 0.75), (-20.0, 0.0), (9.0, 1.0)],
+)
+def test_strange_by_hand(strangeness: float, strange: float) -> None:
+    assert CARD.strange_of(strangeness) == pytest.approx(strange)
+
+
+def test_doubt_begins_at_the_threshold() -> None:
+    assert CARD.strange_of(-8.0) == TrustParams().strange_from
+
+
+def test_no_number_is_as_strange_as_can_be() -> None:
+    assert CARD.strange_of(float('nan')) == CARD.strange_of(float('inf')) == 1.0
 
 
 def test_ignores_keys_of_later_versions() -> None:
@@ -138,6 +167,16 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
         ({'temperature': 0}, 'temperature: got 0.0, expected above 0'),
         ({'temperature': float('nan')}, 'temperature: got nan, expected above 0'),
         ({'temperature': True}, 'temperature: got True, expected a value of type float'),
+        ({'strange': 7}, 'strange: got 7, expected a JSON object or null'),
+        ({'strange': {'score': 'energy'}}, "got no key 'median', expected"),
+        (
+            {'strange': {'score': 'x', 'median': 2, 'threshold': 2}},
+            'strange: got (2.0, 2.0), expected numbers, median below threshold',
+        ),
+        (
+            {'strange': {'score': 'x', 'median': float('nan'), 'threshold': 2}},
+            'strange: got (nan, 2.0), expected numbers',
+        ),
         ({'scores': {'iou': 'good'}}, "iou: got 'good', expected a value of type float"),
         ({'licence': None}, 'licence: got None, expected a value of type str'),
         ({'class_table': {'name': 'x'}}, "class_table: got class table: got KeyError('classes')"),
@@ -149,7 +188,7 @@ def test_refuses_a_wrong_value(values: dict[str, Any], message: str) -> None:
         ModelCard.from_json(changed(**values))
 
 
-@pytest.mark.parametrize('key', sorted(json.loads(CARD_JSON).keys() - {'upscale'}))
+@pytest.mark.parametrize('key', sorted(json.loads(CARD_JSON).keys() - {'upscale', 'strange'}))
 def test_refuses_a_missing_key(key: str) -> None:
     data = json.loads(CARD_JSON)
     del data[key]
@@ -254,6 +293,15 @@ def test_refuses_another_size_than_the_card(tmp_path: Path) -> None:
             {'labels': (TensorProto.UINT8, 3), 'confidence': (TensorProto.UINT8, 4)},
             'shape of output `confidence`: got (1, 1, 1, 1), expected (N, H, W)',
         ),
+        (MASKS, "got ['labels', 'confidence'], expected 'strangeness' among them, as the card"),
+        (
+            MASKS | {'strangeness': (TensorProto.UINT8, 1)},
+            'type of output `strangeness`: got tensor(uint8), expected tensor(float)',
+        ),
+        (
+            MASKS | {'strangeness': (TensorProto.FLOAT, 3)},
+            'shape of output `strangeness`: got (1, 1, 1), expected (N,)',
+        ),
     ],
 )
 def test_refuses_wrong_outputs(
@@ -265,7 +313,7 @@ def test_refuses_wrong_outputs(
 
 
 def test_extra_outputs_are_allowed(tmp_path: Path) -> None:
-    outputs = dict.fromkeys(('labels', 'confidence', 'edges'), (TensorProto.UINT8, 3))
+    outputs = OUTPUTS | {'edges': (TensorProto.UINT8, 3)}
     assert read_card(write_graph(tmp_path / 'm.onnx', outputs=outputs)) == CARD
 
 

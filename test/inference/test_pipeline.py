@@ -15,8 +15,11 @@ from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.results import Result, RiskLevel
+from seg_perception.core.risk import RiskParams
 from seg_perception.core.scan import ScanParams
+from seg_perception.core.trust import TrustParams
 from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.model_file import StrangeScale
 from seg_perception.inference.pipeline import Extras, Pipeline
 from tiny_model import write_tiny_model
 
@@ -236,6 +239,42 @@ def test_nothing_metric_without_a_camera(pipeline: Pipeline) -> None:
     result = pipeline.process(street((96, 128)), extras=extras)
     assert (result.grid, result.scan, result.pitch) == (None, None, None)
     assert list(result.stage_ms) == ['resize', 'inference', 'drivable', 'risk', 'upscale']
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Pipeline:
+    """Colours that are 20 off in mean square are at the threshold."""
+    path = write_tiny_model(tmp_path / 'm.onnx', strange=StrangeScale('distance', 0, 20))
+    return Pipeline(OnnxEngine(path, 'cpu'))
+
+
+def test_strange_frame_is_not_believed(doubting: Pipeline) -> None:
+    size = (64, 96)
+    plain = doubting.process(street(size))
+    assert plain.strange == 0.0 and (plain.confidence == 200).all()
+    off = street(size)
+    off += 4  # 3 * 16 of 20 make 0.6, which is 0.7 of the way from 0.25 to 0.75
+    strange = doubting.process(off)
+    assert strange.strange == pytest.approx(0.6)
+    np.testing.assert_array_equal(strange.labels, plain.labels)
+    assert (strange.confidence == 102).all()  # 200 * (1 - 0.7 * 0.7)
+    trust = {factor.name: factor for factor in strange.risk.factors}['perception_trust']
+    assert (trust.risk, trust.reason) == (
+        pytest.approx(0.7),
+        'unlike what the model has learned',
+    )
+    assert strange.risk.score < plain.risk.score
+
+
+def test_trust_of_no_weight_believes_everything(doubting: Pipeline) -> None:
+    doubting.risk = RiskParams(trust=TrustParams(weight=0.0))
+    result = doubting.process(np.full((64, 96, 3), 250, np.uint8))
+    assert result.strange == 1.0 and (result.confidence == 200).all()
+
+
+def test_model_that_does_not_say_how_strange(pipeline: Pipeline) -> None:
+    result = pipeline.process(np.full((64, 96, 3), 250, np.uint8))
+    assert np.isnan(result.strange) and (result.confidence == 200).all()
 
 
 def test_no_memory(pipeline: Pipeline) -> None:

@@ -23,7 +23,7 @@ from seg_perception.core.errors import (  # noqa: E402
 from seg_perception.inference import engine as engine_module  # noqa: E402
 from seg_perception.inference import torch_engine  # noqa: E402
 from seg_perception.inference.engine import OnnxEngine, open_engine  # noqa: E402
-from seg_perception.inference.model_file import read_card  # noqa: E402
+from seg_perception.inference.model_file import StrangeScale, read_card  # noqa: E402
 from seg_perception.inference.pipeline import Pipeline  # noqa: E402
 from seg_perception.inference.torch_engine import TorchEngine, load_program, prepare  # noqa: E402
 from tiny_model import tiny_card, write_tiny_model  # noqa: E402
@@ -86,6 +86,36 @@ def test_any_count_and_size(engine: TorchEngine) -> None:
         answer = engine.run(images)
         np.testing.assert_array_equal(answer.labels, labels)
         assert answer.confidence.shape == (3, *size)
+
+
+class Brightness(NearestColour):
+    """Also the mean of the first channel, as strangeness."""
+
+    def forward(self, image: Any) -> Any:
+        return *super().forward(image), image[..., 0].float().mean((1, 2))
+
+
+def test_strangeness_of_each_image(tmp_path: Path) -> None:
+    card = tiny_card(strange=StrangeScale('brightness', 10, 20))
+    path = write_tiny_program(tmp_path / 'm.pt2', module=Brightness(), card=card)
+    engine = TorchEngine(path, 'cpu', threads=1)
+    images = np.concatenate([street(), np.full((1, 16, 24, 3), 20, np.uint8)])
+    for _ in range(2):  # the buffers are used again
+        answer = engine.run(images)
+        # Red is 128, but 64 in the car, which is a twenty-fourth.
+        np.testing.assert_allclose(answer.strangeness, [128 - 64 / 24, 20])
+    np.testing.assert_array_equal(answer.labels[:1], street_labels())
+
+
+def test_file_without_strangeness_says_nothing_of_it(engine: TorchEngine) -> None:
+    assert np.isnan(engine.run(street()).strangeness).all()
+
+
+def test_refuses_a_program_without_the_strangeness_of_its_card(tmp_path: Path) -> None:
+    card = tiny_card(strange=StrangeScale('brightness', 10, 20))
+    path = write_tiny_program(tmp_path / 'm.pt2', card=card)
+    with pytest.raises(ModelFileError, match="expected 'strangeness' among them, as the card"):
+        TorchEngine(path, 'cpu')
 
 
 def test_view_that_is_not_contiguous_nor_writable(engine: TorchEngine) -> None:
@@ -206,10 +236,9 @@ def test_unknown_precision(path: Path) -> None:
 
 def test_every_constant_and_weight_moves_to_the_device(path: Path) -> None:
     """The device `meta` has shapes alone; one tensor left on the CPU and the sum would fail."""
-    compute = prepare(load_program(path, tiny_card()), torch.device('meta'), torch.float32)
-    answer = compute(torch.zeros((2, 40, 56, 3), dtype=torch.uint8, device='meta'))
-    assert (answer.device.type, answer.dtype) == ('meta', torch.uint8)
-    assert answer.shape == (2, 2, 40, 56)
+    compute = prepare(load_program(path, tiny_card()), torch.device('meta'), torch.float32, 2)
+    for part in compute(torch.zeros((2, 40, 56, 3), dtype=torch.uint8, device='meta')):
+        assert (part.device.type, part.dtype, part.shape) == ('meta', torch.uint8, (2, 40, 56))
 
 
 def test_tensorrt_takes_no_such_file(path: Path) -> None:

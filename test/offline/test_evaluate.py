@@ -100,6 +100,7 @@ def test_rows_in_order_with_exact_shares(whole: Evaluation) -> None:
         assert row['share_sky'] == pytest.approx((10 + i) / 48)
         assert row['share_road'] == pytest.approx((38 - i) / 48)
         assert row['confidence'] == pytest.approx(200 / 255)
+        assert np.isnan(row['strange'])  # the model does not say
         assert (row['height'], row['width']) == SIZE
         assert 0 <= row['score'] <= 100 and row['inference_ms'] > 0
         assert np.isnan(row['free_distance_m'])  # without a mount

@@ -86,6 +86,7 @@ def row(part: Part, i: int, score: float) -> dict[str, Any]:
         'stamp_ns': part.start_ns + i * NS,
         'inference_ms': 1.0,
         'score': score,
+        'pitch_off_rad': float('nan'),
         'level': 1,
         **{f'share_{name}': 1 / CLASSES for name in CAMVID_11.names},
         'thumbnail': '',

@@ -173,6 +173,18 @@ def test_whether_answers_are_metric_is_a_value_and_no_warning(health):
     assert judge(health.report(101.3, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK
 
 
+def test_strangeness_is_the_median_of_the_last_answers(health):
+    def strange() -> str:
+        array = to_array('/node', [(health.report(101.3, 1.0), '')], MODEL, LIMITS, Time())
+        return {item.key: item.value for item in array.status[0].values}['strange']
+
+    assert strange() == 'nan'
+    health.arrived(101.0, 1)
+    for value in (0.1, 0.9, 0.3):
+        health.answered(101.0, 20.0, strange=value)
+    assert strange() == '0.30'
+
+
 def test_a_mount_that_the_road_contradicts(health):
     limits = replace(LIMITS, warn_pitch_rad=0.02)
     run(health, 3, 101.0)

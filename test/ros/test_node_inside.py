@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sensor_msgs.msg import Image
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from seg_perception.core.classes import ClassTable, Role, SegClass
+from seg_perception.inference.model_file import StrangeScale
 from seg_perception.ros import camera_outputs
 from seg_perception.ros.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
@@ -24,6 +26,7 @@ from tiny_model import write_tiny_model
 
 NODE = '/inside'
 IMAGE = f'{NODE}/image'
+ROAD = painted(np.full((16, 16), 3))
 
 
 @contextmanager
@@ -61,10 +64,10 @@ def publisher(graph, node):
     return graph.publisher(Image, IMAGE)
 
 
-def send(graph, publisher, scenes, stamp_s: int) -> RoadScene:
+def send(graph, publisher, scenes, stamp_s: int, rgb: np.ndarray = ROAD) -> RoadScene:
     return graph.publish_until(
         publisher,
-        image_msg(painted(np.full((16, 16), 3)), stamped(stamp_s)),
+        image_msg(rgb, stamped(stamp_s)),
         lambda: next((s for s in scenes if s.header.stamp.sec == stamp_s), None),
         'answer',
     )
@@ -122,3 +125,23 @@ def test_a_model_without_road_says_so(graph, tmp_path):
     assert scene.status == RoadScene.DEGRADED
     assert scene.status_text == 'no class of walls is drivable: no road is ever found'
     assert scene.safety_risk.level == SafetyRisk.CRITICAL
+
+
+def test_a_frame_unlike_what_was_learned_is_degraded(graph, tmp_path):
+    """Pixels 9 off in each channel: 243, of which 81 would be at the threshold."""
+    scale = StrangeScale('distance', 0.0, 81.0)
+    model = write_tiny_model(tmp_path / 'scaled.onnx', strange=scale)
+    with running(graph, model, '/doubting') as node:
+        scenes = graph.read(RoadScene, '/doubting/front/road_scene')
+        publisher = graph.publisher(Image, '/doubting/image')
+        known = send(graph, publisher, scenes, 1)
+        strange = send(graph, publisher, scenes, 2, ROAD + np.uint8(9))
+        values = node._ports[0].health.report(time.monotonic(), 1.0)
+    assert (known.status, known.status_text) == (RoadScene.OK, '')
+    assert strange.status == RoadScene.DEGRADED
+    # The confidence of 0.78 is believed to 30 %.
+    assert strange.status_text.startswith(
+        'unlike what the model has learned: 0.75 of 1; mean conf'
+    )
+    assert strange.safety_risk.score < known.safety_risk.score
+    assert values.strange == pytest.approx(0.375)  # the median of both

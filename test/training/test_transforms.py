@@ -187,7 +187,9 @@ def test_rotation_turns_about_the_centre(plan):
 
 def test_same_generator_same_view_and_the_sample_is_untouched(sample):
     before = sample.rgb.copy(), sample.labels.copy()
-    config = TransformConfig(crop=(32, 48), blur=1.0, noise=1.0, erase=1.0, rare_crop=0.5)
+    config = TransformConfig(
+        crop=(32, 48), blur=1.0, noise=1.0, erase=1.0, bonnet=1.0, rare_crop=0.5
+    )
     first, second, other = (view(sample, config, seed, (3,)) for seed in (3, 3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not np.array_equal(first[0], other[0])
@@ -197,7 +199,7 @@ def test_same_generator_same_view_and_the_sample_is_untouched(sample):
 def test_frames_that_must_not_be_written_can_be_read(sample):
     sample.rgb.setflags(write=False)
     sample.labels.setflags(write=False)
-    rgb, labels = view(sample, still(erase=1.0, noise=1.0))
+    rgb, labels = view(sample, still(erase=1.0, noise=1.0, bonnet=1.0))
     assert rgb.flags.writeable and labels.flags.writeable
 
 
@@ -255,6 +257,25 @@ def test_erased_hole_is_padding_without_labels():
     assert 0.019 < min(shares) < 0.04 and 0.08 < max(shares) < 0.105
     erased = [(view(frame, still(erase=0.3), seed)[1] == 255).any() for seed in range(100)]
     assert 18 <= sum(erased) <= 42
+
+
+def test_bonnet_hides_the_lower_end():
+    ramp = np.repeat(np.arange(100, dtype=np.uint8)[:, None, None], 200, 1) + np.uint8(
+        [0, 60, 120]
+    )
+    frame = Sample('a', ramp, np.ones((100, 200), np.uint8))
+    heights = []
+    for seed in range(60):
+        rgb, labels = view(frame, still(crop=(100, 200), bonnet=1.0), seed)
+        hidden = labels == 255
+        tall = hidden.sum(axis=0)  # in each column, and all of it at the lower end
+        assert all(hidden[100 - count :, x].all() for x, count in enumerate(tall))
+        assert (np.abs(np.diff(tall)) <= 2).all()  # an arc
+        assert np.array_equal(rgb[~hidden], ramp[~hidden])
+        heights.append(tall.max())
+    assert 2 <= min(heights) <= 6 and 16 <= max(heights) <= 20  # 3 to 20 % of the height
+    painted = [(view(frame, still(bonnet=0.3), s)[1] == 255).any() for s in range(100)]
+    assert 18 <= sum(painted) <= 42
 
 
 def test_normalise_is_imagenets():

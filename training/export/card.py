@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_perception.inference.model_file import ModelCard
+from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard
 from training.config import SIZE_MULTIPLE, TrainConfig
 from training.evaluate.scores import Scores
 from training.export.sources import data_text, limits, terms, val_name
@@ -37,7 +37,7 @@ def make_card(subject: Subject, variant: str = '') -> ModelCard:
         size_multiple=SIZE_MULTIPLE if deploy.dynamic else 1,
         dynamic=deploy.dynamic,
         temperature=subject.temperature,
-        data=data_text(subject.config),
+        data=data_text(subject.config, subject.held_out),
         scores={},
         licence='; '.join(terms(subject.config)),
         commit=_commit(),
@@ -111,20 +111,44 @@ def _scores(card: ModelCard, subject: Subject, scores: Scores) -> str:
     table = '\n'.join(
         ['| class | IoU |', '|---|---|', *rows, f'| **mean** | **{means["mean_iou"]:.3f}** |']
     )
-    chosen = (
-        '**They were trained on too, so the scores say that training is sound, not how good the '
-        'model is.**'
-        if subject.trained_on_val()
-        else 'They were not trained on, but the checkpoint was chosen and the temperature fitted '
-        'on them, so expect less on other streets.'
-    )
+    where = val_name(subject.held_out or subject.config)
     return (
-        f'{scores.frames} frames of {val_name(subject.config)}, compared at their own size; void '
-        f'is ignored, one confusion matrix over all. {chosen}\n\n{table}\n\n'
+        f'{scores.frames} frames of {where}, compared at their own size; void '
+        f'is ignored, one confusion matrix over all. {_worth(subject)}\n\n{table}\n\n'
         f'Pixel accuracy {means["pixel_accuracy"]:.3f}. The confidence is the largest softmax of '
         f'logits / {card.temperature:g}; its expected calibration error (15 bins) is '
         f'{means["calibration_error"]:.3f}, measured on the frames that the temperature was '
-        'fitted on.'
+        f'fitted on. {_strange(card)}'
+    )
+
+
+def _worth(subject: Subject) -> str:
+    """What a reader may conclude from the scores."""
+    if subject.held_out:
+        return (
+            'They are of another run of this recipe, which was not trained on them, while this '
+            'one was. Its checkpoint was chosen and the temperature fitted on them, so expect '
+            'less on other streets.'
+        )
+    if subject.trained_on_val():
+        return (
+            '**They were trained on too, so the scores say that training is sound, not how good '
+            'the model is.**'
+        )
+    return (
+        'They were not trained on, but the checkpoint was chosen and the temperature fitted on '
+        'them, so expect less on other streets.'
+    )
+
+
+def _strange(card: ModelCard) -> str:
+    scale = card.strange
+    if scale is None:
+        return 'The file does not say how strange a frame is: these frames gave one value.'
+    return (
+        f'The output `strangeness` is the mean {scale.score.replace("_", " ")} of a frame: '
+        f'{scale.median:g} in the middle of these frames, which the node calls 0, below '
+        f'{scale.threshold:g} in 95 % of them, which it calls {AT_THRESHOLD:g} of 1.'
     )
 
 

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -20,6 +22,7 @@ from training.export.check import check_equal, check_half
 from training.export.int8 import CALIBRATIONS, quantise
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes
+from training.export.strange import fit_scale
 from training.export.subject import Subject, load_subject
 from training.output import write_whole
 
@@ -37,11 +40,15 @@ class Options:
     :param pt2: also a file for the torch engine.
     :param calibration: frames of the training data that the eight-bit ranges are taken from.
     :param max_drop: points of mIoU that eight bits may cost.
+    :param held_out: checkpoint of another run of the recipe, which was not trained on its
+        ``data.val`` while the exported one was: scores, temperature and scale of the strangeness
+        are taken from that one.
     :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
     """
 
     checkpoint: Path
     out: Path
+    held_out: Path | None = None
     int8: bool = False
     pt2: bool = False
     calibration: int = 64
@@ -51,18 +58,29 @@ class Options:
 
 @dataclass(frozen=True)
 class Made:
-    """A file to be: its content, its card and scores, and what was measured of it."""
+    """A file to be: its card and scores, and what was measured of it."""
 
     path: Path
-    content: bytes
+    pack: Callable[[ModelCard], bytes]  # its content with a card
     card: ModelCard
     scores: Scores
     what: str
     checks: tuple[str, ...]
+    costs: tuple[str, ...] = ()  # in scores
+
+    @property
+    def content(self) -> bytes:
+        return self.pack(self.card)
 
     @property
     def note(self) -> FileNote:
-        return FileNote(self.path.name, len(self.content), self.what, self.checks)
+        return FileNote(self.path.name, len(self.content), self.what, self.checks + self.costs)
+
+    def measured_as(self, other: Made) -> Made:
+        """The same with what was measured of another run's file."""
+        card = replace(self.card, scores=other.card.scores, strange=other.card.strange)
+        costs = tuple(f'of the held-out run, {cost}' for cost in other.costs)
+        return replace(self, card=card, scores=other.scores, costs=costs)
 
 
 def export(options: Options) -> str:
@@ -74,16 +92,22 @@ def export(options: Options) -> str:
     """
     if options.out.suffix != ONNX_ENDING:
         raise ExportError('--out', options.out, f'a name that ends in {ONNX_ENDING}')
-    subject = load_subject(options.checkpoint, options.overrides)
+    held_out = None
+    if options.held_out is not None:
+        held_out = load_subject(options.held_out, options.overrides)
+    subject = load_subject(options.checkpoint, options.overrides, held_out)
     if options.int8 and not (subject.data.train and options.calibration > 0):
         seen = f'{options.calibration} frames of {len(subject.data.train)} sets in data.train'
         raise ExportError('--int8', seen, 'frames to calibrate on')
     with tempfile.TemporaryDirectory() as folder:
         made = _make_all(subject, options, Path(folder))
+        if held_out is not None:
+            others = _make_all(held_out, options, Path(folder))
+            made = [file.measured_as(one) for file, one in zip(made, others, strict=True)]
     files = {file.path: file.content for file in made} | _cards(subject, made)
     for path, content in files.items():
         write_whole(path, content)
-    checks = [check for file in made for check in file.checks]
+    checks = [check for file in made for check in file.note.checks]
     wrote = [f'wrote {path}' for path in files]
     return '\n'.join([made[0].scores.text(subject.classes), *checks, *wrote])
 
@@ -116,21 +140,21 @@ def _make_onnx(subject: Subject, model: onnx.ModelProto, options: Options, folde
     """The float32 file, equal to the network."""
     card, small = make_card(subject), finish(model)
     draft = _draft(folder, options.out, with_card(small, card))
-    frames = subject.frames_to_check()
-    equal = check_equal(
-        f'file {options.out}', open_engine(draft, 'cpu'), subject.reference, frames
-    )
+    frames, engine = subject.frames_to_check(), open_engine(draft, 'cpu')
+    equal = check_equal(f'file {options.out}', engine, subject.reference, frames)
     scores = score_file(draft, subject.data.val)
-    card = replace(card, scores=score_table(subject, scores))
+    strange = fit_scale(engine, subject.data.val)
+    card = replace(card, scores=score_table(subject, scores), strange=strange)
     what = 'float16 weights and float32 arithmetic, for onnxruntime'
-    return Made(options.out, with_card(small, card), card, scores, what, (f'onnxruntime {equal}',))
+    pack = partial(with_card, small)
+    return Made(options.out, pack, card, scores, what, (f'onnxruntime {equal}',))
 
 
 def _make_pt2(subject: Subject, plain: Made, folder: Path) -> Made:
     """The same for the torch engine."""
     path = plain.path.with_suffix(TORCH_ENDING)
-    content = program_bytes(subject.program(by_cells=False), plain.card)
-    draft, frames = _draft(folder, path, content), subject.frames_to_check()
+    pack = partial(program_bytes, subject.program(by_cells=False))
+    draft, frames = _draft(folder, path, pack(plain.card)), subject.frames_to_check()
     equal = check_equal(f'file {path}', open_engine(draft, 'cpu'), subject.reference, frames)
     share = check_half(str(path), draft, frames[0])
     checks = (
@@ -138,7 +162,7 @@ def _make_pt2(subject: Subject, plain: Made, folder: Path) -> Made:
         f'float16, the precision of the torch engine on a GPU, keeps {share:.2%} of the labels',
     )
     what = 'the same network as a program of torch.export, for the torch engine'
-    return replace(plain, path=path, content=content, what=what, checks=checks)
+    return replace(plain, path=path, pack=pack, what=what, checks=checks)
 
 
 def _make_int8(
@@ -151,7 +175,8 @@ def _make_int8(
     before, drops = plain.scores.means()['mean_iou'], list[str]()
     for name in CALIBRATIONS:
         small = finish(quantise(model, frames, name))
-        scores = score_file(_draft(folder, path, with_card(small, card)), subject.data.val)
+        draft = _draft(folder, path, with_card(small, card))
+        scores = score_file(draft, subject.data.val)
         after = scores.means()['mean_iou']
         drops.append(f'{100 * (before - after):.2f} points ({name})')
         if 100 * (before - after) <= options.max_drop:
@@ -163,16 +188,17 @@ def _make_int8(
             f'at most {options.max_drop:g} points',
             'Allow more with --max-drop, or calibrate on more frames with --calibration.',
         )
-    check = (
+    cost = (
         f'eight bits: mean IoU {after:.4f}, in float32 {before:.4f}; lost {", ".join(drops)}, at '
         f'most {options.max_drop:g} allowed; ranges from {len(frames)} training frames'
     )
-    card = replace(card, scores=score_table(subject, scores))
+    strange = fit_scale(open_engine(draft, 'cpu'), subject.data.val)
+    card = replace(card, scores=score_table(subject, scores), strange=strange)
     what = (
         'eight-bit weights and activations inside the network, for onnxruntime on processors with '
         'VNNI; without, sums may saturate'
     )
-    return Made(path, with_card(small, card), card, scores, what, (check,))
+    return Made(path, partial(with_card, small), card, scores, what, (), (cost,))
 
 
 def _draft(folder: Path, path: Path, content: bytes) -> Path:

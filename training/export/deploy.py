@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network as it is deployed: uint8 frames in, labels and confidence out."""
+"""The network as it is deployed: uint8 frames in; labels, confidence and strangeness out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.evaluate.strangeness import of_images
 from training.export.cells import CellLabels
 from training.transforms import normalise
 
@@ -16,11 +17,12 @@ LEAST_CELL_PX = 4  # smaller cells are so many that sorting them out gains nothi
 
 class Deployed(nn.Module):
     """
-    Frames (N, H, W, 3) uint8 RGB to labels and confidence, both (N, H, W) uint8.
+    Frames (N, H, W, 3) uint8 RGB to labels and confidence, both (N, H, W) uint8, and strangeness.
 
     Labels are the argmax of the logits at full size. The confidence is the largest softmax of
     ``logits / temperature`` at the size of the logits, of which only the one channel is resized:
-    a softmax at full size would cost as much as a third of the network.
+    a softmax at full size would cost as much as a third of the network. The strangeness (N,) is
+    the mean of a score over the logits.
 
     :param stride: pixels of a frame for one logit, 0 where that is no whole number.
     :param by_cells: take the labels from ``CellLabels`` where the stride allows: the same, faster
@@ -34,14 +36,15 @@ class Deployed(nn.Module):
         self.net, self.temperature, self.stride = net, temperature, stride
         self.cells = CellLabels(stride) if by_cells and stride >= LEAST_CELL_PX else None
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         size = image.shape[1], image.shape[2]
         # Pixels in a row, and back: a reshape is where onnxruntime's optimiser stops. It would
         # else move the change of layout behind the normalisation of an eight-bit file, which then
         # takes as long as the convolutions.
         pixels = normalise(image.flatten(1, 2)[:, :, None])  # (N, 3, H * W, 1)
         logits = self.net(pixels.reshape(-1, 3, *size)).float()  # (N, C, h, w) out of any half
-        return self.labels(logits, size), self.confidence(logits, size)
+        strangeness = of_images(logits, self.temperature)
+        return self.labels(logits, size), self.confidence(logits, size), strangeness
 
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Class ids (N, H, W) uint8."""

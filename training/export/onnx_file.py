@@ -16,6 +16,7 @@ from seg_perception.inference.model_file import (
     INPUT_NAME,
     METADATA_KEY,
     OUTPUT_NAMES,
+    STRANGENESS_NAME,
     ModelCard,
 )
 
@@ -29,7 +30,7 @@ def to_onnx(program: ExportedProgram) -> onnx.ModelProto:
     exported = torch.onnx.export(
         program,
         input_names=[INPUT_NAME],
-        output_names=list(OUTPUT_NAMES),
+        output_names=[*OUTPUT_NAMES, STRANGENESS_NAME],
         opset_version=OPSET,
         dynamo=True,
         verbose=False,

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from training.config import SourceConfig, TrainConfig
+from training.checkpoint import load_checkpoint
+from training.config import SourceConfig, TrainConfig, parse_config
+from training.errors import CheckpointError
 from training.models import NETWORKS
 
 
@@ -66,21 +69,56 @@ ABOUT = {
 """A row for each of ``training.data.KINDS``."""
 
 
-def data_text(config: TrainConfig) -> str:
-    """What the model was trained on, and chosen and calibrated on."""
-    trained = '; '.join(map(_part, config.data.train)) or 'nothing'
-    start = f', starting from the weights {config.model.weights}' if config.model.weights else ''
-    chosen = '; '.join(map(_part, config.data.val))
-    return f'trained on {trained}{start}; chosen and calibrated on {chosen}'
+IMAGENET = 'imagenet'
+_IMAGENET_TERMS = (
+    'ImageNet weights: as their publisher states, Apache-2.0 for EfficientNet-Lite, BSD-3-Clause '
+    'for torchvision; the pictures of ImageNet are for non-commercial research'
+)
+
+
+def data_text(config: TrainConfig, chosen_on: TrainConfig | None = None) -> str:
+    """
+    What the model was trained on, and chosen and calibrated on.
+
+    :param chosen_on: of the run that was chosen and calibrated in its place.
+    """
+    chosen = '; '.join(map(_part, (chosen_on or config).data.val))
+    whose = 'chosen and calibrated on'
+    if chosen_on is not None:
+        whose = 'a run of the same recipe without them was chosen and calibrated on'
+    return f'trained on {_trained(config)}; {whose} {chosen}'
 
 
 def terms(config: TrainConfig) -> list[str]:
     """The terms of everything that the model is made of, trained or chosen on, each once."""
     kinds = [source.kind for source in (*config.data.train, *config.data.val)]
     found = [NETWORKS[config.model.name].terms, *(ABOUT[kind].terms for kind in kinds)]
-    if config.model.weights:
-        found.append(f'the terms of the weights {config.model.weights} that it started from')
+    weights, before = config.model.weights, _run_before(config)
+    if before is not None:
+        found += terms(before)
+    elif weights == IMAGENET:
+        found.append(_IMAGENET_TERMS)
+    elif weights:
+        found.append(f'the terms of the weights {weights} that it started from')
     return _once(found)
+
+
+def _trained(config: TrainConfig) -> str:
+    data = '; '.join(map(_part, config.data.train)) or 'nothing'
+    weights, before = config.model.weights, _run_before(config)
+    if before is not None:
+        return f'{data}, starting from a run that was trained on {_trained(before)}'
+    if weights == IMAGENET:
+        return f'{data}, starting from weights of ImageNet'
+    return f'{data}, starting from the weights {weights}' if weights else data
+
+
+def _run_before(config: TrainConfig) -> TrainConfig | None:
+    """The run whose checkpoint this one started from; None where that was none of ours."""
+    try:
+        return parse_config(load_checkpoint(Path(config.model.weights))['config'])
+    except CheckpointError:
+        return None
 
 
 def limits(config: TrainConfig) -> list[str]:

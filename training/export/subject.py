@@ -45,6 +45,7 @@ class Subject:
     stride: int
     epoch: int
     step: int
+    held_out: TrainConfig | None = None  # of the run that was calibrated in its place
 
     @property
     def reference(self) -> Deployed:
@@ -82,11 +83,14 @@ class Subject:
         return [_resized(rgb, size_for((rgb.shape[0], rgb.shape[1]))) for rgb in rgbs]
 
 
-def load_subject(checkpoint: Path, overrides: Sequence[str]) -> Subject:
+def load_subject(
+    checkpoint: Path, overrides: Sequence[str], held_out: Subject | None = None
+) -> Subject:
     """
     Read a checkpoint, open the data of its run and fit the temperature.
 
     :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
+    :param held_out: another run of the recipe, whose temperature is taken instead.
     :raises CheckpointError: when it is no checkpoint.
     :raises ClassTableError: when it has other classes than the data.
     """
@@ -95,15 +99,21 @@ def load_subject(checkpoint: Path, overrides: Sequence[str]) -> Subject:
     data, classes = open_frames(config.data), ClassTable.from_dict(state['classes'])
     check_table('the checkpoint', classes, data.classes)
     net = lighten(checkpoint_network(state))
+    if held_out is not None:
+        check_table('the held-out run', held_out.classes, classes)
+        temperature = held_out.temperature
+    else:
+        temperature = holdout_temperature(net, data.val, config)
     return Subject(
         config=config,
         classes=classes,
         data=data,
         net=net,
-        temperature=holdout_temperature(net, data.val, config),
+        temperature=temperature,
         stride=stride_of(net, config.deploy.input_size),
         epoch=state['epoch'],
         step=state['step'],
+        held_out=held_out.config if held_out else None,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from torch import nn
 
 from seg_perception.core.classes import CAMVID_11
+from seg_perception.inference.model_file import StrangeScale
 from tiny_frames import TinyFrames, flat
 from training.config import parse_config
 from training.data import OpenedData
@@ -114,7 +115,7 @@ def test_fixed_size_and_weights_in_words(scores):
     text = card_text(make_card(about), about, scores, FILES)
     assert 'enet, trained from the weights `imagenet` by' in text
     assert 'Every frame is stretched to 50x70 (height x width).' in text
-    assert '- The terms of the weights imagenet that it started from.' in text
+    assert '- ImageNet weights: as their publisher states, Apache-2.0 for' in text
 
 
 def test_frames_for_calibration_are_spread_over_every_set():
@@ -131,3 +132,13 @@ def test_frames_to_check_have_one_of_another_size():
     assert [rgb.shape[:2] for rgb in subject().frames_to_check()] == [(40, 40), (40, 40), (56, 88)]
     fixed = subject(deploy={'input_size': [50, 70], 'dynamic': False})
     assert [rgb.shape[:2] for rgb in fixed.frames_to_check()] == [(50, 70), (50, 70)]
+
+
+def test_scale_of_the_strangeness_is_told(scores):
+    one = subject()
+    card = make_card(one)
+    assert 'does not say how strange a frame is' in card_text(card, one, scores, FILES)
+    card = replace(card, strange=StrangeScale('energy', -9.1, -8.12))
+    text = card_text(card, one, scores, FILES)
+    assert 'the mean energy of a frame: -9.1 in the middle of these frames' in text
+    assert 'below -8.12 in 95 % of them, which it calls 0.25 of 1' in text

@@ -5,6 +5,7 @@
 import re
 from pathlib import Path
 
+import onnx
 import pytest
 
 from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
@@ -55,8 +56,40 @@ def test_three_files_and_their_cards(checkpoint, tmp_path, capsys):
     engines = {name: open_engine(out.parent / name, 'cpu') for name in (names[1], *names[3:])}
     assert engines['tiny.pt2'].card == engines['tiny.onnx'].card
     assert [engine.card.name for engine in engines.values()] == ['mine int8', 'mine', 'mine']
+    # Of two frames the middle is between both, and the other is at the threshold.
+    scales = [engine.card.strange for engine in engines.values()]
+    assert all(scale.score == 'energy' and scale.median < scale.threshold for scale in scales)
+    assert scales[0] != scales[1]  # eight bits have a scale of their own
     assert '`tiny.pt2`' in (out.parent / 'tiny.md').read_text()
     assert 'eight bits: mean IoU' in (out.parent / 'tiny.int8.md').read_text()
+
+
+def kernels_of(path: Path) -> list[bytes]:
+    return [one.raw_data for one in onnx.load(path).graph.initializer if len(one.dims) == 4]
+
+
+@pytest.mark.slow
+def test_scores_and_temperature_of_a_held_out_run(trained, config, checkpoint, tmp_path, capsys):
+    """The exported run is worse, and its own scores would say so."""
+    other = SmallNet()
+    other.load_state_dict({key: 0.5 * value for key, value in trained.state_dict().items()})
+    worse = save(tmp_path / 'final.pt', other, config)
+    names = {'alone': checkpoint, 'worse': worse, 'final': worse}
+    for name, path in names.items():
+        out = tmp_path / f'{name}.onnx'
+        words = ['--held-out', str(checkpoint), '--int8', '--max-drop=90', '--calibration=2']
+        more = words if name == 'final' else []
+        assert main(['export', '--checkpoint', str(path), '--out', str(out), *more]) == 0
+    cards = {name: open_engine(tmp_path / f'{name}.onnx', 'cpu').card for name in names}
+    assert cards['worse'].scores != cards['alone'].scores
+    assert cards['final'].scores == cards['alone'].scores
+    assert cards['final'].temperature == cards['alone'].temperature != cards['worse'].temperature
+    assert cards['final'].strange == cards['alone'].strange
+    assert 'of the held-out run, eight bits: mean IoU' in capsys.readouterr().out
+    text = (tmp_path / 'final.md').read_text()
+    assert 'They are of another run of this recipe, which was not trained on them' in text
+    weights = [kernels_of(tmp_path / f'{name}.onnx') for name in ('worse', 'final')]
+    assert weights[0] == weights[1] != kernels_of(tmp_path / 'alone.onnx')
 
 
 @pytest.fixture

@@ -13,18 +13,25 @@ import pytest
 import torch
 
 from seg_perception.inference.engine import open_engine
-from seg_perception.inference.model_file import read_card
+from seg_perception.inference.model_file import StrangeScale, read_card
 from seg_perception.inference.torch_engine import load_program, prepare
 from small_net import INPUT_SIZE, SmallNet, paint
 from tiny_model import tiny_card
 from training.errors import ExportError
+from training.export import deploy
 from training.export.check import check_equal, check_half
 from training.export.deploy import Deployed
 from training.export.lighten import lighten
 from training.export.onnx_file import finish, network_nodes, to_onnx, with_card
 from training.export.program import program_bytes, to_program
+from training.transforms import normalise
 
-CARD = dataclasses.replace(tiny_card(), input_size=INPUT_SIZE, temperature=0.7)
+CARD = dataclasses.replace(
+    tiny_card(),
+    input_size=INPUT_SIZE,
+    temperature=0.7,
+    strange=StrangeScale('energy', -9.0, -8.0),
+)
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +69,10 @@ def test_equals_torch_at_any_count_and_size(engine, dense, shape):
     images = np.stack([paint(seed, shape[1:])[0] for seed in range(30, 30 + shape[0])])
     answer = engine.run(images)
     with torch.no_grad():
-        labels, confidence = dense(torch.from_numpy(images))
+        logits = dense.net(normalise(torch.from_numpy(images)))
+        labels, confidence, _ = dense(torch.from_numpy(images))
+    energy = -0.7 * (logits / 0.7).logsumexp(1).mean((1, 2))
+    np.testing.assert_allclose(answer.strangeness, energy.numpy(), rtol=1e-5)
     assert answer.labels.dtype == answer.confidence.dtype == np.uint8
     np.testing.assert_array_equal(answer.labels, labels.numpy())
     assert np.abs(answer.confidence.astype(int) - confidence.numpy()).max() <= 1
@@ -92,6 +102,7 @@ def test_sizes_have_names(exported):
         'image': ['N', 'H', 'W', 3],
         'labels': ['N', 'H', 'W'],
         'confidence': ['N', 'H', 'W'],
+        'strangeness': ['N'],
     }
 
 
@@ -158,6 +169,13 @@ def test_another_temperature_is_refused(engine, light):
         check_equal('file x', engine, other, [paint(50)[0]])
 
 
+def test_another_strangeness_is_refused(engine, light, monkeypatch):
+    monkeypatch.setattr(deploy, 'of_images', lambda logits, temperature: logits.mean((1, 2, 3)))
+    message = r'file x: got a strangeness [\d.]+ off, expected at most 0\.\d+ from torch'
+    with pytest.raises(ExportError, match=message):
+        check_equal('file x', engine, Deployed(light, 0.7).eval(), [paint(50)[0]])
+
+
 def test_file_that_does_not_run_at_a_size(engine, dense, monkeypatch):
     def fail(rgb):
         raise RuntimeError('Incompatible dimensions\nand more')
@@ -197,10 +215,10 @@ def test_share_of_labels_that_float16_keeps(torch_path):
 
 def test_program_moves_whole_to_another_device(torch_path):
     """The device `meta` has shapes alone; one constant left on the CPU and a step would fail."""
-    compute = prepare(load_program(torch_path, CARD), torch.device('meta'), torch.float32)
-    answer = compute(torch.zeros((2, 40, 56, 3), dtype=torch.uint8, device='meta'))
-    assert (answer.device.type, answer.dtype) == ('meta', torch.uint8)
-    assert answer.shape == (2, 2, 40, 56)
+    compute = prepare(load_program(torch_path, CARD), torch.device('meta'), torch.float32, 3)
+    parts = compute(torch.zeros((2, 40, 56, 3), dtype=torch.uint8, device='meta'))
+    assert [part.device.type for part in parts] == ['meta'] * 3
+    assert [part.shape for part in parts] == [(2, 40, 56), (2, 40, 56), (2,)]
 
 
 def test_program_loads_again(torch_path):

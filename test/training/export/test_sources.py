@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from training.checkpoint import KEYS, save_checkpoint
 from training.config import parse_config
 from training.data import KINDS
 from training.export.sources import ABOUT, data_text, limits, terms, val_name
@@ -42,13 +43,42 @@ def test_terms_once_each():
 
 def test_weights_bring_their_terms():
     started = config(
-        model={'weights': 'imagenet'}, data={'val': [{'kind': 'cityscapes', 'split': 'val'}]}
+        model={'weights': 'own.pt'}, data={'val': [{'kind': 'cityscapes', 'split': 'val'}]}
     )
     assert terms(started) == [
         'Cityscapes terms: non-commercial use only, no redistribution of the data',
-        'the terms of the weights imagenet that it started from',
+        'the terms of the weights own.pt that it started from',
     ]
-    assert 'trained on nothing, starting from the weights imagenet; chosen' in data_text(started)
+    assert 'trained on nothing, starting from the weights own.pt; chosen' in data_text(started)
+
+
+def test_a_chain_of_runs_brings_the_data_and_terms_of_each(tmp_path):
+    first = config(
+        model={'name': 'fpn_lite0', 'weights': 'imagenet'},
+        data={'train': [{'kind': 'crowdai'}], 'val': [{'kind': 'camvid'}]},
+    )
+    state = dict.fromkeys(KEYS, 0) | {'config': first.to_dict()}
+    save_checkpoint(tmp_path / 'last.pt', state)
+    second = config(
+        model={'weights': str(tmp_path / 'last.pt')},
+        data={'train': [{'kind': 'cityscapes'}], 'val': [{'kind': 'cityscapes'}]},
+    )
+    assert data_text(second) == (
+        "trained on Cityscapes fine train, starting from a run that was trained on Udacity's "
+        'CrowdAI boxes train, starting from weights of ImageNet; chosen and calibrated on '
+        'Cityscapes fine train'
+    )
+    cityscapes, crowdai, camvid, imagenet = terms(second)
+    assert cityscapes.startswith('Cityscapes terms') and crowdai.startswith('MIT')
+    assert camvid.startswith('CC BY-NC') and imagenet.startswith('ImageNet weights: as their')
+
+
+def test_a_run_that_was_chosen_elsewhere_says_so():
+    text = data_text(config(data={'train': [{'kind': 'camvid'}]}), CAMVID)
+    assert text == (
+        'trained on CamVid (SegNet grouping, 360x480) train; a run of the same recipe without '
+        'them was chosen and calibrated on CamVid (SegNet grouping, 360x480) train (0001TP only)'
+    )
 
 
 def test_a_network_brings_the_terms_of_its_code():

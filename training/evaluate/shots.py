@@ -1,0 +1,216 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the four scores of strangeness are on sets of pictures, labelled or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from seg_perception.core.classes import UNLABELED, ClassTable
+from seg_perception.core.masks import resize_nearest
+from training.data.decode import decode_rgb, read_file
+from training.data.sample import FrameSet
+from training.errors import DatasetError
+from training.evaluate.network import image_of
+from training.evaluate.scores import SizeFor
+from training.evaluate.strangeness import SCORES
+
+SUMMARIES = ('mean', 'median', '90 %')
+"""Ways to make one number of the pixels of an image; the first is the one in model files."""
+
+BLOCK = 10  # frames of a sequence that show much the same
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
+MAX_CELLS = 500  # of the logits of an image that are kept one by one
+
+
+class Kind(IntEnum):
+    """What a pixel is."""
+
+    RIGHT = 0  # of a known class, and found
+    WRONG = 1  # of a known class, taken for another
+    VOID = 2  # of no class
+    HELD_OUT = 3  # of a class that the network was not trained on
+    UNTOLD = 4  # of a picture without labels
+
+
+@dataclass(frozen=True)
+class Shot:
+    """
+    A picture that can be read: rgb (H, W, 3) and labels (H, W) or None, both uint8.
+
+    :param block: number of the pictures that show the same as this one.
+    """
+
+    name: str
+    block: int
+    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of a picture, at the size (h, w) of its logits."""
+
+    labels: np.ndarray  # (h, w) uint8
+    maps: np.ndarray  # (S, h, w) float32, each score
+
+
+@dataclass(frozen=True)
+class Group:
+    """
+    The scores of a set of pictures.
+
+    :param images: (F, S, A), a value for each way of ``SUMMARIES``.
+    :param blocks: (F,) number of the pictures that show the same.
+    :param pixels: (M, S), of some pixels of each.
+    :param kinds: (M,) uint8, what those are.
+    """
+
+    name: str
+    shots: tuple[Shot, ...]
+    images: np.ndarray
+    blocks: np.ndarray
+    pixels: np.ndarray
+    kinds: np.ndarray
+
+
+class Judge:
+    """
+    A network with what is needed to score a picture as its model file will.
+
+    :param size_for: working size of a frame.
+    :param classes: of the network.
+    :param lut: its class for each value of the labels, (256,) uint8; 255: it was not taught that.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        temperature: float,
+        size_for: SizeFor,
+        classes: ClassTable,
+        lut: np.ndarray,
+    ) -> None:
+        self.net, self.temperature, self.size_for = net, temperature, size_for
+        self.classes, self._lut = classes, lut
+
+    @torch.no_grad()
+    def answer(self, rgb: np.ndarray) -> Answer:
+        """Labels and scores of a picture (H, W, 3) uint8."""
+        width_height = self.size_for((rgb.shape[0], rgb.shape[1]))[::-1]
+        working = cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
+        logits = self.net(image_of(self.net, working)).float()
+        maps = torch.cat([score(logits, self.temperature) for score in SCORES.values()])
+        return Answer(logits[0].argmax(0).byte().cpu().numpy(), maps.cpu().numpy())
+
+    def group(self, name: str, shots: Sequence[Shot]) -> Group:
+        """Score all pictures of a set."""
+        images, pixels, kinds = [], [], []
+        for shot in tqdm(shots, name, unit='picture', leave=False, disable=None):
+            rgb, truth = shot.read()
+            answer = self.answer(rgb)
+            flat = answer.maps.reshape(len(SCORES), -1)
+            images.append(np.stack([flat.mean(1), *np.quantile(flat, (0.5, 0.9), axis=1)], 1))
+            spread = _spread(answer.labels.shape)
+            pixels.append(answer.maps[:, *spread].reshape(len(SCORES), -1).T)
+            kinds.append(self._kinds(answer.labels, truth)[spread].ravel())
+        return Group(
+            name,
+            tuple(shots),
+            np.array(images),
+            np.array([shot.block for shot in shots]),
+            np.concatenate(pixels),
+            np.concatenate(kinds),
+        )
+
+    def _kinds(self, labels: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
+        """What each cell is, (h, w) uint8."""
+        if truth is None:
+            return np.full(labels.shape, Kind.UNTOLD, np.uint8)
+        full = resize_nearest(truth, (labels.shape[0], labels.shape[1]))
+        known = self._lut[full]
+        kinds = np.where(known == labels, Kind.RIGHT, Kind.WRONG)
+        kinds[known == UNLABELED] = Kind.HELD_OUT
+        kinds[full == UNLABELED] = Kind.VOID
+        return kinds.astype(np.uint8)
+
+
+def labelled_shots(frames: FrameSet) -> list[Shot]:
+    """The frames of a data set, which is a sequence."""
+    return [
+        Shot(name, index // BLOCK, partial(_read_labelled, frames, index))
+        for index, name in enumerate(frames.names)
+    ]
+
+
+def picture_shots(paths: Sequence[Path], every: int) -> list[Shot]:
+    """
+    Pictures, and each ``every``-th frame of videos.
+
+    :raises DatasetError: when a path is missing, of no known kind, or a folder has none.
+    """
+    shots: list[Shot] = []
+    for file in (file for path in paths for file in _files_of(path)):
+        first = shots[-1].block + 1 if shots else 0
+        if file.suffix.lower() in IMAGES:
+            shots.append(Shot(file.stem, first, partial(_read_picture, file)))
+            continue
+        for number, index in enumerate(range(0, _count_frames(file), every)):
+            name, block = f'{file.stem}_{index:06d}', first + number // BLOCK
+            shots.append(Shot(name, block, partial(_read_video_frame, file, index)))
+    return shots
+
+
+def _files_of(path: Path) -> list[Path]:
+    """A picture or video, or those directly in a folder, by name."""
+    known = f'{" ".join(IMAGES)} or {" ".join(VIDEOS)}'
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGES + VIDEOS]
+    if not files:
+        seen = 'none of that kind' if path.exists() else 'nothing there'
+        raise DatasetError(f'pictures in {path}', seen, known)
+    return files
+
+
+def _count_frames(file: Path) -> int:
+    capture = cv2.VideoCapture(str(file))
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    if count < 1:
+        raise DatasetError(f'video {file}', f'{count} frames', 'one that this OpenCV can read')
+    return count
+
+
+def _read_labelled(frames: FrameSet, index: int) -> tuple[np.ndarray, np.ndarray]:
+    sample = frames[index]
+    return sample.rgb, sample.labels
+
+
+def _read_picture(file: Path) -> tuple[np.ndarray, None]:
+    return decode_rgb(read_file(file), f'picture {file}'), None
+
+
+def _read_video_frame(file: Path, index: int) -> tuple[np.ndarray, None]:
+    capture = cv2.VideoCapture(str(file))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+    whole, bgr = capture.read()
+    capture.release()
+    if not whole:
+        raise DatasetError(f'frame {index} of video {file}', 'nothing', 'a frame that decodes')
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None
+
+
+def _spread(size: tuple[int, ...]) -> tuple[slice, slice]:
+    """Cells in a regular grid, at most ``MAX_CELLS``."""
+    step = int(np.ceil(np.sqrt(size[0] * size[1] / MAX_CELLS)))
+    return np.s_[step // 2 :: step, step // 2 :: step]
