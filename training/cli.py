@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_find_lr(commands)
     _add_evaluate(commands)
     _add_ood(commands)
+    _add_sheet(commands)
     _add_export(commands)
     _add_stats(commands)
     _add_shard(commands)
@@ -229,6 +230,23 @@ def _numbers(word: str) -> tuple[float, ...]:
 def _size(word: str) -> tuple[int, int]:
     height, width = (int(part) for part in word.split('x'))
     return height, width
+
+
+def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sheet = commands.add_parser(
+        'sheet', help='what several model files make of the same pictures, side by side'
+    )
+    sheet.set_defaults(run=_sheet)
+    sheet.add_argument('pictures', nargs='+', type=Path, metavar='PICTURE')
+    sheet.add_argument('--model', type=Path, action='append', required=True, dest='models')
+    sheet.add_argument('--out', type=Path, required=True, help='ends in .png or .jpg')
+
+
+def _sheet(args: argparse.Namespace) -> None:
+    from training.evaluate.sheet import write_sheet
+
+    write_sheet(args.models, args.pictures, args.out)
+    print(f'wrote {args.out}')
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

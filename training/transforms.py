@@ -3,8 +3,9 @@
 """
 Random changes of a training frame, and the normalisation of every frame.
 
-A view is one affine warp (scale, turn, flip, crop), perhaps a bonnet, one table of light a channel,
-then blur, noise and a hole. All randomness comes from the generator that is passed in: same generator, same view.
+A view is one affine warp (scale, turn, flip, crop), perhaps a bonnet, one table of light a
+channel, then blur, noise and a hole. All randomness comes from the generator that is passed in:
+same generator, same view.
 With ``crop`` the size of the frame, ``scale`` (1, 1) and the strengths 0 the view is the frame.
 """
 
