@@ -98,6 +98,7 @@ class TransformConfig:
     saturation: float = 0.6
     blur: float = 0.2  # share of frames
     noise: float = 0.3  # share of frames
+    uneven: float = 0.0  # share of views with light and shade of random shapes
     bonnet: float = 0.0  # share of views that get the bonnet of a car at their lower end
     erase: float = 0.0  # share of frames of which a rectangle is filled; its labels become 255
 
@@ -209,6 +210,7 @@ RANGES: dict[str, tuple[float, float]] = {
     'transform.rare_crop': (0, 1),
     'transform.flip': (0, 1),
     'transform.bonnet': (0, 1),
+    'transform.uneven': (0, 1),
     'transform.erase': (0, 1),
     'transform.translate': (0, 1),
     'loss.aux_weight': (0, 100),

@@ -3,9 +3,9 @@
 """
 Random changes of a training frame, and the normalisation of every frame.
 
-A view is one affine warp (scale, turn, flip, crop), perhaps a bonnet, one table of light a
-channel, then blur, noise and a hole. All randomness comes from the generator that is passed in:
-same generator, same view.
+A view is one affine warp (scale, turn, flip, crop), perhaps a bonnet and uneven light, one table
+of light a channel, then blur, noise and a hole. All randomness comes from the generator that is
+passed in: same generator, same view.
 With ``crop`` the size of the frame, ``scale`` (1, 1) and the strengths 0 the view is the frame.
 """
 
@@ -47,6 +47,8 @@ def augment(
     rgb, labels = _warp(sample, config, rng, rare)
     if rng.random() < config.bonnet:
         rgb, labels = _add_bonnet(rgb, labels, rng)
+    if rng.random() < config.uneven:
+        rgb = _shade(rgb, rng)
     rgb = _degrade(_relight(rgb, config, rng), config, rng)
     if rng.random() < config.erase:
         return _erase(rgb, labels, rng)
@@ -173,6 +175,22 @@ def _add_bonnet(
     rgb, labels = rgb.copy(), labels.copy()
     rgb[top:][covered], labels[top:][covered] = bonnet[covered], UNLABELED
     return rgb, labels
+
+
+def _shade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """
+    Light and shade of random shapes, as of clouds, shadows and street lamps.
+
+    What a thing is does not depend on its brightness beside that of others, but a few hundred
+    frames let a network believe so: dark clouds become buildings.
+    """
+    height, width = rgb.shape[:2]
+    field = np.zeros((height, width), np.float32)
+    for cells in (2, 5, 12):
+        coarse = rng.normal(0, 0.35 / math.sqrt(cells / 2), (cells, cells + 1)).astype(np.float32)
+        field += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    gain = cv2.exp(rng.uniform(0.3, 1.5) * field)
+    return cv2.multiply(rgb, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
 
 
 def _relight(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator) -> np.ndarray:

@@ -199,7 +199,7 @@ def test_same_generator_same_view_and_the_sample_is_untouched(sample):
 def test_frames_that_must_not_be_written_can_be_read(sample):
     sample.rgb.setflags(write=False)
     sample.labels.setflags(write=False)
-    rgb, labels = view(sample, still(erase=1.0, noise=1.0, bonnet=1.0))
+    rgb, labels = view(sample, still(erase=1.0, noise=1.0, bonnet=1.0, uneven=1.0))
     assert rgb.flags.writeable and labels.flags.writeable
 
 
@@ -229,12 +229,12 @@ def test_noise_is_normal_and_without_bias():
     grey = Sample('a', np.full((64, 64, 3), 128, np.uint8), np.zeros((64, 64), np.uint8))
     config = still(crop=(64, 64), noise=1.0)
     deviations = []
-    for seed in range(20):
+    for seed in range(60):
         noise = view(grey, config, seed)[0].astype(int) - 128
         deviations.append(noise.std())
         assert abs(noise.mean()) < 0.5
         # Of normal noise 68 % is within one deviation, a uniform one has 58 %.
-        assert 0.61 < (np.abs(noise) <= noise.std()).mean() < 0.78
+        assert 0.6 < (np.abs(noise) <= noise.std()).mean() < 0.8
     assert 1.9 < min(deviations) < 4 and 10 < max(deviations) < 12.1
 
 
@@ -276,6 +276,28 @@ def test_bonnet_hides_the_lower_end():
     assert 2 <= min(heights) <= 6 and 16 <= max(heights) <= 20  # 3 to 20 % of the height
     painted = [(view(frame, still(bonnet=0.3), s)[1] == 255).any() for s in range(100)]
     assert 18 <= sum(painted) <= 42
+
+
+def test_uneven_light_is_smooth_and_moves_no_label():
+    rgb = np.full((96, 128, 3), (40, 60, 80), np.uint8)
+    frame = Sample('a', rgb, np.ones((96, 128), np.uint8))
+    spans = []
+    for seed in range(40):
+        shaded, labels = view(frame, still(crop=(96, 128), uneven=1.0), seed)
+        assert (labels == 1).all()
+        inside = shaded.max(axis=2) < 255
+        gains = shaded / rgb
+        assert (
+            np.ptp(gains[inside], axis=1).max() < 0.03
+        )  # grey light: one factor for all channels
+        steps = [np.abs(np.diff(gains[..., 1], axis=axis)).max() for axis in (0, 1)]
+        assert max(steps) < 0.6
+        spans.append(np.ptp(gains[..., 1]))
+    assert min(spans) < 0.9 and max(spans) > 1.6
+    shaded = [
+        np.ptp(view(frame, still(crop=(96, 128), uneven=0.3), s)[0][..., 1]) for s in range(100)
+    ]
+    assert 18 <= np.count_nonzero(shaded) <= 42
 
 
 def test_normalise_is_imagenets():
