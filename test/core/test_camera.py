@@ -190,6 +190,14 @@ def test_calibrations_of_the_same_numbers_are_equal() -> None:
     assert one != lens('plumb_bob', PLUMB_BOB, K + 1) and one != 3
 
 
+@pytest.mark.parametrize('model', ['plumb_bob', 'equidistant'])
+def test_no_points_have_no_rays(model: str) -> None:
+    """A frame without an edge of the road asks for none."""
+    distorting = lens(model, (0.1, 0.01, 0.001, 0.001))
+    assert distorting.rays(np.zeros((0, 2))).shape == (0, 3)
+    assert distorting.project(np.zeros((0, 3))).shape == (0, 2)
+
+
 def test_zeros_distort_nothing_whatever_the_model_is_called() -> None:
     cam = camera(lens('inverse_brown', (0.0,) * 5))
     np.testing.assert_allclose(cam.ground_to_pixel(np.array([[10.0, 2.0]])), [[440, 510]])

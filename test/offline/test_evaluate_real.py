@@ -105,7 +105,7 @@ def test_real_video_in_parts(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not CAMVID.is_dir(), reason='no CamVid in ../shared/data')
 def test_camvid_as_a_labelled_bag(tmp_path: Path) -> None:
-    """Ten frames of the sequence that the embedded model was not trained on."""
+    """Ten frames of a sequence that the embedded model knows: it learned all of CamVid's train."""
     names = sorted(path.name for path in (CAMVID / 'train').glob('0001TP*'))[::6][:10]
     rows: list[Row] = []
     for i, name in enumerate(names):
@@ -122,8 +122,8 @@ def test_camvid_as_a_labelled_bag(tmp_path: Path) -> None:
     found = evaluated(tmp_path, bag, truth='/cam/labels', truth_classes='camvid_11')
     truth = found.summary['truth']
     assert (truth['frames'], found.summary['failures']) == (10, [])
-    # The model card says 0.555 and 0.875 for all 62 frames of the sequence.
-    assert truth['miou'] == pytest.approx(0.555, abs=0.08)
-    assert truth['pixel_accuracy'] == pytest.approx(0.875, abs=0.04)
+    # The run of the card, which was not, has 0.602 and 0.885 on all 62 frames of the sequence.
+    assert 0.602 < truth['miou'] < 0.85
+    assert 0.885 < truth['pixel_accuracy'] < 0.97
     assert truth['drivable_iou'] > 0.85
     assert truth['ece'] < 0.05
