@@ -95,7 +95,7 @@ NETWORKS: dict[str, Network] = {
         'ddrnet:DDRNet',
         'arXiv 2101.06085',
         5.7e6,
-        options={'planes': 32, 'head': 64, 'rectify': True},  # as the shipped one was trained
+        options={'planes': 32, 'head': 64, 'rectify': True},  # as the first default model was
         tiny={'planes': 8, 'head': 16, 'branch': 16},
         min_batch=2,
     ),
