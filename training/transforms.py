@@ -45,9 +45,10 @@ def augment(
     :param rare: classes that ``config.rare_crop`` centres views on.
     """
     rgb, labels = _warp(sample, config, rng, rare)
-    if rng.random() < config.bonnet:
+    # No draw where there is nothing to draw for: runs without these keep their views.
+    if config.bonnet and rng.random() < config.bonnet:
         rgb, labels = _add_bonnet(rgb, labels, rng)
-    if rng.random() < config.uneven:
+    if config.uneven and rng.random() < config.uneven:
         rgb = _shade(rgb, rng)
     rgb = _degrade(_relight(rgb, config, rng), config, rng)
     if rng.random() < config.erase:
