@@ -29,6 +29,7 @@ PUBLISHED = {
 def published(net):
     """The encoder's weights under the names of the published file, and a classifier's."""
     state = {'_conv_head.weight': torch.zeros(1), '_bn1.bias': torch.zeros(1)}
+    state |= {'_blocks.15._expand_conv.weight': torch.zeros(1)}
     for key, value in net.backbone.state_dict().items():
         *block, group, layer, kind = key.split('.')
         name = ['_blocks', block[1]] if block else []
@@ -53,20 +54,21 @@ def package(tmp_path, monkeypatch):
 
 
 def test_has_the_parameters_of_efficientnet_lite0():
-    # 4,652,008 as published, less the last convolution, its norm and the classifier.
-    head = 320 * 1280 + 2 * 1280 + 1281 * 1000
+    # 4,652,008 as published, less the last block, convolution, norm and the classifier.
+    block = (192 + 9 + 320) * 1152 + 2 * (1152 + 1152 + 320)
+    head = block + 320 * 1280 + 2 * 1280 + 1281 * 1000
     assert sum(p.numel() for p in EfficientNetLite(1.0).parameters()) == 4_652_008 - head
 
 
 def test_features_leave_at_four_sizes():
     features = EfficientNetLite(1.0).eval()(torch.zeros(1, 3, 64, 96))
-    expected = [(1, 24, 16, 24), (1, 40, 8, 12), (1, 112, 4, 6), (1, 320, 2, 3)]
+    expected = [(1, 24, 16, 24), (1, 40, 8, 12), (1, 112, 4, 6), (1, 192, 2, 3)]
     assert [tuple(f.shape) for f in features] == expected
 
 
 def test_packaged_weights_see_the_same_through_our_normalisation(package, capsys):
     net = build_model(NAME, 5, TINY, weights='imagenet').eval()
-    text = r'tensors loaded; dropped: _conv_head \(1\), _bn1 \(1\), _fc \(1\); fresh: context'
+    text = r'tensors loaded; dropped: _conv_head \(1\), _bn1 \(1\), _blocks \(1\), _fc \(1\); fresh: context'
     assert re.search(text, capsys.readouterr().err)
     rgb = torch.randint(0, 256, (1, 3, 32, 40)).float()
     mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
