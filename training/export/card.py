@@ -126,9 +126,9 @@ def _worth(subject: Subject) -> str:
     """What a reader may conclude from the scores."""
     if subject.held_out:
         return (
-            'They are of another run of this recipe, which was not trained on them, while this '
-            'one was. Its checkpoint was chosen and the temperature fitted on them, so expect '
-            'less on other streets.'
+            'They are of another run, which was not trained on them, while this one was. Its '
+            'checkpoint was chosen and the temperature fitted on them, so expect less on other '
+            'streets.'
         )
     if subject.trained_on_val():
         return (

@@ -40,9 +40,8 @@ class Options:
     :param pt2: also a file for the torch engine.
     :param calibration: frames of the training data that the eight-bit ranges are taken from.
     :param max_drop: points of mIoU that eight bits may cost.
-    :param held_out: checkpoint of another run of the recipe, which was not trained on its
-        ``data.val`` while the exported one was: scores, temperature and scale of the strangeness
-        are taken from that one.
+    :param held_out: checkpoint of another run, which was not trained on its ``data.val`` while
+        the exported one was: scores, temperature and scale of the strangeness are taken from it.
     :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
     """
 

@@ -85,7 +85,7 @@ def data_text(config: TrainConfig, chosen_on: TrainConfig | None = None) -> str:
     chosen = '; '.join(map(_part, (chosen_on or config).data.val))
     whose = 'chosen and calibrated on'
     if chosen_on is not None:
-        whose = 'a run of the same recipe without them was chosen and calibrated on'
+        whose = 'a run without them was chosen and calibrated on'
     return f'trained on {_trained(config)}; {whose} {chosen}'
 
 

@@ -90,7 +90,7 @@ def load_subject(
     Read a checkpoint, open the data of its run and fit the temperature.
 
     :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
-    :param held_out: another run of the recipe, whose temperature is taken instead.
+    :param held_out: another run, whose temperature is taken instead.
     :raises CheckpointError: when it is no checkpoint.
     :raises ClassTableError: when it has other classes than the data.
     """

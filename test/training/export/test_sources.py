@@ -76,8 +76,8 @@ def test_a_chain_of_runs_brings_the_data_and_terms_of_each(tmp_path):
 def test_a_run_that_was_chosen_elsewhere_says_so():
     text = data_text(config(data={'train': [{'kind': 'camvid'}]}), CAMVID)
     assert text == (
-        'trained on CamVid (SegNet grouping, 360x480) train; a run of the same recipe without '
-        'them was chosen and calibrated on CamVid (SegNet grouping, 360x480) train (0001TP only)'
+        'trained on CamVid (SegNet grouping, 360x480) train; a run without them was chosen and '
+        'calibrated on CamVid (SegNet grouping, 360x480) train (0001TP only)'
     )
 
 
