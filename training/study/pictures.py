@@ -91,7 +91,7 @@ def bars_plot(
     axes.set_ylabel('IoU')
     axes.margins(y=0.12)
     axes.grid(alpha=0.3, axis='y')
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc='upper left', bbox_to_anchor=(1.01, 1))
     save_figure(figure, path)
 
 
