@@ -262,8 +262,8 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     export.add_argument(
         '--held-out',
         type=Path,
-        help='best.pt of another run, which was not trained on its data.val: the '
-        'card gets its scores, temperature and scale of the strangeness',
+        help='checkpoint of another run, which was not trained on its data.val: the card gets its '
+        'scores, temperature and scale of the strangeness',
     )
     export.add_argument('--int8', action='store_true', help='also OUT.int8.onnx, in eight bits')
     export.add_argument('--pt2', action='store_true', help='also OUT.pt2, for the torch engine')

@@ -105,3 +105,22 @@ def test_coarse_features_are_added_to_fine_ones():
         answer = fuse(fine, coarse)
         enlarged = F.interpolate(coarse, scale_factor=2, mode='bilinear', align_corners=False)
         torch.testing.assert_close(answer, fuse.join(enlarged))
+
+
+def test_the_deepest_features_keep_their_places():
+    # Pooled context alone would not see what leaves the means of its bins, 2x2 here, as they are.
+    torch.manual_seed(0)
+    net = build_model(NAME, 3, TINY).eval()
+    features = [
+        torch.randn(1, c, 256 // s, 256 // s)
+        for c, s in zip(net.backbone.channels, (4, 8, 16, 32), strict=True)
+    ]
+    pattern = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(4, 4)
+    with torch.no_grad():
+        net.backbone.forward = lambda image: features
+        before = net(torch.zeros(1, 3, 256, 256))
+        assert torch.allclose(
+            net.context(features[3]), net.context(features[3] + pattern), atol=1e-5
+        )
+        features[3] = features[3] + pattern
+        assert not torch.allclose(net(torch.zeros(1, 3, 256, 256)), before, atol=1e-3)
