@@ -34,11 +34,10 @@ def test_labels_stay(exported, small):
 
 
 def test_weights_are_signed_with_a_scale_for_each_channel(small):
-    """All but those of the convolution of the image, which stays in float32."""
     types = Counter(
         weight.data_type for weight in small.graph.initializer if len(weight.dims) == 4
     )
-    assert types == {TensorProto.INT8: 4, TensorProto.FLOAT: 1}
+    assert types == {TensorProto.INT8: 5}
     weights = {weight.name: weight for weight in small.graph.initializer}
     nodes = {output: node for node in small.graph.node for output in node.output}
     for node in small.graph.node:
@@ -55,13 +54,22 @@ def test_activations_are_unsigned(small):
 
 
 def test_what_is_around_the_network_stays_in_float(small):
-    """No quantised value goes into the steps behind the logits or before the first map."""
+    """No quantised value goes into the steps behind the logits."""
     made_by = {output: node.op_type for node in small.graph.node for output in node.output}
     for node in small.graph.node:
         if node.op_type in ('Resize', 'ArgMax', 'MatMul', 'Exp', 'Pad', 'Sub'):
             assert 'QuantizeLinear' not in {made_by.get(name) for name in node.input}
-    image_conv = next(node for node in small.graph.node if node.op_type == 'Conv')
-    assert made_by[image_conv.input[0]] == 'Reshape'
+
+
+def test_the_image_is_read_as_bytes(small):
+    """No float of the image: what quantised values become floats with are its bytes."""
+    made_by = {output: node for node in small.graph.node for output in node.output}
+    node = next(node for node in small.graph.node if node.op_type == 'Conv')
+    steps = []
+    while node.input[0] != 'image':
+        node = made_by[node.input[0]]
+        steps.append(node.op_type)
+    assert steps == ['DequantizeLinear', 'Transpose', 'Reshape']
 
 
 def test_file_is_a_fraction(exported, small):
