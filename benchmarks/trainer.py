@@ -3,7 +3,7 @@
 """
 What the trainer costs beside the network: its epochs next to a bare forward, backward and step.
 
-    python benchmarks/trainer.py [--config config/training/default.yaml] [--rounds 5]
+    python benchmarks/trainer.py [--config FILE] [--rounds 5]
         [--out trainer.json] [key=value ...]
 
 Three ways to train an epoch's number of steps, one after the other in each round, in one process:
@@ -44,7 +44,7 @@ from training.transforms import normalise
 def main() -> None:
     """Measure some rounds and print the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--config', type=Path, default=Path('config/training/default.yaml'))
+    parser.add_argument('--config', type=Path, default=Path('config/training/default_start.yaml'))
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', type=Path)
     parser.add_argument('overrides', nargs='*', metavar='key=value')
