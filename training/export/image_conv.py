@@ -21,8 +21,9 @@ from seg_perception.inference.model_file import INPUT_NAME
 from training.config import SIZE_MULTIPLE
 from training.transforms import MEAN_RGB, STD_RGB
 
-NORMALISATION = {'Reshape', 'Unsqueeze', 'Transpose', 'Cast', 'Sub', 'Mul'}
-"""Operators of ``normalise`` as it is exported."""
+NORMALISATION = ['Mul', 'Sub', 'Cast', 'Transpose']
+"""Operators of ``normalise`` as it is exported, from the last to the first."""
+VIEWS = {'Reshape', 'Unsqueeze'}
 GREY = round(sum(MEAN_RGB) / 3)
 """The byte that counts as 0, and so lies around the image; in float each channel has its mean."""
 WEIGHT_STEPS, BIAS_STEPS = 127, 2**30
@@ -64,11 +65,12 @@ def fold_row(kernel: np.ndarray, stride: int, before: int) -> tuple[np.ndarray, 
 
 
 def _reads_image(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:
-    """Whether nothing but the normalisation lies between the image and a node."""
-    name = node.input[0]
-    while name in made_by and made_by[name].op_type in NORMALISATION:
+    """Whether the normalisation, and no step of the network, lies between the image and a node."""
+    name, steps = node.input[0], []
+    while name in made_by and made_by[name].op_type in {*NORMALISATION, *VIEWS}:
+        steps.append(made_by[name].op_type)
         name = made_by[name].input[0]
-    return name == INPUT_NAME
+    return name == INPUT_NAME and [step for step in steps if step not in VIEWS] == NORMALISATION
 
 
 def _replace(

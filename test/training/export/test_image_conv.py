@@ -105,8 +105,12 @@ def test_other_convolutions_stay_in_float(rng, words):
     assert operators(model) == kept and np.array_equal(before, after)
 
 
-def test_what_is_not_the_image_is_left_alone(rng):
-    shrink = helper.make_node('AveragePool', ['x'], ['small'], kernel_shape=[2, 2], strides=[2, 2])
-    model = file_of(rng.normal(size=(4, 3, 3, 3)), between=[shrink])
+@pytest.mark.parametrize('step', [
+    helper.make_node('AveragePool', ['x'], ['y0'], kernel_shape=[2, 2], strides=[2, 2]),
+    helper.make_node('Mul', ['x', 'factor'], ['y0']),
+    helper.make_node('Transpose', ['x'], ['y0'], perm=[0, 1, 3, 2]),
+], ids=lambda node: node.op_type)  # fmt: skip
+def test_steps_of_the_network_before_it_are_not_folded(rng, step):
+    model = file_of(rng.normal(size=(4, 3, 3, 3)), between=[step])
     before, after = both(model, rng.integers(0, 256, (1, 32, 48, 3), np.uint8))
     assert 'DequantizeLinear' not in operators(model) and np.array_equal(before, after)
