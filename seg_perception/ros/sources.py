@@ -45,7 +45,8 @@ class FrameSource:
     live: bool = False
     camera_matrix: Callable[[], np.ndarray] | None = None
     mount: Callable[[], Mount] | None = None
-    prepared: Callable[[], int] = lambda: 0  # frames drawn before the first is played
+    prepare: Callable[[], Iterator[None]] = lambda: iter(())  # what read does first, in steps
+    prepared: Callable[[], int] = lambda: 0  # frames drawn so far
 
 
 def open_source(
@@ -88,6 +89,7 @@ def _open_street(
         count=count,
         camera_matrix=lambda: clip.street.camera(0).K,
         mount=lambda: street_mount(seed),
+        prepare=clip.prepare,
         prepared=lambda: len(clip.jpegs),
     )
 
@@ -116,10 +118,15 @@ class _StreetClip:
     def street(self) -> Street:
         return self._make()
 
-    def read(self) -> Iterator[np.ndarray]:
+    def prepare(self) -> Iterator[None]:
         while len(self.jpegs) < self._count:
             bgr = cv2.cvtColor(self.street.frame(len(self.jpegs)).rgb, cv2.COLOR_RGB2BGR)
             self.jpegs.append(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+            yield
+
+    def read(self) -> Iterator[np.ndarray]:
+        for _ in self.prepare():
+            pass
         for jpeg in self.jpegs:
             yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
@@ -238,10 +245,14 @@ class ReadAhead:
     def close(self) -> None:
         """Stop the thread; frames not yet taken are gone."""
         self._closed.set()
-        self._thread.join(1.0)  # one in the middle of drawing a long clip ends with the process
+        # However long its frame takes: a thread that is within OpenCV when Python ends aborts it.
+        self._thread.join()
 
     def _work(self) -> None:
         try:
+            for _ in self._source.prepare():
+                if self._closed.is_set():
+                    return
             for bgr in self._frames():
                 self._put(bgr)
                 if self._closed.is_set():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,10 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -30,12 +32,14 @@ from seg_perception.offline.calibration import read_calibration
 from seg_perception.ros.calibration import to_camera_info
 from seg_perception.ros.conversions import colour_to_msg, to_compressed_msg
 from seg_perception.ros.params import FOREIGN, Row, checked, descriptor
+from seg_perception.ros.processes import sigterm_as_exit
 from seg_perception.ros.sources import SYNTHETIC, EndOfSource, FrameSource, ReadAhead, open_source
 from seg_perception.ros.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.synthetic.weather import WEATHERS
 
 NODE_NAME = 'video_source'
 DISCOVERY_S = 4.0  # DDS needs up to three to find a reader
+SPIN_TIMEOUT_S = 0.1  # a signal is heard of when a spin ends
 EXIT_FAILED = 2
 
 
@@ -177,7 +181,7 @@ class VideoSourceNode(Node):
     def _spin_until(self, due_s: float) -> None:
         self._executor.spin_once(timeout_sec=0)
         while (left_s := due_s - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left_s)
+            self._executor.spin_once(timeout_sec=min(left_s, SPIN_TIMEOUT_S))
 
     def _publish(self, bgr: np.ndarray) -> None:
         swap = self.params.encoding == 'rgb8' and self._raw is not None
@@ -269,11 +273,12 @@ def _calibration(params: SourceParams, source: FrameSource) -> Calibration | Non
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until its source ends or it is interrupted; 2 when it cannot go on."""
+    # rclpy's own handlers end ROS and raise besides: the second exception would fall into the
+    # clean-up after the first.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        rclpy.init(args=args)
-        VideoSourceNode().run()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        with suppress(KeyboardInterrupt, SystemExit), sigterm_as_exit():
+            VideoSourceNode().run()
     except SegPerceptionError as error:
         rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
         return EXIT_FAILED

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,14 +162,29 @@ def test_synthetic_street_as_jpeg_with_its_exact_camera(
     assert (infos[0].height, infos[0].width, set(infos[0].d)) == (180, 320, {0.0})
 
 
-def test_interrupt_ends_a_looping_source_well(
-    graph: Graph, start: Callable[..., RosProcess], video: Path
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_looping_source_well(
+    graph: Graph, start: Callable[..., RosProcess], video: Path, number: signal.Signals
 ) -> None:
     images = graph.read(Image, '/forever/image', ALL, wait=False)
     source = start(source=str(video), image_topic='/forever/image', loop=True, rate=50)
     graph.spin_until(lambda: len(images) > FRAMES, 'second round')
+    os.kill(source.pid, number)
+    graph.spin_until(lambda: source.exit_code is not None, 'end of the source')
+    assert source.exit_code == 0
+
+
+def test_interrupt_ends_a_source_that_draws(
+    graph: Graph, start: Callable[..., RosProcess]
+) -> None:
+    """The thread that draws is not to be within OpenCV when Python ends."""
+    reports = graph.read(DiagnosticArray, '/diagnostics', wait=False)
+    source = start(image_topic='/drawn/image', max_frames=10_000)
+    graph.spin_until(lambda: len(reports) > 0, 'first report')
     source.stop()
     assert source.exit_code == 0
+    said = {item.key: item.value for item in reports[-1].status[0].values}
+    assert said['state'] == 'preparing'
 
 
 @pytest.fixture(scope='module')
