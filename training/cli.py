@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_ood(commands)
     _add_sheet(commands)
+    _add_pseudo_label(commands)
     _add_export(commands)
     _add_stats(commands)
     _add_shard(commands)
@@ -247,6 +248,41 @@ def _sheet(args: argparse.Namespace) -> None:
 
     write_sheet(args.models, args.pictures, args.out)
     print(f'wrote {args.out}')
+
+
+def _add_pseudo_label(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    label = commands.add_parser(
+        'pseudo-label',
+        help='let a network label frames that nobody labelled, for self-training',
+        description='Writes a data set of kind folder. Called again, it goes on where it stopped.',
+    )
+    label.set_defaults(run=_pseudo_label)
+    label.add_argument('frames', nargs='+', type=Path, metavar='PATH', help='pictures or videos')
+    label.add_argument('--checkpoint', type=Path, required=True, help='last.pt of a run')
+    label.add_argument('--out', type=Path, required=True, help='folder')
+    label.add_argument('--height', type=int, default=360, help='of what is written (360)')
+    label.add_argument('--every', type=int, default=1, help='frame of videos that is taken (1)')
+    label.add_argument(
+        '--sure', type=float, default=0.7, help='least softmax of a pixel that is labelled (0.7)'
+    )
+    label.add_argument(
+        '--set', nargs='+', default=(), metavar='key=value', help='such as threads=1'
+    )
+
+
+def _pseudo_label(args: argparse.Namespace) -> None:
+    from training.pseudo_labels import Options, pseudo_label
+
+    options = Options(
+        checkpoint=args.checkpoint,
+        frames=tuple(args.frames),
+        out=args.out,
+        height=args.height,
+        every=args.every,
+        sure=args.sure,
+        overrides=tuple(args.set),
+    )
+    print(pseudo_label(options))
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

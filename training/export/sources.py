@@ -137,6 +137,8 @@ def _part(source: SourceConfig) -> str:
     """One data set, and which frames of it."""
     if source.kind == 'synthetic':
         words = [f'{source.frames} {ABOUT[source.kind].name}']
+    elif source.kind == 'folder':
+        words = [ABOUT[source.kind].name, Path(source.root).name, source.split]
     else:
         words = [ABOUT[source.kind].name, source.split]
     if source.only:

@@ -9,38 +9,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
+from nearest_colour import NearestColour, write_checkpoint
 from seg_perception.core.classes import CAMVID_11
-from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main
-from training.data.tables import keep_classes
-from training.transforms import normalise
 
-COLOURS = {'sky': (200, 220, 250), 'road': (90, 90, 90), 'car': (160, 20, 30)}
 MARKS = (
     '<!-- begin of what python -m training ood writes -->',
     '<!-- end of it -->',
 )
-
-
-class NearestColour(nn.Module):
-    """Logits at 1/8: how near a pixel is to the colour of each class, far for most classes."""
-
-    def __init__(self, names):
-        super().__init__()
-        far = torch.full((3, len(names)), 50.0)
-        for index, name in enumerate(names):
-            if name in COLOURS:
-                far[:, index] = normalise(torch.tensor(COLOURS[name])[None, None, None].byte())[
-                    0, :, 0, 0
-                ]
-        self.register_buffer('colours', far, persistent=False)
-
-    def forward(self, image):
-        small = F.avg_pool2d(image, 8)
-        return 20 - ((small[:, :, None] - self.colours[..., None, None]) ** 2).sum(1)
 
 
 @pytest.fixture
@@ -48,14 +25,9 @@ def checkpoint(config, tmp_path, monkeypatch):
     """Makes one of a network that was taught some of the classes."""
 
     def make(keep=()):
-        classes = keep_classes(CAMVID_11, keep) if keep else CAMVID_11
-        net = NearestColour(classes.names)
-        monkeypatch.setattr('training.evaluate.network.build_model', lambda *_: net)
-        data = config.to_dict() | {'deploy': {'input_size': [64, 96]}, 'device': 'cpu'}
-        data['data'] |= {'keep': list(keep)}
-        state = dict.fromkeys(KEYS, 0) | {'config': data, 'classes': classes.to_dict()}
-        save_checkpoint(tmp_path / 'best.pt', state | {'average': {}})
-        return ['ood', '--checkpoint', str(tmp_path / 'best.pt'), '--temperature', '1.2']
+        path = tmp_path / 'best.pt'
+        write_checkpoint(path, config, monkeypatch, keep)
+        return ['ood', '--checkpoint', str(path), '--temperature', '1.2']
 
     return make
 

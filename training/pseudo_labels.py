@@ -1,0 +1,167 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``python -m training pseudo-label``: a network labels frames that nobody labelled.
+
+Self-training (Lee 2013; noisy student, Xie et al., CVPR 2020, arXiv 1911.04252): a network's own
+answer, the mean of four views and only where it is sure, is taught to the next one, which sees the
+frame under harder views. What it writes is a data set of kind ``folder``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from seg_perception.core.classes import UNLABELED, ClassTable
+from seg_perception.core.masks import overlay
+from seg_perception.offline.frames import Frame, count_frames, find_files, read_frames
+from training.checkpoint import load_checkpoint
+from training.config import parse_config
+from training.distributed import pick_device
+from training.errors import ConfigError, DatasetError
+from training.evaluate.network import checkpoint_network, image_of
+from training.evaluate.views import Mode, mean_softmax
+from training.output import write_whole
+
+VIEWS = Mode(scales=(1.0, 1.25), flip=True)
+SHOWN = 6  # frames on the picture
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What to label and how.
+
+    :param frames: pictures, videos and folders of them.
+    :param out: folder of the data set.
+    :param height: of the frames that are written, in pixels; best that of the labelled frames.
+    :param every: so manieth frame of a video is taken.
+    :param sure: least mean softmax of a pixel that is labelled; others are 255.
+    :param overrides: of the configuration of the checkpoint, such as ``threads=1``.
+    """
+
+    checkpoint: Path
+    frames: tuple[Path, ...]
+    out: Path
+    height: int = 360
+    every: int = 1
+    sure: float = 0.7
+    overrides: tuple[str, ...] = ()
+
+
+def pseudo_label(options: Options) -> str:
+    """
+    Label all frames, those already written left as they are; what came out, in words.
+
+    Writes ``images``, ``masks``, ``made_of.json`` and ``overlays.jpg``.
+
+    :raises SegPerceptionError: when options, files and what is already there do not fit.
+    """
+    _check(options)
+    state = load_checkpoint(options.checkpoint)
+    config = parse_config(state['config'], options.overrides)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    classes = ClassTable.from_dict(state['classes'])
+    files = find_files(options.frames)
+    _claim(options, {'run': config.name, 'step': state['step'], 'classes': classes.name})
+    net = checkpoint_network(state, pick_device(config.device))
+    names: list[str] = []
+    total = sum(-(-count_frames(file) // options.every) for file in files)
+    for frame in tqdm(_frames(files, options.every), 'label', total, unit='frame', leave=False):
+        if frame.name in names:
+            fix = 'Rename one of them.'
+            raise DatasetError('frames', f'two of the name {frame.name}', 'one of each', fix)
+        names.append(frame.name)
+        _label(frame, net, options)
+    _draw(options.out, names, classes)
+    return _text(options, names, classes)
+
+
+def _check(options: Options) -> None:
+    if not 0 < options.sure < 1:
+        raise ConfigError('--sure', options.sure, 'a share between 0 and 1')
+    if options.every < 1:
+        raise ConfigError('--every', options.every, '1 or more')
+    if options.height < 64:
+        raise ConfigError('--height', options.height, '64 pixels or more')
+
+
+def _claim(options: Options, network: dict[str, object]) -> None:
+    """Say what the labels are made of; refuse a folder of others."""
+    wanted = {**network, 'height': options.height, 'every': options.every, 'sure': options.sure}
+    path = options.out / 'made_of.json'
+    if not path.is_file():
+        write_whole(path, f'{json.dumps(wanted, indent=1)}\n'.encode())
+    elif (found := json.loads(path.read_text(encoding='utf-8'))) != wanted:
+        raise DatasetError(f'labels in {options.out}', found, wanted, 'Choose another --out.')
+
+
+def _frames(files: Sequence[Path], every: int) -> Iterator[Frame]:
+    for file in files:
+        for index, frame in enumerate(read_frames(file)):
+            if index % every == 0:
+                yield frame
+
+
+def _label(frame: Frame, net: nn.Module, options: Options) -> None:
+    mask = _mask(options.out, frame.name)
+    if mask.is_file():
+        return
+    height, width = frame.bgr.shape[:2]
+    size = round(options.height * width / height), options.height
+    bgr = cv2.resize(frame.bgr, size, interpolation=cv2.INTER_AREA)
+    shares = mean_softmax(net, image_of(net, bgr[..., ::-1]), VIEWS)[0]
+    share, labels = shares.max(0)
+    labels = torch.where(share < options.sure, UNLABELED, labels).byte().cpu().numpy()
+    # The mask last: a frame that has one is done.
+    write_whole(_image(options.out, frame.name), _png(bgr))
+    write_whole(mask, _png(labels))
+
+
+def _image(out: Path, name: str) -> Path:
+    return out / 'images' / f'{name}.png'
+
+
+def _mask(out: Path, name: str) -> Path:
+    return out / 'masks' / f'{name}.png'
+
+
+def _png(picture: np.ndarray) -> bytes:
+    data: bytes = cv2.imencode('.png', picture)[1].tobytes()
+    return data
+
+
+def _draw(out: Path, names: Sequence[str], classes: ClassTable) -> None:
+    """Some of the frames under their labels, to be looked at before they are learned."""
+    rows = []
+    for index in np.unique(np.linspace(0, len(names) - 1, SHOWN).round().astype(int)):
+        rgb = cv2.imread(str(_image(out, names[index])))[..., ::-1]
+        labels = cv2.imread(str(_mask(out, names[index])), cv2.IMREAD_UNCHANGED)
+        pair = np.hstack([rgb, overlay(rgb, labels, classes, 0.6)])
+        rows.append(cv2.resize(pair, (960, round(960 * pair.shape[0] / pair.shape[1]))))
+    jpeg = cv2.imencode('.jpg', np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    write_whole(out / 'overlays.jpg', jpeg.tobytes())
+
+
+def _text(options: Options, names: Sequence[str], classes: ClassTable) -> str:
+    counts = np.zeros(256, np.int64)
+    for name in names:
+        mask = cv2.imread(str(_mask(options.out, name)), cv2.IMREAD_UNCHANGED)
+        counts += np.bincount(mask.ravel(), minlength=256)
+    shares = counts / counts.sum()
+    found = ', '.join(f'{row.name} {shares[row.id]:.1%}' for row in classes.classes)
+    return (
+        f'{len(names)} frames in {options.out}: {found}, unsure {shares[UNLABELED]:.1%}\n'
+        f'Look at {options.out}/overlays.jpg. In a configuration:\n'
+        f'  {{kind: folder, root: {options.out}, classes: {classes.name}, share: 0.1}}'
+    )
