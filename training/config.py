@@ -164,7 +164,7 @@ class OptimConfig:
 class DeployConfig:
     """At which size the model works; it is evaluated and exported so. See ``ModelCard``."""
 
-    input_size: tuple[int, int] = (384, 640)  # preferred height, width; their area is the limit
+    input_size: tuple[int, int] = (384, 640)  # height, width; frames are brought within it
     upscale: float = 1.0  # the most that a smaller frame is enlarged
     dynamic: bool = True  # false: every frame is stretched to input_size, and no other is taken
     cells: bool = True  # false: labels by a plain resize, for accelerators that want fixed shapes

@@ -112,22 +112,26 @@ def test_answers_are_not_overwritten_by_the_next_run(engine: OnnxEngine) -> None
 @pytest.mark.parametrize(
     ('frame', 'expected'),
     [
-        ((720, 1280), (360, 640)),  # a half: 368 x 656 would fit, but halves are exact and fast
+        ((720, 1280), (360, 640)),
         ((1080, 1920), (360, 640)),
         ((1440, 2560), (360, 640)),
-        ((1200, 1920), (384, 624)),  # a third is too large, a quarter no multiple of 8
-        ((480, 640), (424, 568)),
-        ((960, 1280), (424, 568)),  # a third is no multiple of 8
+        ((720, 1216), (360, 608)),  # a half: 376 x 640 would fit, but halves are exact and fast
+        ((1200, 1920), (384, 608)),  # a third is too large, a quarter no multiple of 8
+        ((480, 640), (384, 512)),
+        ((960, 1280), (384, 512)),  # a third is no multiple of 8
+        ((640, 1664), (240, 640)),  # a third is no multiple of 8 either
         ((384, 640), (384, 640)),
         ((360, 640), (360, 640)),
         ((360, 480), (360, 480)),
         ((361, 481), (368, 488)),
         ((385, 630), (384, 624)),  # rounded up it were 392 x 632, more than 384 x 640
-        ((1280, 720), (640, 360)),
+        ((1280, 720), (640, 360)),  # upright
+        ((640, 480), (512, 384)),
+        ((800, 800), (384, 384)),
         ((8, 8), (8, 8)),
         ((1, 1), (8, 8)),
-        ((1, 100000), (8, 30720)),
-        ((100000, 1), (30720, 8)),
+        ((1, 100000), (8, 640)),
+        ((100000, 1), (640, 8)),
     ],
 )
 def test_size_for_a_frame(
@@ -140,17 +144,20 @@ def test_size_for_a_frame(
     ('frame', 'expected'),
     [
         ((720, 1280), (360, 640)),
-        ((360, 640), (360, 640)),  # near enough
-        ((360, 480), (424, 568)),  # 1.19 times, to the area of 384 x 640
+        ((384, 640), (384, 640)),
+        ((360, 480), (480, 640)),  # 1.33 times, to the size of the card
+        ((480, 640), (480, 640)),
+        ((448, 600), (448, 600)),  # near enough
         ((240, 320), (360, 480)),  # 1.5 times
+        ((320, 240), (480, 360)),
         ((1, 1), (8, 8)),
-        ((1, 100000), (8, 30720)),
+        ((1, 100000), (8, 640)),
     ],
 )
 def test_small_frames_grow_where_the_card_says_so(
     frame: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert working_size(frame, (384, 640), 8, upscale=1.5) == expected
+    assert working_size(frame, (480, 640), 8, upscale=1.5) == expected
 
 
 def test_fixed_model_has_one_size(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def _sizes(card: ModelCard) -> str:
         return f'Every frame is stretched to {height}x{width} (height x width).'
     grown = f', smaller ones enlarged by at most {card.upscale:g}' if card.upscale > 1 else ''
     return (
-        f'Frames are segmented at their own aspect with at most the pixels of {height}x{width} '
-        f'(height x width){grown}; any multiple of {card.size_multiple} is taken.'
+        f'Frames are segmented at their own aspect within {height}x{width} (height x width), '
+        f'upright ones within it turned{grown}; any multiple of {card.size_multiple} is taken.'
     )
 
 
