@@ -11,7 +11,8 @@ frame under harder views. What it writes is a data set of kind ``folder``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import overlay
-from seg_perception.offline.frames import Frame, count_frames, find_files, read_frames
 from training.checkpoint import load_checkpoint
 from training.config import parse_config
 from training.distributed import pick_device
 from training.errors import ConfigError, DatasetError
 from training.evaluate.network import checkpoint_network, image_of
+from training.evaluate.shots import Shot, picture_shots
 from training.evaluate.views import Mode, mean_softmax
 from training.output import write_whole
 
@@ -72,17 +73,16 @@ def pseudo_label(options: Options) -> str:
     if config.threads:
         torch.set_num_threads(config.threads)
     classes = ClassTable.from_dict(state['classes'])
-    files = find_files(options.frames)
+    shots = picture_shots(options.frames, options.every)
+    names = [shot.name for shot in shots]
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise DatasetError('frames', f'{count} of the name {name}', 'one of each', 'Rename them.')
     _claim(options, {'run': config.name, 'step': state['step'], 'classes': classes.name})
     net = checkpoint_network(state, pick_device(config.device))
-    names: list[str] = []
-    total = sum(-(-count_frames(file) // options.every) for file in files)
-    for frame in tqdm(_frames(files, options.every), 'label', total, unit='frame', leave=False):
-        if frame.name in names:
-            fix = 'Rename one of them.'
-            raise DatasetError('frames', f'two of the name {frame.name}', 'one of each', fix)
-        names.append(frame.name)
-        _label(frame, net, options)
+    for shot in tqdm(shots, 'label', unit='frame', leave=False):
+        if not _mask(options.out, shot.name).is_file():
+            _label(shot, net, options)
     _draw(options.out, names, classes)
     return _text(options, names, classes)
 
@@ -106,26 +106,15 @@ def _claim(options: Options, network: dict[str, object]) -> None:
         raise DatasetError(f'labels in {options.out}', found, wanted, 'Choose another --out.')
 
 
-def _frames(files: Sequence[Path], every: int) -> Iterator[Frame]:
-    for file in files:
-        for index, frame in enumerate(read_frames(file)):
-            if index % every == 0:
-                yield frame
-
-
-def _label(frame: Frame, net: nn.Module, options: Options) -> None:
-    mask = _mask(options.out, frame.name)
-    if mask.is_file():
-        return
-    height, width = frame.bgr.shape[:2]
-    size = round(options.height * width / height), options.height
-    bgr = cv2.resize(frame.bgr, size, interpolation=cv2.INTER_AREA)
-    shares = mean_softmax(net, image_of(net, bgr[..., ::-1]), VIEWS)[0]
-    share, labels = shares.max(0)
+def _label(shot: Shot, net: nn.Module, options: Options) -> None:
+    rgb, _ = shot.read()
+    size = round(options.height * rgb.shape[1] / rgb.shape[0]), options.height
+    rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    share, labels = mean_softmax(net, image_of(net, rgb), VIEWS)[0].max(0)
     labels = torch.where(share < options.sure, UNLABELED, labels).byte().cpu().numpy()
     # The mask last: a frame that has one is done.
-    write_whole(_image(options.out, frame.name), _png(bgr))
-    write_whole(mask, _png(labels))
+    write_whole(_image(options.out, shot.name), _png(rgb[..., ::-1]))
+    write_whole(_mask(options.out, shot.name), _png(labels))
 
 
 def _image(out: Path, name: str) -> Path:

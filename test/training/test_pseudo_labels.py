@@ -133,4 +133,5 @@ def test_two_frames_of_one_name(
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / 'street.png'), street())
     assert label(tmp_path / 'a', tmp_path / 'b') == 1
-    assert 'frames: got two of the name street, expected one of each' in capsys.readouterr().err
+    assert 'frames: got 2 of the name street, expected one of each' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
