@@ -36,6 +36,7 @@ from benchmarks.record import spread, write_record
 from training.config import TrainConfig, load_config
 from training.distributed import Process, pick_device
 from training.fit import LAST, Trainer, open_material
+from training.memory import keep_freed_memory
 from training.probes import OneBatch
 from training.record import CsvLog, RunRecord, Silence
 from training.transforms import normalise
@@ -50,7 +51,10 @@ def main() -> None:
     parser.add_argument('overrides', nargs='*', metavar='key=value')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        words = ['data=camvid', 'optim.max_minutes=0', f'out={folder}', *options.overrides]
+        # All views of one size: the bare way has one batch.
+        fixed = ['data=camvid', 'optim.max_minutes=0', 'transform.early_share=0']
+        words = [*fixed, f'out={folder}', *options.overrides]
+        keep_freed_memory()
         figures = _measure(load_config(options.config, words), options.rounds)
     write_record('trainer', figures, options.out)
 

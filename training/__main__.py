@@ -5,5 +5,7 @@
 import sys
 
 from training.cli import main
+from training.memory import keep_freed_memory
 
+keep_freed_memory()
 sys.exit(main())
