@@ -57,6 +57,7 @@ class SourceConfig:
     )  # from which share to which, of those left in random order
     part_seed: int = 0  # of that order: the same one makes [0, 0.8] and [0.8, 1] a split
     limit: int = 0  # take the first so many; 0 is all
+    void: tuple[str, ...] = ()  # classes whose labels are not to be learned from
     classes: str = ''  # of kinds folder and synthetic: a shipped class table, or a YAML file
     frames: int = 0  # of kind synthetic: how many streets to render
     min_area_px: int = 0  # of kind crowdai: smaller boxes are left out

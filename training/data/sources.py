@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from seg_perception.core.classes import ClassTable
+from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ClassTableError
 from seg_perception.core.mapping import class_lut
 from seg_perception.inference.class_file import load_table
@@ -71,6 +72,8 @@ def open_source(source: SourceConfig, size: tuple[int, int] = (0, 0)) -> Frames:
         frames: Frames = open_synthetic(source, size)
     else:
         frames = KINDS[source.kind](source)
+    if source.void:
+        frames = Mapped(frames, frames.classes, _void_lut(frames.classes, source))
     chosen = _choose(frames.names, source)
     return frames if len(chosen) == len(frames) else Subset(frames, chosen)
 
@@ -144,6 +147,19 @@ def _finish(
     if all(data.size):
         frames = Resized(frames, data.size)
     return Cached(frames, max(1, workers)) if data.cache else frames
+
+
+def _void_lut(classes: ClassTable, source: SourceConfig) -> np.ndarray:
+    """Labels as they are, but for 255 in the place of the classes that ``void`` names."""
+    names, lut = classes.names, np.arange(256, dtype=np.uint8)
+    for name in source.void:
+        if name not in names:
+            seen = f'class {name!r}'
+            raise ConfigError(
+                f'void of {_name(source)}', seen, ', '.join(names), near(name, names)
+            )
+        lut[names.index(name)] = UNLABELED
+    return lut
 
 
 def _choose(names: Sequence[str], source: SourceConfig) -> list[int]:

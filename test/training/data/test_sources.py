@@ -51,6 +51,16 @@ def test_choosing_frames(plain):
     assert names(plain, limit=99) == names(plain)
 
 
+def test_classes_that_are_not_to_be_learned_from(plain):
+    frames = open_source(change(plain, void=('car', 'sky')))
+    assert [int(frames[index].labels[0, 0]) for index in range(4)] == [3, 255, 5, 255]
+    assert [int(frames.labels(index)[0, 0]) for index in range(4)] == [3, 255, 5, 255]
+    assert frames.classes.names[8] == 'car'  # the table stays as it is
+    assert (frames[1].rgb == open_source(plain)[1].rgb).all()
+    with pytest.raises(ConfigError, match=r"void of folder .*got class 'tre', .*mean tree"):
+        open_source(change(plain, void=('tre',)))
+
+
 def test_parts_of_a_random_order(tmp_path):
     source = camvid(tmp_path, dict.fromkeys('abcde', 3))
     order = torch.randperm(5, generator=torch.Generator().manual_seed(2147483647))
