@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ood(commands)
     _add_sheet(commands)
     _add_pseudo_label(commands)
+    _add_blend(commands)
     _add_export(commands)
     _add_stats(commands)
     _add_shard(commands)
@@ -283,6 +284,24 @@ def _pseudo_label(args: argparse.Namespace) -> None:
         overrides=tuple(args.set),
     )
     print(pseudo_label(options))
+
+
+def _add_blend(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    blended = commands.add_parser(
+        'blend',
+        help='mean of the weights of checkpoints, such as before and after a part of the training',
+        description='Data and configuration are those of the first.',
+    )
+    blended.set_defaults(run=_blend)
+    blended.add_argument('checkpoints', nargs='+', type=Path, metavar='CHECKPOINT')
+    blended.add_argument('--out', type=Path, required=True, help='a checkpoint')
+
+
+def _blend(args: argparse.Namespace) -> None:
+    from training.average import blend
+
+    blend(args.checkpoints, args.out)
+    print(f'wrote {args.out}')
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
 from training.average import WeightAverage
+from training.checkpoint import KEYS, load_checkpoint, save_checkpoint
+from training.cli import main
 
 
 def test_average_follows_the_weights():
@@ -45,3 +48,37 @@ def test_average_follows_weights_that_were_loaded():
     net.load_state_dict({'weight': torch.tensor([[2.0]]), 'bias': torch.tensor([5.0])})
     average.update(step=0)
     assert (average.net.weight.item(), average.net.bias.item()) == (2.0, 5.0)
+
+
+def checkpoint(path, weight, classes=CAMVID_11):
+    state = dict.fromkeys(KEYS, 0) | {'classes': classes.to_dict(), 'step': int(weight[0])}
+    average = {'head.weight': torch.tensor(weight), 'norm.count': torch.tensor(int(weight[0]))}
+    save_checkpoint(path, state | {'average': average})
+    return str(path)
+
+
+def test_blend_is_the_mean_of_the_averaged_weights(tmp_path):
+    paths = [
+        checkpoint(tmp_path / 'after.pt', [4.0, 0.0]),
+        checkpoint(tmp_path / 'before.pt', [1.0, 3.0]),
+    ]
+    assert main(['blend', *paths, '--out', str(tmp_path / 'blend.pt')]) == 0
+    state = load_checkpoint(tmp_path / 'blend.pt')
+    assert state['average']['head.weight'].tolist() == [2.5, 1.5]
+    assert int(state['average']['norm.count']) == 4  # a count has no mean
+    assert (state['step'], state['blend']) == (4, paths)
+
+
+def test_what_cannot_be_blended(tmp_path, capsys):
+    one = checkpoint(tmp_path / 'one.pt', [1.0, 2.0])
+    wide = checkpoint(tmp_path / 'wide.pt', [1.0, 2.0, 3.0])
+    city = checkpoint(tmp_path / 'city.pt', [1.0, 2.0], CITYSCAPES_19)
+    out = ['--out', str(tmp_path / 'blend.pt')]
+    assert main(['blend', one, *out]) == 1
+    assert 'checkpoints to blend: got 1, expected two or more' in capsys.readouterr().err
+    assert main(['blend', one, wide, *out]) == 1
+    said = capsys.readouterr().err
+    assert f'head.weight of {wide}: got [3], expected [2] as in {one}' in said
+    assert main(['blend', one, city, *out]) == 1
+    assert f'checkpoint {city}' in capsys.readouterr().err
+    assert not (tmp_path / 'blend.pt').exists()

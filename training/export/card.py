@@ -81,9 +81,13 @@ def _origin(card: ModelCard, subject: Subject) -> str:
     start = f'the weights `{model.weights}`' if model.weights else 'fresh weights'
     return (
         f'{network}, trained from {start} by `python -m training fit`: epoch {subject.epoch}, '
-        f'step {subject.step}. Contract version {card.contract}, class table '
+        f'step {subject.step}{_blended(subject)}. Contract version {card.contract}, class table '
         f'`{card.classes.name}` of {len(card.classes)} classes.'
     )
+
+
+def _blended(subject: Subject) -> str:
+    return f'; the weights are the mean of {" and ".join(subject.blend)}' if subject.blend else ''
 
 
 def _sizes(card: ModelCard) -> str:

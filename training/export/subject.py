@@ -45,6 +45,7 @@ class Subject:
     stride: int
     epoch: int
     step: int
+    blend: tuple[str, ...] = ()  # checkpoints of whose weights these are the mean
     held_out: TrainConfig | None = None  # of the run that was calibrated in its place
 
     @property
@@ -113,6 +114,7 @@ def load_subject(
         stride=stride_of(net, config.deploy.input_size),
         epoch=state['epoch'],
         step=state['step'],
+        blend=tuple(state.get('blend', ())),
         held_out=held_out.config if held_out else None,
     )
 

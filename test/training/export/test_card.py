@@ -76,6 +76,12 @@ def test_scores_by_name(scores):
     }
 
 
+def test_card_says_what_was_blended(scores):
+    about = replace(subject(), blend=('after.pt', 'before.pt'))
+    text = card_text(make_card(about), about, scores, FILES)
+    assert 'step 12; the weights are the mean of after.pt and before.pt. Contract' in text
+
+
 def test_card_in_words(scores):
     about = subject(train=TinyFrames([flat(0)]))
     text = card_text(make_card(about), about, scores, FILES)
