@@ -13,12 +13,15 @@ PACKAGES = [
     'seg_perception',
     'seg_perception.adapt',
     'seg_perception.core',
+    'seg_perception.evaluation',
     'seg_perception.inference',
+    'seg_perception.io',
     'seg_perception.models',
-    'seg_perception.offline',
-    'seg_perception.offline.report',
-    'seg_perception.ros',
+    'seg_perception.node',
+    'seg_perception.replay',
+    'seg_perception.report',
     'seg_perception.synthetic',
+    'seg_perception.tools',
 ]
 
 
@@ -54,8 +57,8 @@ setup(
     package_data={
         'seg_perception': ['py.typed'],
         'seg_perception.models': ['*.onnx', '*.md'],
-        'seg_perception.offline.report': ['*.css', '*.html', '*.js'],
-        'seg_perception.ros': ['*.xml'],
+        'seg_perception.node': ['*.xml'],
+        'seg_perception.report': ['*.css', '*.html', '*.js'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/seg_perception']),
@@ -81,8 +84,8 @@ setup(
     entry_points={
         'console_scripts': [
             'seg-perception = seg_perception.cli:main',
-            'node = seg_perception.ros.node:main',
-            'video_source = seg_perception.ros.video_source:main',
+            'node = seg_perception.node.node:main',
+            'video_source = seg_perception.tools.video_source:main',
         ],
     },
 )

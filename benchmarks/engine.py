@@ -39,8 +39,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.record import spread, write_record
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import SegPerceptionError
-from seg_perception.inference.engine import PROVIDERS, OnnxEngine
+from seg_perception.inference.engine import PROVIDERS
 from seg_perception.inference.model_file import ModelCard
+from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.inference.torch_engine import TorchEngine
 from seg_perception.synthetic.street import Street
 from training.export.deploy import Deployed, stride_of

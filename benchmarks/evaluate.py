@@ -41,10 +41,10 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from benchmarks.record import spread, write_record
 from seg_perception.core.classes import VISTAS_66, ClassTable
-from seg_perception.inference.engine import open_engine
-from seg_perception.models import model_path
-from seg_perception.offline.evaluate import evaluate
-from seg_perception.offline.messages import (
+from seg_perception.evaluation.evaluate import evaluate
+from seg_perception.evaluation.job import Options
+from seg_perception.inference.open_engine import open_engine
+from seg_perception.io.cdr_messages import (
     COMPRESSED,
     IMAGE,
     header,
@@ -52,7 +52,7 @@ from seg_perception.offline.messages import (
     jpeg_message,
     typestore,
 )
-from seg_perception.offline.plan import Options
+from seg_perception.models import model_path
 from seg_perception.synthetic.street import Street
 
 SIZE, FPS = (720, 1280), 30.0

@@ -409,7 +409,7 @@ def main() -> None:
     """Drive every event and print what came of it."""
     # Here, so that a test can take the events without onnxruntime and ROS.
     from benchmarks.record import write_record
-    from seg_perception.inference.engine import open_engine
+    from seg_perception.inference.open_engine import open_engine
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', type=Path, help='labels by this model instead of true ones')

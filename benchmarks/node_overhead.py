@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
 from seg_perception.models import model_path
-from seg_perception.ros.params import mount_parameters
-from seg_perception.ros.playback import Cast, play, private_graph
-from seg_perception.ros.processes import RosProcess
-from seg_perception.ros.recorder import Recorder
-from seg_perception.ros.sources import street_mount
-from seg_perception.ros.topics import CAMERA
-from seg_perception.ros.transport import ensure_transport
+from seg_perception.node.parameters import mount_parameters
+from seg_perception.node.processes import RosProcess
+from seg_perception.node.topics import CAMERA
+from seg_perception.node.transport import ensure_transport
 from seg_perception.synthetic.street import Street
+from seg_perception.tools.demo_graph import Cast, play, private_graph
+from seg_perception.tools.recorder import Recorder
+from seg_perception.tools.video_inputs import street_mount
 
 SIZE, SEED = (720, 1280), 1
 WARM_FRAMES = 10  # not counted: caches and clocks settle

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seg_perception.ros.versions import environment
+from seg_perception.tools.versions import environment
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
-from seg_perception.ros.probe import Stream, measure_arrival, shipped_environ, stock_environ
+from seg_perception.tools.dds_check import Stream, measure_arrival, shipped_environ, stock_environ
 
 
 def main() -> None:

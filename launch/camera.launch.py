@@ -10,15 +10,15 @@ One camera.
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from seg_perception.ros.launching import (
+from seg_perception.node.launching import (
     node_arguments,
     perception_node,
     rviz,
     use_sim_time,
     video_source,
 )
-from seg_perception.ros.params import mount_parameters
-from seg_perception.ros.sources import SYNTHETIC, street_mount
+from seg_perception.node.parameters import mount_parameters
+from seg_perception.tools.video_inputs import SYNTHETIC, street_mount
 
 YES_NO = ['true', 'false']
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from seg_perception.ros.bag_launching import Playing, find_camera, read_topics
-from seg_perception.ros.launching import YES_NO, bag_player, node_arguments, perception_node, rviz
+from seg_perception.node.launching import YES_NO, node_arguments, perception_node, rviz
+from seg_perception.replay.bag_launching import Playing, find_camera, read_topics
+from seg_perception.replay.launching import bag_player
 
 ARGUMENTS = [
     DeclareLaunchArgument('bag', description='rosbag2 folder or file, or rosbag1 file'),

@@ -328,11 +328,11 @@ def _add_model(parser: argparse.ArgumentParser, default: str | None = 'auto') ->
 
 def _demo(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_ros('demo')
-    from seg_perception.ros.transport import ensure_transport
+    from seg_perception.node.transport import ensure_transport
 
     ensure_transport(['-m', 'seg_perception', *given])
-    from seg_perception.ros.demo import DemoOptions, describe, run_demo
-    from seg_perception.ros.sources import SYNTHETIC
+    from seg_perception.tools.demo import DemoOptions, describe, run_demo
+    from seg_perception.tools.video_inputs import SYNTHETIC
 
     demo = DemoOptions(
         out=options.out,
@@ -352,7 +352,7 @@ def _demo(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_ros('run')
-    from seg_perception.ros.run import RunOptions, run_node
+    from seg_perception.tools.run import RunOptions, run_node
 
     return run_node(
         RunOptions(
@@ -367,7 +367,7 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 
 def _segment(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from seg_perception.offline.segment import segment_paths
+    from seg_perception.tools.segment import segment_paths
 
     report = segment_paths(options.inputs, options.out, options.model, options.provider)
     print(report)
@@ -375,7 +375,7 @@ def _segment(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 
 def _inspect(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from seg_perception.offline.inspect import describe_model
+    from seg_perception.tools.inspect import describe_model
 
     print(describe_model(options.model))
     return 0
@@ -409,11 +409,11 @@ def _adapt(options: argparse.Namespace, given: Sequence[str]) -> int:
 def _replay(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_ros('replay')
     _require_rosbags('replay')
-    from seg_perception.ros.transport import ensure_transport
+    from seg_perception.node.transport import ensure_transport
 
     ensure_transport(['-m', 'seg_perception', *given])
-    from seg_perception.ros.bag_source import Selection
-    from seg_perception.ros.replay import ReplayOptions, run_replay
+    from seg_perception.replay.bag_source import Selection
+    from seg_perception.replay.replay import ReplayOptions, run_replay
 
     report = run_replay(
         ReplayOptions(
@@ -432,8 +432,8 @@ def _replay(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 def _record(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_rosbags('record')
-    from seg_perception.offline.record import RecordOptions, record
-    from seg_perception.ros.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+    from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+    from seg_perception.tools.record import RecordOptions, record
 
     report = record(
         RecordOptions(
@@ -457,8 +457,8 @@ def _record(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 def _evaluate(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_rosbags('evaluate', 'pyarrow', 'plotly')
-    from seg_perception.offline.evaluate import evaluate, evaluate_against
-    from seg_perception.offline.plan import OUTPUTS, Options, read_mount
+    from seg_perception.evaluation.evaluate import evaluate, evaluate_against
+    from seg_perception.evaluation.job import OUTPUTS, Options, read_mount
 
     asked = Options(
         inputs=tuple(options.inputs),
@@ -507,7 +507,7 @@ def _mount(options: argparse.Namespace) -> Mount | None:
 
 
 def _doctor(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from seg_perception.ros.doctor import examine, report
+    from seg_perception.tools.doctor import examine, report
 
     return report(examine(options.model, options.quick))
 

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.ros.processes import RosProcess
+from seg_perception.node.processes import RosProcess
 
 TIMEOUT_S = 30.0
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -105,7 +105,7 @@ def test_an_error_is_one_line_and_exit_code_2(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from seg_perception.ros.transport import transport_env
+    from seg_perception.node.transport import transport_env
 
     monkeypatch.chdir(tmp_path)
     for name, value in transport_env().items():

@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.errors import ConfigError
 
 TORCHRUN_SETS = ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')

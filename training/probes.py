@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.config import TrainConfig, TransformConfig
 from training.distributed import Process, pick_device
 from training.errors import ProbeError

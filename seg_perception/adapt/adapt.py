@@ -29,8 +29,9 @@ from seg_perception.adapt.yolo import YoloOutputs, add_yolo_head, find_yolo
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ModelFileError, ParameterError, SourceError
 from seg_perception.core.masks import overlay, resize_nearest
-from seg_perception.inference.engine import OnnxEngine, Segmentation
+from seg_perception.inference.engine import Segmentation
 from seg_perception.inference.model_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, ModelCard
+from seg_perception.inference.onnx_engine import OnnxEngine
 
 Values = tuple[float, float, float]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.settings import check_tunables, tunable
 
 CURVATURE_STEP = 5e-4  # 1/m, of the corridors that are kept; 0.2 m aside at 40 m
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m

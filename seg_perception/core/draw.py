@@ -13,9 +13,9 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.corridor import Corridor, corridor_shape
-from seg_perception.core.grid import BLOCKED, FREE, Grid
+from seg_perception.core.grid import BLOCKED, FREE
 from seg_perception.core.masks import overlay
-from seg_perception.core.results import DrivableArea, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import DrivableArea, Grid, RiskFactor, RiskLevel, SafetyRisk
 
 LEVEL_RGB = {
     RiskLevel.UNKNOWN: (160, 160, 160),

@@ -28,7 +28,7 @@ from seg_perception.core.corridor import (
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.settings import check_tunables, tunable
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
 _ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to

@@ -17,10 +17,9 @@ import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.grid import Grid
-from seg_perception.core.results import UNKNOWN_RISK, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import UNKNOWN_RISK, Grid, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import RiskParams, level_of
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.settings import check_tunables, tunable
 
 _DIRECTIONS = 720  # the circle is covered in steps of half a degree
 

@@ -19,7 +19,8 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import under_vehicles
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.results import Grid
+from seg_perception.core.settings import check_tunables, tunable
 
 FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
 _MOST_CELLS = 4_000_000
@@ -65,20 +66,6 @@ class GridParams:
         extents = 2 * self.side_m, self.ahead_m + self.behind_m
         rows, columns = (max(1, round(extent / self.resolution_m)) for extent in extents)
         return rows, columns
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """
-    Cells of the ground in the vehicle frame: 0 free, 100 blocked, -1 unknown.
-
-    Rows run along y from right to left, columns along x from back to front, as in OccupancyGrid.
-    """
-
-    cells: np.ndarray  # (rows, columns) int8
-    resolution_m: float
-    origin_x_m: float  # outer corner of cell (0, 0)
-    origin_y_m: float
 
 
 def drivable_grid(

@@ -21,7 +21,7 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import CURVATURE_STEP, Corridor, corridor_shape
 from seg_perception.core.results import HazardSeen
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.settings import check_tunables, tunable
 
 ROLES = {
     'vulnerable_road_users': (Role.VULNERABLE,),

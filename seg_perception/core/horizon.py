@@ -12,13 +12,14 @@ are those of the road, the same for both edges. One edge alone tells nothing abo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import hypot, nan
+from math import hypot
 
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.results import PitchEstimate
+from seg_perception.core.settings import check_tunables, tunable
 
 _ROUNDS, _WIDEST = 16, 16.0  # from a wide tolerance to the true one, past false fits
 _LONGEST_STEP = 0.02  # rad; longer ones overshoot
@@ -38,15 +39,6 @@ class HorizonParams:
 
     def __post_init__(self) -> None:
         check_tunables(self, 'horizon')
-
-
-@dataclass(frozen=True)
-class PitchEstimate:
-    """Pitch of the camera against the road, positive down; NaN when the scene does not tell."""
-
-    pitch_rad: float = nan
-    std_rad: float = nan
-    horizon_row: float = nan  # in the middle column
 
 
 def estimate_pitch(

@@ -7,14 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import nan
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from seg_perception.core.grid import Grid
-    from seg_perception.core.horizon import PitchEstimate
-    from seg_perception.core.scan import Scan
 
 
 class RiskLevel(IntEnum):
@@ -99,6 +93,44 @@ class DrivableArea:
     ground_polygon_m: np.ndarray = field(  # (M, 2) float32 x forward, y left; counter-clockwise
         default_factory=lambda: np.zeros((0, 2), np.float32)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """
+    Cells of the ground in the vehicle frame: 0 free, 100 blocked, -1 unknown.
+
+    Rows run along y from right to left, columns along x from back to front, as in OccupancyGrid.
+    """
+
+    cells: np.ndarray  # (rows, columns) int8
+    resolution_m: float
+    origin_x_m: float  # outer corner of cell (0, 0)
+    origin_y_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """
+    Ranges from the origin of the vehicle frame, as in LaserScan; angles from ahead to the left.
+
+    inf: free up to ``range_max_m`` and more. NaN: not known.
+    """
+
+    angle_min_rad: float
+    angle_increment_rad: float
+    ranges_m: np.ndarray  # (N,) float32
+    range_min_m: float
+    range_max_m: float
+
+
+@dataclass(frozen=True)
+class PitchEstimate:
+    """Pitch of the camera against the road, positive down; NaN when the scene does not tell."""
+
+    pitch_rad: float = nan
+    std_rad: float = nan
+    horizon_row: float = nan  # in the middle column
 
 
 @dataclass(frozen=True)

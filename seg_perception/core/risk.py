@@ -38,6 +38,7 @@ from seg_perception.core.hazards import (
     words,
     zones_of,
 )
+from seg_perception.core.image_quality import Knowledge, TrustParams, believed, distrust, look_at
 from seg_perception.core.results import (
     DrivableArea,
     HazardSeen,
@@ -45,8 +46,7 @@ from seg_perception.core.results import (
     RiskLevel,
     SafetyRisk,
 )
-from seg_perception.core.trust import Knowledge, TrustParams, believed, distrust, look_at
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.settings import check_tunables, tunable
 
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
 # Of the rows above the far end of the corridor, those where no ground can be even on a hill.

@@ -19,7 +19,8 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
 from seg_perception.core.drivable import boundary_of_all_columns
-from seg_perception.core.tunable import check_tunables, tunable
+from seg_perception.core.results import Scan
+from seg_perception.core.settings import check_tunables, tunable
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,6 @@ class ScanParams:
 
     def __post_init__(self) -> None:
         check_tunables(self, 'scan')
-
-
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """
-    Ranges from the origin of the vehicle frame, as in LaserScan; angles from ahead to the left.
-
-    inf: free up to ``range_max_m`` and more. NaN: not known.
-    """
-
-    angle_min_rad: float
-    angle_increment_rad: float
-    ranges_m: np.ndarray  # (N,) float32
-    range_min_m: float
-    range_max_m: float
 
 
 def free_space_scan(

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model file: uint8 frames in, class ids and confidence out."""
+"""What every engine does: uint8 frames in, class ids and confidence out."""
 
 from __future__ import annotations
 
@@ -8,37 +8,16 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import ceil
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from seg_perception.core.errors import ImageError, ParameterError, ProviderError
-from seg_perception.inference.model_file import (
-    INPUT_NAME,
-    OUTPUT_NAMES,
-    STRANGENESS_NAME,
-    TORCH_ENDING,
-    ModelCard,
-    card_of,
-    open_session,
-)
+from seg_perception.inference.model_file import ModelCard
 
 PROVIDERS = ('auto', 'cpu', 'cuda', 'tensorrt')
-_ORT_NAMES = {
-    'tensorrt': 'TensorrtExecutionProvider',
-    'cuda': 'CUDAExecutionProvider',
-    'cpu': 'CPUExecutionProvider',
-}
 _NEAR = 0.92  # of the sides, that a whole fraction keeps at least
 _ROUNDING = 1e-6  # 385 * (384 / 385) may be less than 384
-_GPU_FIX = (
-    'Install the GPU build with `pip install seg_perception[gpu]` '
-    'and a driver that fits it, or set `provider: cpu`.'
-)
 
 
 @dataclass(frozen=True)
@@ -114,72 +93,6 @@ class Engine(ABC):
             )
 
 
-class OnnxEngine(Engine):
-    """
-    A model file on onnxruntime.
-
-    :param provider: one of ``PROVIDERS``.
-    :param threads: CPU threads of one run, 0 for all cores that this process may use.
-    :raises ModelFileError: when the file is missing, damaged or not in the contract.
-    :raises ProviderError: when the asked-for provider is not there or does not work.
-    :raises ParameterError: when threads is negative.
-    """
-
-    def __init__(self, path: str | Path, provider: str = 'auto', threads: int = 0) -> None:
-        self.fallback = None
-        count = thread_count(threads)
-        if provider == 'auto':
-            self.provider, self._session, self.fallback = _open_best(path, count)
-        else:
-            self.provider, self._session = provider, _open(path, provider, count)
-        self.card = card_of(self._session, path)
-        batch = self._session.get_inputs()[0].shape[0]
-        self._one_by_one = batch == 1
-        names = {output.name for output in self._session.get_outputs()}
-        self._outputs = [*OUTPUT_NAMES, *({STRANGENESS_NAME} & names)]
-
-    def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
-        rgb = np.ascontiguousarray(rgb)
-        if not self._one_by_one:
-            return self._run_bound(rgb)
-        parts = [self._run_bound(rgb[i : i + 1]) for i in range(len(rgb))]
-        return [np.concatenate(part) for part in zip(*parts, strict=True)]
-
-    def _run_bound(self, rgb: np.ndarray) -> list[np.ndarray]:
-        """Bound input and outputs: one copy to the device and one back, nothing between runs."""
-        binding = self._session.io_binding()
-        binding.bind_cpu_input(INPUT_NAME, rgb)
-        for name in self._outputs:
-            binding.bind_output(name, 'cpu')
-        self._session.run_with_iobinding(binding)
-        outputs: list[np.ndarray] = binding.copy_outputs_to_cpu()
-        return outputs
-
-
-def open_engine(path: str | Path, provider: str = 'auto', threads: int = 0) -> Engine:
-    """
-    The engine for a model file: torch for one of torch.export (``.pt2``), else onnxruntime.
-
-    :param provider: one of ``PROVIDERS``.
-    :param threads: CPU threads of one run, 0 for all cores that this process may use.
-    :raises ModelFileError: when the file is missing, damaged or not in the contract.
-    :raises ProviderError: when what would run it is not there or does not work.
-    :raises ParameterError: when threads is negative.
-    """
-    if Path(path).suffix != TORCH_ENDING:
-        return OnnxEngine(path, provider, threads)
-    if find_spec('torch') is None:
-        raise ProviderError(
-            f'model file {str(path)!r}',
-            'a Python without torch',
-            'torch, which runs .pt2 files',
-            'Run `pip install torch`, or use the ONNX file of the same model.',
-        )
-    from seg_perception.inference.torch_engine import TorchEngine
-
-    return TorchEngine(path, provider, threads)
-
-
 def thread_count(threads: int) -> int:
     """
     CPU threads to use where so many are asked for, 0 for all cores that this process may use.
@@ -200,12 +113,6 @@ def check_provider(provider: str) -> None:
     """
     if provider not in PROVIDERS:
         raise ProviderError('provider', repr(provider), 'one of ' + ', '.join(PROVIDERS))
-
-
-def available_providers() -> tuple[str, ...]:
-    """The providers that the installed onnxruntime was built with; a GPU one may yet not work."""
-    built = ort.get_available_providers()
-    return tuple(name for name, ort_name in _ORT_NAMES.items() if ort_name in built)
 
 
 def working_size(
@@ -246,87 +153,3 @@ def _whole_fraction(
     if height % (parts * multiple) or width % (parts * multiple):
         return None
     return (height // parts, width // parts) if _NEAR * scale * parts <= 1 else None
-
-
-def _open_best(path: str | Path, threads: int) -> tuple[str, ort.InferenceSession, str | None]:
-    """CUDA where it really runs the model, else the CPU and why."""
-    try:
-        session = _open(path, 'cuda', threads)
-        _try_out(session, path)
-        return 'cuda', session, None
-    except ProviderError as error:
-        return 'cpu', _open(path, 'cpu', threads), f'CPU instead of CUDA: {error}'
-
-
-def _open(path: str | Path, provider: str, threads: int) -> ort.InferenceSession:
-    check_provider(provider)
-    if provider not in available_providers():
-        raise ProviderError(
-            f'provider {provider!r}',
-            f'an onnxruntime with {", ".join(available_providers())}',
-            f'one with {provider}',
-            _GPU_FIX,
-        )
-    if provider != 'cpu' and hasattr(ort, 'preload_dlls'):
-        ort.preload_dlls()  # finds CUDA and cuDNN where pip put them
-    session = open_session(path, _options(threads), _provider_options(provider))
-    if _ORT_NAMES[provider] not in session.get_providers():  # it falls back without an error
-        raise ProviderError(
-            f'provider {provider!r}',
-            f'a session on {", ".join(session.get_providers())}',
-            'a library set and driver with which it loads (see the lines of onnxruntime above)',
-            _GPU_FIX,
-        )
-    session.disable_fallback()
-    return session
-
-
-def _try_out(session: ort.InferenceSession, path: str | Path) -> None:
-    """
-    Run the model once, since a driver that is too old shows only then.
-
-    :raises ProviderError: when it does not run.
-    """
-    rgb = np.zeros((1, *card_of(session, path).input_size, 3), np.uint8)
-    try:
-        session.run(list(OUTPUT_NAMES), {INPUT_NAME: rgb})
-    except Exception as error:  # onnxruntime's errors share no base of their own
-        raise ProviderError("provider 'cuda'", error, 'a run without error', _GPU_FIX) from error
-
-
-def _options(threads: int) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # a shared CPU
-    options.log_severity_level = 3
-    return options
-
-
-def _provider_options(provider: str) -> list[Any]:
-    """onnxruntime's provider list; what the first cannot run goes to the next."""
-    cuda = {
-        'cudnn_conv_algo_search': 'EXHAUSTIVE',
-        'cudnn_conv_use_max_workspace': '1',
-        'arena_extend_strategy': 'kSameAsRequested',
-    }
-    chain: list[Any] = ['CPUExecutionProvider']
-    if provider in ('cuda', 'tensorrt'):
-        chain.insert(0, ('CUDAExecutionProvider', cuda))
-    if provider == 'tensorrt':
-        chain.insert(0, ('TensorrtExecutionProvider', _tensorrt_options()))
-    return chain
-
-
-def _tensorrt_options() -> dict[str, str]:
-    """Half precision, and the built engines kept: building takes minutes."""
-    root = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    cache = root / 'seg_perception' / 'tensorrt'
-    cache.mkdir(parents=True, exist_ok=True)
-    return {
-        'trt_fp16_enable': 'True',
-        'trt_engine_cache_enable': 'True',
-        'trt_engine_cache_path': str(cache),
-        'trt_timing_cache_enable': 'True',
-        'trt_timing_cache_path': str(cache),
-    }

@@ -16,11 +16,11 @@ from seg_perception.core.drivable import DrivableParams, find_drivable, scale_ar
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
+from seg_perception.core.image_quality import believed
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result
 from seg_perception.core.risk import RiskParams, assess_risk
 from seg_perception.core.scan import ScanParams, free_space_scan
-from seg_perception.core.trust import believed
 from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']

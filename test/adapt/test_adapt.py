@@ -11,7 +11,7 @@ from adapt.networks import network
 from seg_perception.adapt.adapt import AdaptOptions, adapt
 from seg_perception.core.classes import CAMVID_11, ClassTable, Role, SegClass
 from seg_perception.core.errors import ClassTableError, ModelFileError, ParameterError
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.onnx_engine import OnnxEngine
 
 RGB_3 = ClassTable(
     'reds',

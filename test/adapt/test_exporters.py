@@ -14,7 +14,7 @@ smp = pytest.importorskip('segmentation_models_pytorch')
 
 from seg_perception.adapt.adapt import AdaptOptions, adapt  # noqa: E402
 from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19  # noqa: E402
-from seg_perception.inference.engine import OnnxEngine  # noqa: E402
+from seg_perception.inference.onnx_engine import OnnxEngine  # noqa: E402
 
 pytestmark = pytest.mark.slow
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]

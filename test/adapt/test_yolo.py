@@ -9,7 +9,7 @@ from adapt.networks import yolo
 from seg_perception.adapt.adapt import AdaptOptions, adapt
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.errors import ClassTableError
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.onnx_engine import OnnxEngine
 
 SIZE, MAPS = 64, 4
 THREE = ClassTable(

@@ -19,8 +19,7 @@ from seg_perception.core.fusion import (
     fuse_grids,
     sector_of,
 )
-from seg_perception.core.grid import Grid
-from seg_perception.core.results import RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import Grid, RiskFactor, RiskLevel, SafetyRisk
 
 OK, TIMEOUT, INVALID = CameraState
 LEVELS = RiskLevel

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seg_perception.core.camera import Calibration, Camera, Mount
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.grid import Grid, GridParams, drivable_grid
+from seg_perception.core.grid import GridParams, drivable_grid
+from seg_perception.core.results import Grid
 
 SIZE = (360, 640)
 K = np.array([[500.0, 0, 319.5], [0, 500.0, 179.5], [0, 0, 1]])

@@ -10,7 +10,7 @@ from benchmarks.events import EVENTS
 from seg_perception.core.fusion import FusionParams
 from seg_perception.core.results import RiskLevel
 from seg_perception.core.risk import RiskParams
-from seg_perception.core.tunable import tunables
+from seg_perception.core.settings import tunables
 
 PAGE = (Path(__file__).parents[2] / 'docs' / 'risk.md').read_text(encoding='utf-8')
 

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.inference.engine import OnnxEngine
+from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.inference.pipeline import Pipeline
 from seg_perception.models import model_path
 from seg_perception.synthetic.street import Street, StreetFrame

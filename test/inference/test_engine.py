@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.errors import ImageError, ParameterError, ProviderError
-from seg_perception.inference.engine import OnnxEngine, available_providers, working_size
+from seg_perception.inference.engine import working_size
 from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.onnx_engine import OnnxEngine, available_providers
 from tiny_model import tiny_card, tiny_graph, write_tiny_model
 
 ROAD_RGB, SKY_RGB, CAR_RGB = (128, 64, 128), (128, 128, 128), (64, 0, 128)

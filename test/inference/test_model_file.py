@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.classes import CAMVID_11, ClassTable, Role, SegClass
 from seg_perception.core.errors import ModelFileError
-from seg_perception.core.trust import TrustParams
+from seg_perception.core.image_quality import TrustParams
 from seg_perception.inference.model_file import METADATA_KEY, ModelCard, StrangeScale, read_card
 from tiny_model import tiny_card, write_tiny_model
 

@@ -14,12 +14,12 @@ from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
+from seg_perception.core.image_quality import TrustParams
 from seg_perception.core.results import Result, RiskLevel
 from seg_perception.core.risk import RiskParams
 from seg_perception.core.scan import ScanParams
-from seg_perception.core.trust import TrustParams
-from seg_perception.inference.engine import OnnxEngine
 from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.inference.pipeline import Extras, Pipeline
 from tiny_model import write_tiny_model
 

@@ -20,10 +20,11 @@ from seg_perception.core.errors import (  # noqa: E402
     ParameterError,
     ProviderError,
 )
-from seg_perception.inference import engine as engine_module  # noqa: E402
+from seg_perception.inference import open_engine as opener  # noqa: E402
 from seg_perception.inference import torch_engine  # noqa: E402
-from seg_perception.inference.engine import OnnxEngine, open_engine  # noqa: E402
 from seg_perception.inference.model_file import StrangeScale, read_card  # noqa: E402
+from seg_perception.inference.onnx_engine import OnnxEngine  # noqa: E402
+from seg_perception.inference.open_engine import open_engine  # noqa: E402
 from seg_perception.inference.pipeline import Pipeline  # noqa: E402
 from seg_perception.inference.torch_engine import TorchEngine, load_program, prepare  # noqa: E402
 from tiny_model import tiny_card, write_tiny_model  # noqa: E402
@@ -306,7 +307,7 @@ def test_gpu_in_half_precision_by_itself(tmp_path: Path) -> None:
 
 
 def test_python_without_torch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, 'find_spec', lambda name: None)
+    monkeypatch.setattr(opener, 'find_spec', lambda name: None)
     message = (
         r"m\.pt2': got a Python without torch, expected torch, which runs \.pt2 files\. "
         r'Run `pip install torch`, or use the ONNX file of the same model\.'

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from seg_perception.inference.engine import PROVIDERS
-from seg_perception.ros import bag_launching, params, video_source
+from seg_perception.node import parameters as params
+from seg_perception.replay import bag_launching
+from seg_perception.tools import video_source
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -40,7 +42,7 @@ RVIZ_TYPES = {  # what each display subscribes to
     'Polygon': 'geometry_msgs/PolygonStamped',
 }
 CAMERAS = ('front', 'left', 'right', 'rear')
-LAUNCHING = ROOT / 'seg_perception' / 'ros' / 'launching.py'
+LAUNCHING = ROOT / 'seg_perception' / 'node' / 'launching.py'
 
 
 def arguments(file: Path) -> dict[str, dict[str, Any]]:
@@ -145,9 +147,9 @@ def type_of(topic: str) -> str | None:
 
 def test_these_are_the_topics_of_the_node() -> None:
     """As its sources name them; tests of the node subscribe to them."""
-    sources = ROOT / 'seg_perception' / 'ros'
+    sources = ROOT / 'seg_perception' / 'node'
     port = (sources / 'camera_outputs.py').read_text()
-    fused = (sources / 'fused_port.py').read_text()
+    fused = (sources / 'fused_outputs.py').read_text()
     for topic, kind in OUTPUTS.items():
         assert f"publisher({kind.split('/')[1]}, '{topic}')" in port
     for topic, kind in FUSED.items():

@@ -39,7 +39,12 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def test_finds_the_files() -> None:
     found = {name(path) for path in files()}
-    assert {'setup.py', '.ci/run', 'seg_perception/ros/node.py', 'test/repo/test_house.py'} < found
+    assert {
+        'setup.py',
+        '.ci/run',
+        'seg_perception/node/node.py',
+        'test/repo/test_house.py',
+    } < found
 
 
 def test_every_source_opens_with_the_header() -> None:

@@ -155,10 +155,10 @@ def test_wheel_has_model_profile_and_commands(tmp_path: Path) -> None:
     assert {
         'seg_perception/models/default.onnx',
         'seg_perception/models/default.md',
-        'seg_perception/offline/report/page.html',
-        'seg_perception/offline/report/page.css',
-        'seg_perception/offline/report/page.js',
-        'seg_perception/ros/fastdds.xml',
+        'seg_perception/report/page.html',
+        'seg_perception/report/page.css',
+        'seg_perception/report/page.js',
+        'seg_perception/node/fastdds.xml',
         'seg_perception/py.typed',
     } <= files
     assert {file.split('/')[0].split('-')[0] for file in files} == {'seg_perception'}

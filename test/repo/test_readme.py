@@ -66,13 +66,15 @@ def test_map_names_real_folders() -> None:
 
 
 def test_parameter_table_is_that_of_the_code() -> None:
-    params = pytest.importorskip('seg_perception.ros.params')
+    params = pytest.importorskip('seg_perception.node.parameters')
     written = (ROOT / 'docs' / 'parameters.md').read_text()
-    assert written == params.to_markdown(), 'run `python -m seg_perception.ros.params markdown`'
+    assert written == params.to_markdown(), (
+        'run `python -m seg_perception.node.parameters markdown`'
+    )
 
 
 def test_parameters_that_people_set_exist() -> None:
-    params = pytest.importorskip('seg_perception.ros.params')
+    params = pytest.importorskip('seg_perception.node.parameters')
     cells = re.findall(r'^\| (`.+?) \|', section('Parameters'), re.MULTILINE)
     named = [name for cell in cells for name in re.findall(r'`([^`]+)`', cell)]
     named = [name for name in named if not name.startswith('.')]  # short for another
@@ -81,12 +83,12 @@ def test_parameters_that_people_set_exist() -> None:
 
 
 def test_params_yaml_is_that_of_the_code() -> None:
-    params = pytest.importorskip('seg_perception.ros.params')
+    params = pytest.importorskip('seg_perception.node.parameters')
     assert (ROOT / 'config' / 'params.yaml').read_text() == params.to_yaml()
 
 
 def test_topic_table_is_that_of_the_node() -> None:
-    source = (ROOT / 'seg_perception' / 'ros' / 'camera_outputs.py').read_text()
+    source = (ROOT / 'seg_perception' / 'node' / 'camera_outputs.py').read_text()
     published = set(re.findall(r"publisher\([\w.]+, '([\w/]+)'", source))
     assert published >= {'mask', 'confidence', 'road_scene'}
     assert published == set(re.findall(r'^\| out `~/<cam>/([\w/]+)`', README, re.MULTILINE))
@@ -119,7 +121,7 @@ def test_training_commands_parse() -> None:
 
 
 def test_transport_lines_are_what_the_code_sets() -> None:
-    from seg_perception.ros.transport import MALLOC_SETTINGS, profile_path
+    from seg_perception.node.transport import MALLOC_SETTINGS, profile_path
 
     block = section('Big images over DDS')
     assert all(f'{name}={value}' in block for name, value in MALLOC_SETTINGS.items())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.distributed import (
     Process,
     from_first,

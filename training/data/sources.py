@@ -16,7 +16,7 @@ import torch
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ClassTableError
-from seg_perception.core.mapping import class_lut
+from seg_perception.evaluation.class_mapping import class_lut
 from seg_perception.inference.class_file import load_table
 from training.config import DataConfig, SourceConfig
 from training.data import bdd100k, camvid, cityscapes, crowdai, vistas

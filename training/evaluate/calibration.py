@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg_perception.core.classes import UNLABELED
-from seg_perception.core.metrics import count_pairs
+from seg_perception.evaluation.metrics import count_pairs
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.metrics import Absent
+from seg_perception.evaluation.metrics import Absent
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
 from training.data import open_val

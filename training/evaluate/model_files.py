@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from training.data.sample import FrameSet
 from training.data.tables import check_table
 from training.evaluate.scores import Predictor, Scores, at_working_size, score

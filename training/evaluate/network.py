@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.config import TrainConfig, parse_config
 from training.data.sample import FrameSet, Sample
 from training.errors import CheckpointError

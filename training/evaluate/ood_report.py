@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from seg_perception.core.image_quality import TrustParams
 from seg_perception.core.masks import colourise
-from seg_perception.core.trust import TrustParams
 from seg_perception.inference.model_file import AT_THRESHOLD, StrangeScale
 from training.errors import DatasetError
 from training.evaluate.plots import save_figure

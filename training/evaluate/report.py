@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.metrics import Absent
+from seg_perception.evaluation.metrics import Absent
 from training.data.sample import FrameSet
 from training.evaluate.plots import (
     Prediction,

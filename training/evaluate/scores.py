@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from seg_perception.core.boundary import BoundaryScore
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.masks import resize_nearest
-from seg_perception.core.metrics import Absent, ConfusionMatrix, mean_known
+from seg_perception.evaluation.boundary_f import BoundaryScore
+from seg_perception.evaluation.metrics import Absent, ConfusionMatrix, mean_known
 from training.data.sample import FrameSet, Sample
 from training.evaluate.calibration import CalibrationError
 from training.evaluate.reading import read_ahead

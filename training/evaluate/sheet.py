@@ -13,7 +13,7 @@ import numpy as np
 
 from seg_perception.core.masks import overlay
 from seg_perception.core.results import Result
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from seg_perception.inference.pipeline import Pipeline
 from training.data.decode import decode_rgb, read_file
 from training.errors import ConfigError

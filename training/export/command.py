@@ -12,8 +12,8 @@ from pathlib import Path
 
 import onnx
 
-from seg_perception.inference.engine import open_engine
 from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
+from seg_perception.inference.open_engine import open_engine
 from training.errors import ExportError
 from training.evaluate.model_files import score_file
 from training.evaluate.scores import Scores

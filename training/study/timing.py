@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from training.checkpoint import load_checkpoint
 from training.distributed import joined
 from training.fit import LAST, Trainer, open_material

@@ -20,7 +20,7 @@ from torchmetrics.classification import (
 )
 
 from seg_perception.core.classes import CITYSCAPES_19
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.evaluate.calibration import CalibrationError
 
 SAMPLES = Path(__file__).parents[4] / 'shared/data/cityscapes'

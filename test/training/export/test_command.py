@@ -10,7 +10,7 @@ import pytest
 
 from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
 from seg_perception.core.errors import ClassTableError
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from small_net import SmallNet
 from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main

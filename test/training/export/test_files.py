@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from seg_perception.inference.engine import open_engine
 from seg_perception.inference.model_file import StrangeScale, read_card
+from seg_perception.inference.open_engine import open_engine
 from seg_perception.inference.torch_engine import load_program, prepare
 from small_net import INPUT_SIZE, SmallNet, paint
 from tiny_model import tiny_card

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.inference.engine import OnnxEngine
 from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.onnx_engine import OnnxEngine
 from tiny_model import write_tiny_model
 from training.data.sample import Sample
 from training.export import strange

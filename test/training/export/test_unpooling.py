@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from data_trees import SHARED
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from tiny_model import tiny_card
 from training.config import SourceConfig
 from training.data import open_source

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg_perception.core.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.errors import ConfigError
 from training.models import NETWORKS, build_model
 

@@ -11,7 +11,7 @@ import cv2
 import pytest
 import yaml
 
-from seg_perception.inference.engine import open_engine
+from seg_perception.inference.open_engine import open_engine
 from small_net import SmallNet
 from training.cli import main
 from training.config import load_config

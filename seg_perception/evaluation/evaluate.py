@@ -1,0 +1,196 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Evaluate recordings: share out their parts, go on where an earlier run stopped, merge.
+
+    make_plan -> parts that are not finished -> this process, several, or a Ray cluster -> merge
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tqdm import tqdm
+
+from seg_perception.core.errors import SourceError
+from seg_perception.evaluation.executors import run_in_processes, run_on_ray
+from seg_perception.evaluation.job import RUN_FILE, Options, Part, Plan, check_same_run, make_plan
+from seg_perception.evaluation.merge import merge
+from seg_perception.evaluation.shard import PART_FILE, Seen, run_part
+from seg_perception.inference.engine import thread_count
+
+if TYPE_CHECKING:
+    from seg_perception.evaluation.compare import Comparison
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: where it is, what ``summary.json`` says, and the report if any."""
+
+    out: Path
+    summary: Mapping[str, Any]
+    report: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.summary['failures'] else 0
+
+    def __str__(self) -> str:
+        summary = self.summary
+        inputs = len(summary['inputs'])
+        lines = [
+            f'{summary["frames"]} frames of {inputs} {"input" if inputs == 1 else "inputs"} in '
+            f'{summary["seconds"]:.1f} s ({summary["fps"]:.1f} a second).'
+        ]
+        if truth := summary['truth']:
+            lines.append(_truth_line(truth))
+        skipped = sum(sum(counts.values()) for counts in summary['skipped'].values())
+        if skipped:
+            lines.append(f'{skipped} frames could not be used.')
+        if failures := summary['failures']:
+            lines.append(f'{len(failures)} problems:')
+            lines += [f'  {row["source"]}: {row["what"]}' for row in failures]
+        lines += [f'Warning: {row["source"]}: {row["what"]}.' for row in summary['warnings']]
+        return '\n'.join([*lines, f'Look at {self.report or self.out}.'])
+
+
+def evaluate(options: Options) -> Evaluation:
+    """
+    Evaluate everything, or what an earlier run of the same left undone.
+
+    :raises SegPerceptionError: when an option, the model, all inputs or the output cannot be used.
+    :raises KeyboardInterrupt: when interrupted; what is finished stays.
+    """
+    plan = make_plan(options)
+    with _output_errors(plan.out), _locked(plan.out):
+        _prepare(plan)
+        try:
+            _run(plan, options)
+            summary = merge(plan)
+            report = _report(plan.out) if 'report' in plan.outputs else None
+        except KeyboardInterrupt:
+            done = len(plan.parts) - len(_unfinished(plan))
+            print(
+                f'\nInterrupted: {done} of {len(plan.parts)} parts are finished in {plan.out}. '
+                'The same command goes on from there.',
+                file=sys.stderr,
+            )
+            raise
+    return Evaluation(plan.out, summary, report)
+
+
+def evaluate_against(
+    options: Options, baseline: Path, limits: Mapping[str, float]
+) -> tuple[Evaluation, Comparison]:
+    """
+    Evaluate, and compare with another evaluation, or with another model on the same inputs.
+
+    :param baseline: folder of a finished evaluation, or a model file, which is evaluated first
+        into a folder beside ``out``.
+    :param limits: by name; see ``compare``.
+    :raises SegPerceptionError: as ``evaluate`` and ``compare`` do.
+    """
+    from seg_perception.evaluation.compare import compare
+
+    if baseline.is_file():
+        other = replace(
+            options,
+            model=baseline,
+            out=options.out.with_name(f'{options.out.name}_{baseline.stem}'),
+        )
+        baseline = evaluate(other).out
+    evaluation = evaluate(options)
+    return evaluation, compare(evaluation.out, baseline.absolute(), limits)
+
+
+def _run(plan: Plan, options: Options) -> None:
+    parts = _unfinished(plan)
+    cores = thread_count(0)
+    bar: tqdm[NoReturn]
+    with tqdm(total=plan.frames, initial=_frames_done(plan), unit='frame', disable=None) as bar:
+        tick: Callable[[int], Any] = bar.update
+        if options.ray:
+            run_on_ray(plan, parts, options.ray, options.threads or 1, tick)
+        elif options.workers > 1 and len(parts) > 1:
+            workers = min(options.workers, len(parts))
+            run_in_processes(plan, parts, workers, options.threads or cores // workers or 1, tick)
+        else:
+            seen: Sequence[Seen] = ()
+            for part in parts:
+                seen = run_part(plan, part, options.threads or cores, lambda: tick(1), seen)
+
+
+def _unfinished(plan: Plan) -> list[Part]:
+    return [part for part in plan.parts if not (plan.out / 'parts' / part.folder).is_dir()]
+
+
+def _frames_done(plan: Plan) -> int:
+    files = (plan.out / 'parts' / part.folder / PART_FILE for part in plan.parts)
+    return sum(json.loads(file.read_text())['frames'] for file in files if file.is_file())
+
+
+def _prepare(plan: Plan) -> None:
+    """Check that the folder is ours, say what it is of, and clear what a killed run left."""
+    check_same_run(plan)
+    (plan.out / 'parts').mkdir(exist_ok=True)
+    for left in (plan.out / 'parts').glob('.*'):
+        shutil.rmtree(left, ignore_errors=True)
+    text = json.dumps(plan.to_json(), indent=1)
+    unfinished = plan.out / f'.{RUN_FILE}'
+    unfinished.write_text(text, encoding='utf-8')
+    unfinished.replace(plan.out / RUN_FILE)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep a second run out of the folder for as long as this one lives."""
+    with (out / '.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SourceError(
+                f'output folder {str(out)!r}',
+                'another evaluation at work in it',
+                'one at a time',
+                'Wait for it, or give another --out.',
+            ) from error
+        yield
+
+
+@contextmanager
+def _output_errors(out: Path) -> Iterator[None]:
+    """Make the folder, and turn what the file system says into our words."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError('no permission to write')
+        yield
+    except OSError as error:
+        raise SourceError(
+            f'output folder {str(out)!r}',
+            error,
+            'a folder that can be written, with room',
+            'What is finished stays; the same command goes on from there.',
+        ) from error
+
+
+def _report(out: Path) -> Path | None:
+    from seg_perception.report import write_report
+
+    return write_report(out)
+
+
+def _truth_line(truth: Mapping[str, Any]) -> str:
+    names = {'miou': 'mIoU', 'pixel_accuracy': 'pixel accuracy', 'drivable_iou': 'drivable IoU'}
+    known = {text: truth[key] for key, text in names.items() if truth[key] is not None}
+    scores = ', '.join(f'{text} {value:.3f}' for text, value in known.items())
+    return f'Truth of {truth["frames"]} frames: {scores or "nothing to compare"}.'

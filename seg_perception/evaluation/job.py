@@ -1,0 +1,309 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluation is asked for, cut into parts that any process can work on by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seg_perception.core.camera import Mount
+from seg_perception.core.corridor import Corridor
+from seg_perception.core.drivable import DrivableParams
+from seg_perception.core.errors import ParameterError, SourceError
+from seg_perception.core.risk import RiskParams
+from seg_perception.core.settings import tuned
+from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
+from seg_perception.evaluation.inputs import (
+    DEFAULT_FPS,
+    NS,
+    Failure,
+    Source,
+    Wanted,
+    find_sources,
+)
+from seg_perception.inference.model_file import read_card
+from seg_perception.io.calibration_file import read_calibration
+from seg_perception.models import model_path
+
+FORMAT = 1
+OUTPUTS = ('bag', 'video', 'thumbs', 'report')
+RUN_FILE = 'run.json'
+WARM_UP_NS = 2 * NS  # what the risk filter remembers
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What to evaluate, with what, and what to leave in ``out``.
+
+    :param model: the model file; None for the embedded one.
+    :param topics: image topics of bags; all of them when empty.
+    :param calibration: YAML file for inputs without one of their own.
+    :param settings: numbers of corridor, drivable area and risk, by the names that they have as
+        parameters of the node.
+    :param truth: topic of label images or folder of masks; empty for none.
+    :param truth_classes: what the values in it are; the model's classes when empty.
+    :param conditions: CSV file that says under which condition frames were taken.
+    :param outputs: some of ``OUTPUTS``; frames.parquet and summary.json come always.
+    :param part_s: length of a part.
+    :param fps: of folders of images.
+    :param overlay_width: of overlays in pixels; 0 is that of the frames.
+    :param threads: how many frames are worked on at once in each process; 0 for a share of all
+        cores.
+    :param ray: address of a Ray cluster, ``local`` to start one here; none when empty.
+    """
+
+    inputs: tuple[str, ...]
+    out: Path
+    model: Path | None = None
+    provider: str = 'auto'
+    topics: tuple[str, ...] = ()
+    calibration: Path | None = None
+    mount: Mount | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+    truth: str = ''
+    truth_classes: str = ''
+    conditions: Path | None = None
+    outputs: tuple[str, ...] = OUTPUTS
+    part_s: float = 60.0
+    fps: float = DEFAULT_FPS
+    overlay_width: int = 640
+    workers: int = 1
+    threads: int = 0
+    ray: str = ''
+
+
+@dataclass(frozen=True)
+class Part:
+    """A span of one source; ``number`` is its place among all."""
+
+    number: int
+    source: Source
+    start_ns: int
+    stop_ns: int
+
+    @property
+    def folder(self) -> str:
+        return f'{self.number:05d}'
+
+    @property
+    def starts_within(self) -> bool:
+        """Whether the part before it is of the same source."""
+        return self.start_ns > self.source.start_ns
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the numbers: it goes to every process as it is."""
+
+    out: Path
+    model: Path
+    model_name: str
+    model_sha256: str
+    provider: str
+    sources: tuple[Source, ...]
+    failures: tuple[Failure, ...]
+    parts: tuple[Part, ...]
+    mount: Mount | None
+    truth: Truth | None
+    conditions: Conditions
+    outputs: tuple[str, ...]
+    overlay_width: int
+    drivable: DrivableParams = DrivableParams()
+    risk: RiskParams = RiskParams()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        return sum(source.frames for source in self.sources)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``run.json`` says."""
+        return {
+            'format': FORMAT,
+            'model': {'name': self.model_name, 'sha256': self.model_sha256},
+            'inputs': [_input_json(source) for source in self.sources],
+            'parameters': dict(self.parameters),
+        }
+
+
+def make_plan(options: Options) -> Plan:
+    """
+    Look at the inputs and cut them into parts.
+
+    :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
+    """
+    _check(options)
+    drivable, risk = _rules(options.settings)
+    model = model_path(options.model or '').absolute()
+    card = read_card(model)
+    truth = read_truth(options.truth, options.truth_classes, card.classes)
+    calibration = read_calibration(options.calibration) if options.calibration else None
+    wanted = Wanted(options.topics, truth.topic if truth else '', options.fps, calibration)
+    sources, failures = find_sources(options.inputs, wanted)
+    return Plan(
+        out=options.out.absolute(),
+        model=model,
+        model_name=card.name,
+        model_sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
+        provider=options.provider,
+        sources=tuple(sources),
+        failures=tuple(failures),
+        parts=tuple(_cut(sources, round(options.part_s * NS))),
+        mount=options.mount,
+        truth=truth,
+        conditions=read_conditions(options.conditions),
+        outputs=options.outputs,
+        overlay_width=options.overlay_width,
+        drivable=drivable,
+        risk=risk,
+        parameters=_parameters(options),
+    )
+
+
+def read_mount(path: Path) -> Mount:
+    """
+    A YAML file with fields of ``Mount``: height_m, and pitch_rad, forward_m and so on as needed.
+
+    :raises SegPerceptionError: when it cannot be read or a value cannot be.
+    """
+    thing = f'mount {str(path)!r}'
+    known = [field.name for field in fields(Mount)]
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SourceError(thing, ' '.join(str(error).split()), 'a YAML file') from error
+    if not isinstance(data, dict) or not {'height_m'} <= data.keys() <= set(known):
+        raise SourceError(thing, data, f'height_m and others of {", ".join(known)}')
+    try:
+        return Mount(**{name: float(value) for name, value in data.items()})
+    except (TypeError, ValueError) as error:
+        raise SourceError(thing, error, 'numbers') from error
+
+
+def check_same_run(plan: Plan) -> None:
+    """
+    Refuse an output folder that holds something else, and say what.
+
+    :raises SourceError: when it is of another run, or of no run at all.
+    """
+    file = plan.out / RUN_FILE
+    if not file.exists():
+        foreign = sorted(path.name for path in plan.out.iterdir() if path.name[0] != '.')
+        if foreign:
+            raise SourceError(
+                f'output folder {str(plan.out)!r}',
+                f'{foreign[0]!r} and no {RUN_FILE}',
+                'an empty one, a new one, or one of the same evaluation',
+                'Give another --out.',
+            )
+        return
+    try:
+        there = json.loads(file.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise SourceError(f'file {str(file)!r}', error, 'what an evaluation wrote') from error
+    if differences := list(_differences(there, plan.to_json())):
+        raise SourceError(
+            f'output folder {str(plan.out)!r}',
+            'another evaluation: ' + '; '.join(differences[:5]),
+            'the same inputs, model and parameters',
+            'Give another --out, or delete it.',
+        )
+
+
+def _check(options: Options) -> None:
+    if unknown := set(options.outputs) - set(OUTPUTS):
+        raise ParameterError(
+            'outputs', ', '.join(sorted(unknown)), f'some of {", ".join(OUTPUTS)}'
+        )
+    if options.workers < 1 or options.threads < 0:
+        raise ParameterError(
+            'workers and threads', (options.workers, options.threads), '1 or more, 0 or more'
+        )
+    if not 1.0 <= options.part_s < 1e6:
+        raise ParameterError('length of a part [s]', options.part_s, '1 or more')
+    if not 0 < options.fps <= 1000:
+        raise ParameterError('frames per second', options.fps, 'above 0, 1000 at most')
+    if options.overlay_width and not 64 <= options.overlay_width <= 8192:
+        raise ParameterError('width of overlays', options.overlay_width, '64 to 8192, or 0')
+
+
+def _rules(settings: Mapping[str, float]) -> tuple[DrivableParams, RiskParams]:
+    """
+    Rules with other numbers than the defaults.
+
+    :raises ParameterError: when a name is none of theirs, or a number is out of its range.
+    """
+    groups: dict[str, dict[str, float]] = {'corridor': {}, 'drivable': {}, 'risk': {}}
+    for name, value in settings.items():
+        group, _, rest = name.partition('.')
+        if group not in groups:
+            raise ParameterError(
+                f'setting {name!r}', group, ' or '.join(groups), 'Such as corridor.ego_mask_share.'
+            )
+        groups[group][rest] = value
+    corridor = tuned(Corridor(), groups['corridor'])
+    drivable = tuned(replace(DrivableParams(), corridor=corridor), groups['drivable'])
+    return drivable, tuned(replace(RiskParams(), corridor=corridor), groups['risk'])
+
+
+def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
+    number = 0
+    for source in sources:
+        for start_ns in range(source.start_ns, source.stop_ns, length_ns):
+            stop_ns = min(start_ns + length_ns, source.stop_ns)
+            yield Part(number, source, start_ns, stop_ns)
+            number += 1
+
+
+def _parameters(options: Options) -> dict[str, Any]:
+    """What the answers depend on; how the work is shared out is none of it."""
+    return {
+        'provider': options.provider,
+        'topics': list(options.topics),
+        'calibration': str(options.calibration or ''),
+        'mount': asdict(options.mount) if options.mount else None,
+        'settings': dict(options.settings),
+        'truth': options.truth,
+        'truth_classes': options.truth_classes,
+        'conditions': str(options.conditions or ''),
+        'outputs': list(options.outputs),
+        'part_s': options.part_s,
+        'fps': options.fps,
+        'overlay_width': options.overlay_width,
+    }
+
+
+def _input_json(source: Source) -> dict[str, Any]:
+    return {
+        'source': source.name,
+        'kind': source.kind,
+        'path': source.path,
+        'fingerprint': source.fingerprint(),
+        'topics': [stream.topic for stream in source.streams],
+    }
+
+
+def _differences(there: Any, now: Any, where: str = '') -> Iterator[str]:
+    """What differs, as ``model.name was 'a', is 'b'``; paths may, as folders are moved."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        for key in sorted(there.keys() | now.keys()):
+            if key != 'path':
+                yield from _differences(there.get(key), now.get(key), f'{where}.{key}'.strip('.'))
+    elif isinstance(there, list) and isinstance(now, list) and len(there) == len(now):
+        for i, pair in enumerate(zip(there, now, strict=True)):
+            yield from _differences(*pair, f'{where}[{i}]')
+    elif there != now:
+        yield f'{where} was {_short(there)}, is {_short(now)}'
+
+
+def _short(value: Any) -> str:
+    text = f'{len(value)} entries' if isinstance(value, list) else repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'

@@ -1,0 +1,395 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Finished parts become one result: the same, byte for byte in its numbers, whoever did which part.
+
+Parts are taken in the order of their numbers, counts are integers, and rows are sorted. What is
+large is linked, not copied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+
+from seg_perception.core.classes import ClassTable
+from seg_perception.core.results import RiskLevel
+from seg_perception.evaluation.ground_truth import Score
+from seg_perception.evaluation.inputs import Source, Stream
+from seg_perception.evaluation.job import FORMAT, Part, Plan
+from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
+from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
+from seg_perception.inference.environment import environment
+from seg_perception.inference.model_file import ModelCard, read_card
+from seg_perception.io.video_writer import join_movies
+
+FRAMES_FILE, SUMMARY_FILE = 'frames.parquet', 'summary.json'
+_PERCENTILES = (50, 95, 99)
+_WARN_PITCH_RAD, _LEAST_PITCHES = 0.02, 10  # as the node's diagnostics have them
+_ROW_KEYS = [('stamp_ns', 'ascending'), ('topic', 'ascending'), ('index', 'ascending')]
+
+
+def merge(plan: Plan) -> dict[str, Any]:
+    """
+    Make everything in the output folder from its parts; what ``summary.json`` says.
+
+    :raises OSError: when it cannot be written.
+    """
+    facts = {part.number: _facts(plan, part) for part in plan.parts}
+    _merge_rows(plan, facts)
+    for source, parts in _by_source(plan):
+        _merge_files(plan, source, parts, facts)
+    summary = _summary(plan, facts)
+    _replace(plan.out / SUMMARY_FILE, json.dumps(summary, indent=1).encode())
+    return summary
+
+
+def _by_source(plan: Plan) -> list[tuple[Source, list[Part]]]:
+    """The parts of each source; none of an input without any span."""
+    parts: dict[str, list[Part]] = {source.name: [] for source in plan.sources}
+    for part in plan.parts:
+        parts[part.source.name].append(part)
+    return [(source, parts[source.name]) for source in plan.sources]
+
+
+def _folder(plan: Plan, part: Part) -> Path:
+    return plan.out / 'parts' / part.folder
+
+
+def _facts(plan: Plan, part: Part) -> dict[str, Any]:
+    text = (_folder(plan, part) / PART_FILE).read_text(encoding='utf-8')
+    facts: dict[str, Any] = json.loads(text)
+    return facts
+
+
+def _merge_rows(plan: Plan, facts: dict[int, dict[str, Any]]) -> None:
+    """Sorted by source and stamp; one source at a time is in memory."""
+    path = plan.out / FRAMES_FILE
+    unfinished = path.with_name(f'.{path.name}')
+    writer = None
+    try:
+        for source, parts in _by_source(plan):
+            tables = list(_part_rows(plan, source, parts, facts))
+            if not tables:
+                continue
+            table = pa.concat_tables(tables).sort_by(_ROW_KEYS)
+            if writer is None:
+                writer = pq.ParquetWriter(unfinished, table.schema, compression='zstd')
+            writer.write_table(table.select(writer.schema.names))
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is not None:
+        unfinished.replace(path)
+
+
+def _part_rows(
+    plan: Plan, source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+) -> Iterator[pa.Table]:
+    """Rows with their source, their index in all of it, and where the thumbnail will be."""
+    for part, before in _with_counts(source, parts, facts):
+        path = _folder(plan, part) / ROWS
+        if not path.is_file():
+            continue
+        table = pq.read_table(path)
+        cameras = {stream.topic: stream.camera for stream in source.streams}
+        topics = table['topic'].to_pylist()
+        offsets = [before[cameras[topic]] for topic in topics]
+        index = pc.add(table['index'], pa.array(offsets, pa.int64()))
+        names = [
+            name and _thumb_path(source, cameras[topic], number)
+            for name, topic, number in zip(
+                table['thumbnail'].to_pylist(), topics, index.to_pylist(), strict=True
+            )
+        ]
+        table = _with_column(table, 'index', index)
+        table = _with_column(table, 'thumbnail', pa.array(names, pa.string()))
+        yield table.add_column(0, 'source', pa.array([source.name] * len(table), pa.string()))
+
+
+def _with_counts(
+    source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+) -> Iterator[tuple[Part, Counter[str]]]:
+    """Each part, and how many frames each camera had before it."""
+    before: Counter[str] = Counter()
+    for part in parts:
+        yield part, before.copy()
+        before.update(facts[part.number]['counts'])
+
+
+def _with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def _thumb_path(source: Source, camera: str, index: int) -> str:
+    name = f'{index}.jpg' if len(source.streams) == 1 else f'{camera}_{index}.jpg'
+    return f'{THUMBS}/{source.name}/{name}'
+
+
+def _merge_files(
+    plan: Plan, source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+) -> None:
+    if 'bag' in plan.outputs:
+        _merge_bags(plan, source, parts)
+    if 'thumbs' in plan.outputs:
+        for part, before in _with_counts(source, parts, facts):
+            _link_thumbs(plan, source, part, before)
+    if 'video' in plan.outputs:
+        for stream in source.streams:
+            _merge_videos(plan, source, stream, parts)
+
+
+def _merge_bags(plan: Plan, source: Source, parts: Sequence[Part]) -> None:
+    """One bag whose files are those of the parts, as recorders split long ones."""
+    bags = [_folder(plan, part) / BAG for part in parts]
+    read = [yaml.safe_load((bag / 'metadata.yaml').read_text(encoding='utf-8')) for bag in bags]
+    infos = [data['rosbag2_bagfile_information'] for data in read]
+    used = [(bag, info) for bag, info in zip(bags, infos, strict=True) if info['message_count']]
+    final = plan.out / 'bags' / source.name
+    unfinished = final.with_name(f'.{final.name}')
+    for folder in (unfinished, final):
+        shutil.rmtree(folder, ignore_errors=True)
+    if not used:
+        return
+    unfinished.mkdir(parents=True)
+    names = [f'{source.name}_{i}.mcap' for i in range(len(used))]
+    for name, (bag, info) in zip(names, used, strict=True):
+        _link(bag / info['relative_file_paths'][0], unfinished / name)
+    metadata = {'rosbag2_bagfile_information': _joined([info for _, info in used], names)}
+    text = yaml.safe_dump(metadata, sort_keys=False)
+    (unfinished / 'metadata.yaml').write_text(text, encoding='utf-8')
+    unfinished.rename(final)
+
+
+def _joined(infos: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The metadata of a bag of several files from those of bags of one."""
+    files = [info['files'][0] | {'path': name} for name, info in zip(names, infos, strict=True)]
+    topics: dict[str, dict[str, Any]] = {}
+    for row in (row for info in infos for row in info['topics_with_message_count']):
+        name = row['topic_metadata']['name']
+        count = topics[name]['message_count'] if name in topics else 0
+        topics[name] = row | {'message_count': count + row['message_count']}
+    starts = [info['starting_time']['nanoseconds_since_epoch'] for info in infos]
+    ends = [
+        start + info['duration']['nanoseconds'] for start, info in zip(starts, infos, strict=True)
+    ]
+    return infos[0] | {
+        'duration': {'nanoseconds': max(ends) - min(starts)},
+        'starting_time': {'nanoseconds_since_epoch': min(starts)},
+        'message_count': sum(info['message_count'] for info in infos),
+        'relative_file_paths': list(names),
+        'files': files,
+        'topics_with_message_count': list(topics.values()),
+    }
+
+
+def _link_thumbs(plan: Plan, source: Source, part: Part, before: Counter[str]) -> None:
+    for file in (_folder(plan, part) / THUMBS).glob('*.jpg'):
+        camera, _, index = file.stem.rpartition('_')
+        target = plan.out / _thumb_path(source, camera, int(index) + before[camera])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(file, target)
+
+
+def _merge_videos(plan: Plan, source: Source, stream: Stream, parts: Sequence[Part]) -> None:
+    videos = [_folder(plan, part) / VIDEOS / f'{stream.camera}.mp4' for part in parts]
+    videos = [video for video in videos if video.is_file()]
+    if not videos:
+        return
+    name = source.name if len(source.streams) == 1 else f'{source.name}_{stream.camera}'
+    final = plan.out / 'overlay' / f'{name}.mp4'
+    final.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = final.with_name(f'.{final.name}')
+    unfinished.unlink(missing_ok=True)
+    if len(videos) == 1:
+        _link(videos[0], unfinished)
+    else:
+        join_movies(videos, unfinished)
+    unfinished.replace(final)
+
+
+def _link(file: Path, target: Path) -> None:
+    """A second name where the file system knows that, else a copy."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+def _summary(plan: Plan, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    card = read_card(plan.model)
+    path = plan.out / FRAMES_FILE
+    frames = sum(fact['frames'] for fact in facts.values())
+    seconds = _busy_s([(fact['started_s'], fact['ended_s']) for fact in facts.values()])
+    truth = _truth(plan, card.classes)
+    providers = sorted({fact['provider'] for fact in facts.values()})
+    return {
+        'format': FORMAT,
+        'model': _model(card, plan),
+        'environment': environment() | {'provider': ', '.join(providers)},
+        'inputs': [_input(*pair, facts) for pair in _by_source(plan)],
+        'frames': frames,
+        'seconds': round(seconds, 3),
+        'fps': round(frames / seconds, 3) if seconds else 0.0,
+        **(_figures(pq.ParquetFile(path), card.classes) if frames else _NO_FIGURES),
+        'truth': truth,
+        'failures': [
+            *({'source': row.source, 'what': row.what} for row in plan.failures),
+            *({'source': s, 'what': what} for s, what in _problems(plan, facts)),
+            *_missing_truth(plan, truth, facts),
+        ],
+        'skipped': _skipped(facts),
+        'warnings': _mount_warnings(pq.ParquetFile(path)) if frames else [],
+    }
+
+
+def _mount_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:
+    """Cameras whose mount is not what the edges of the road say; a hill does not count."""
+    table = file.read(['source', 'topic', 'pitch_off_rad'])
+    known = table.filter(pc.is_finite(table['pitch_off_rad']))
+    groups = known.group_by(['source', 'topic'], use_threads=False)
+    seen = groups.aggregate([('pitch_off_rad', 'list')]).to_pylist()
+    offs = [(row, float(np.median(row['pitch_off_rad_list']))) for row in seen]
+    return [
+        {
+            'source': row['source'],
+            'what': f'{row["topic"]}: the road looks as if the camera looked {off:+.3f} rad '
+            'farther down than its mount says, so distances are off: check --mount-pitch',
+        }
+        for row, off in offs
+        if len(row['pitch_off_rad_list']) >= _LEAST_PITCHES and abs(off) > _WARN_PITCH_RAD
+    ]
+
+
+_NO_FIGURES: dict[str, Any] = {'stages_ms': {}, 'levels': {}, 'class_share': {}}
+
+
+def _figures(file: pq.ParquetFile, table: ClassTable) -> dict[str, Any]:
+    """Column by column, so that the memory does not grow with their number."""
+
+    def column(name: str) -> np.ndarray:
+        values: np.ndarray = file.read([name])[name].to_numpy()
+        return values
+
+    stages = [name for name in file.schema_arrow.names if name.endswith('_ms')]
+    levels = Counter(column('level').tolist())
+    return {
+        'stages_ms': {
+            name.removesuffix('_ms'): {
+                f'p{q}': round(float(np.nanpercentile(column(name), q)), 3) for q in _PERCENTILES
+            }
+            for name in stages
+        },
+        'levels': {level.name: levels.get(int(level), 0) for level in RiskLevel},
+        'class_share': {
+            name: float(column(f'share_{name}').mean(dtype=np.float64)) for name in table.names
+        },
+    }
+
+
+def _model(card: ModelCard, plan: Plan) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(card.to_json())
+    return facts | {'sha256': plan.model_sha256}
+
+
+def _input(
+    source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    own = [facts[part.number] for part in parts]
+    return {
+        'source': source.name,
+        'kind': source.kind,
+        'path': source.path,
+        'topic': ', '.join(stream.topic for stream in source.streams),
+        'frames': sum(fact['frames'] for fact in own),
+        'frames_claimed': source.frames,
+        'calibrated': all(stream.calibration is not None for stream in source.streams),
+        'failures': list(_own_problems(source, own)),
+    }
+
+
+def _own_problems(source: Source, facts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    told = [*source.problems, *(text for fact in facts for text in fact['problems'])]
+    yield from dict.fromkeys(told)
+
+
+def _problems(plan: Plan, facts: dict[int, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for source, parts in _by_source(plan):
+        for text in _own_problems(source, [facts[part.number] for part in parts]):
+            yield source.name, text
+
+
+def _skipped(facts: dict[int, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Frames that could not be used: how many of each source, by what was wrong."""
+    skipped: dict[str, Counter[str]] = {}
+    for fact in facts.values():
+        if fact['skipped']:
+            skipped.setdefault(fact['source'], Counter()).update(fact['skipped'])
+    return {source: dict(counts) for source, counts in skipped.items()}
+
+
+def _truth(plan: Plan, table: ClassTable) -> dict[str, Any] | None:
+    if plan.truth is None:
+        return None
+    whole, conditions = Score(len(table)), dict[str, Score]()
+    for part in plan.parts:
+        for condition, score in _scores(_folder(plan, part) / SCORES_FILE):
+            whole.merge(score)
+            if condition:
+                conditions.setdefault(condition, Score(len(table))).merge(score)
+    return whole.summary(table) | {
+        'table': plan.truth.table.name,
+        'conditions': {name: score.summary(table) for name, score in sorted(conditions.items())},
+    }
+
+
+def _missing_truth(
+    plan: Plan, truth: dict[str, Any] | None, facts: dict[int, dict[str, Any]]
+) -> Iterator[dict[str, str]]:
+    """Masks under other names are the likeliest of all mistakes."""
+    if plan.truth is None or truth is None or truth['frames']:
+        return
+    name = next((fact['first_name'] for fact in facts.values() if fact['first_name']), '')
+    what = f'no mask for any frame, such as {f"{name}.png"!r}'
+    if plan.truth.topic:
+        what = 'no label image with the stamp of any frame'
+    yield {'source': plan.truth.folder or plan.truth.topic, 'what': what}
+
+
+def _scores(path: Path) -> Iterator[tuple[str, Score]]:
+    """The scores of a part by condition, in the order of the conditions' names."""
+    if not path.is_file():
+        return
+    with np.load(path) as arrays:
+        keys = sorted(key.rpartition('/')[::2] for key in arrays)
+        for condition, group in groupby(keys, key=lambda key: key[0]):
+            named = {name: arrays[f'{condition}/{name}'] for _, name in group}
+            yield condition, Score.from_arrays(named)
+
+
+def _busy_s(spans: Sequence[tuple[float, float]]) -> float:
+    """Seconds in which at least one part was worked on, over all runs that it took."""
+    total, reached = 0.0, 0.0
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _replace(path: Path, data: bytes) -> None:
+    unfinished = path.with_name(f'.{path.name}')
+    unfinished.write_bytes(data)
+    unfinished.replace(path)

@@ -1,0 +1,242 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Recordings of any kind as one thing: topics, a span of time, messages.
+
+A damaged one gives what can be read of it, and says what could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag1 import Reader as Bag1Reader
+from rosbags.rosbag2 import Reader as Bag2Reader
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
+
+from seg_perception.core.errors import SourceError
+from seg_perception.io.bag_recovery import first_line, salvage
+
+BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
+_METADATA = 'metadata.yaml'
+
+# Only messages whose definition has been the same in every release are read, so one store for
+# each generation of ROS does, and a definition in the bag that is damaged or unknown harms nobody.
+_ROS1, _ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag: its type as ``sensor_msgs/msg/Image``, and how many messages it has."""
+
+    name: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True)
+class BagMessage:
+    """One message, not yet deserialised; ``log_ns`` is when it was recorded."""
+
+    topic: Topic
+    log_ns: int
+    raw: bytes
+
+
+class Reader(Protocol):
+    """What readers of rosbags and of ``salvage`` have in common."""
+
+    @property
+    def connections(self) -> list[Connection]: ...
+    @property
+    def message_count(self) -> int: ...
+    @property
+    def start_time(self) -> int: ...
+    @property
+    def end_time(self) -> int: ...
+    def messages(
+        self, connections: Collection[Connection], start: int | None, stop: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]: ...
+    def close(self) -> None: ...
+
+
+class Bag:
+    """
+    A recording of rosbag1 or rosbag2, open for reading.
+
+    ``problems`` says in words what could not be read so far; it grows while messages are read.
+
+    :param path: a file, or the folder of a rosbag2.
+    :raises SourceError: when nothing of it can be read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.problems: list[str] = []
+        self._stack = ExitStack()
+        self._readers = self._open()
+        is_ros1 = self.path.suffix == '.bag' and self.path.is_file()
+        self._store: Typestore = _ROS1 if is_ros1 else _ROS2
+        self.topics = _topics(self._readers)
+        known = [reader for reader in self._readers if reader.message_count]
+        self.start_ns = min((reader.start_time for reader in known), default=0)
+        self.stop_ns = max((reader.end_time for reader in known), default=0)
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Who published what: types with their definitions, and quality of service."""
+        return [row for reader in self._readers for row in reader.connections]
+
+    def of_type(self, *types: str) -> list[Topic]:
+        """The topics of some types, by name."""
+        return [topic for topic in self.topics.values() if topic.type in types]
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[BagMessage]:
+        """Messages of some topics with ``start_ns <= log_ns < stop_ns``, by time of recording."""
+        for reader in self._readers:
+            for connection, log_ns, raw in self._read(reader, topics, start_ns, stop_ns):
+                yield BagMessage(self.topics[connection.topic], log_ns, raw)
+
+    def deserialise(self, message: BagMessage) -> Any:
+        """
+        The message as an object with the fields of its type.
+
+        :raises SourceError: when its bytes are not one of that type.
+        """
+        read = (
+            self._store.deserialize_ros1 if self._store is _ROS1 else self._store.deserialize_cdr
+        )
+        try:
+            return read(message.raw, message.topic.type)
+        except Exception as error:  # whatever damaged bytes make of generated code
+            raise SourceError(
+                f'message of {message.topic.name}',
+                f'{len(message.raw)} bytes ({first_line(error)})',
+                f'a {message.topic.type}',
+            ) from error
+
+    def _open(self) -> list[Reader]:
+        if not self.path.exists():
+            raise SourceError(
+                f'bag {str(self.path)!r}', 'nothing there', 'a rosbag1 file or a rosbag2'
+            )
+        if self.path.is_file():
+            return [self._open_file(self.path)]
+        if (self.path / _METADATA).is_file():
+            try:
+                return [self._enter(Bag2Reader(self.path))]
+            except Exception as error:
+                self.problems.append(f'{_METADATA} cannot be used: {first_line(error)}')
+        else:
+            self.problems.append(f'{_METADATA} is missing; read from the files themselves')
+        return self._open_files()
+
+    def _open_files(self) -> list[Reader]:
+        """Each file of a folder by itself, in the order of their numbers."""
+        files = storage_files(self.path)
+        readers = []
+        for file in files:
+            try:
+                readers.append(self._open_file(file))
+            except SourceError as error:
+                self.problems.append(str(error))
+        if not readers:
+            raise SourceError(
+                f'bag {str(self.path)!r}',
+                '; '.join(self.problems),
+                'at least one file that can be read',
+            )
+        return sorted(readers, key=lambda reader: reader.start_time)
+
+    def _open_file(self, file: Path) -> Reader:
+        try:
+            return self._enter(Bag1Reader(file) if file.suffix == '.bag' else Bag2Reader(file))
+        except Exception as error:  # rosbags meets damage with errors of many kinds
+            self.problems.append(f'{file.name} is damaged: {first_line(error)}')
+        return self._salvage(file)
+
+    def _salvage(self, file: Path) -> Reader:
+        reader = salvage(file)
+        self.problems.append(f'{file.name}: {reader.summary}')
+        self._stack.callback(reader.close)
+        return reader
+
+    def _enter(self, reader: Any) -> Reader:
+        reader.open()
+        self._stack.callback(reader.close)
+        opened: Reader = reader
+        return opened
+
+    def _read(
+        self, reader: Reader, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """What the reader gives; after damage within, what is left by salvaging."""
+        wanted = [row for row in reader.connections if row.topic in topics]
+        if not wanted:
+            return
+        last_ns = -1
+        try:
+            for row in reader.messages(wanted, start_ns, stop_ns):
+                last_ns = max(last_ns, row[1])
+                yield row
+        except Exception as error:  # as above
+            problem = f'damaged at {last_ns / 1e9:.3f} s: {first_line(error)}'
+            if problem not in self.problems:
+                self.problems.append(problem)
+            after_ns = last_ns + 1 if last_ns >= 0 else start_ns
+            yield from self._read_rest(topics, after_ns, stop_ns)
+
+    def _read_rest(
+        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        for file in [self.path] if self.path.is_file() else storage_files(self.path):
+            try:
+                reader = self._salvage(file)
+            except SourceError as error:
+                self.problems.append(str(error))
+                continue
+            wanted = [row for row in reader.connections if row.topic in topics]
+            yield from reader.messages(wanted, start_ns, stop_ns)
+
+
+def storage_files(folder: Path) -> list[Path]:
+    """The files of a rosbag2 in a folder; ``bag_10`` comes after ``bag_9``."""
+    files = [file for file in folder.iterdir() if file.suffix in ('.mcap', '.db3')]
+    return sorted(files, key=lambda file: (len(file.stem), file.stem))
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a bag: a file of one, or a folder with metadata or such files."""
+    if path.is_dir():
+        return (path / _METADATA).is_file() or bool(storage_files(path))
+    return path.suffix in BAG_SUFFIXES
+
+
+def _topics(readers: list[Reader]) -> dict[str, Topic]:
+    """By name; of a topic with several publishers the counts are added."""
+    topics: dict[str, Topic] = {}
+    for row in sorted((row for reader in readers for row in reader.connections), key=_by_topic):
+        count = topics[row.topic].count if row.topic in topics else 0
+        topics[row.topic] = Topic(row.topic, row.msgtype, count + row.msgcount)
+    return topics
+
+
+def _by_topic(row: Connection) -> str:
+    return row.topic

@@ -1,0 +1,157 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is published of a camera: road scene, masks, pictures, the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import PolygonStamped
+from nav_msgs.msg import OccupancyGrid
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image, LaserScan
+from std_msgs.msg import Header
+
+from seg_perception.core.classes import ClassTable
+from seg_perception.core.draw import draw_scene
+from seg_perception.core.results import Result
+from seg_perception.inference.pipeline import Extras
+from seg_perception.io.encodings import Pixels
+from seg_perception.node.calibration import View
+from seg_perception.node.ground_msgs import grid_to_msg, polygon_to_msg, scan_to_msg
+from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to_compressed_msg
+from seg_perception.node.parameters import NodeParams
+from seg_perception.node.scene_msgs import LABEL_INFO, label_info
+from seg_perception_msgs.msg import RoadScene
+
+_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a frame is answered with, beside the frame itself."""
+
+    params: NodeParams
+    view: View
+    curvature_per_m: float
+    complaint: str  # about the curvature; empty without one
+    convert_ms: float
+
+
+class CameraOutputs:
+    """
+    The publishers of one camera, from configure to cleanup.
+
+    What costs something is made only while someone listens. ``scene`` is filled by CameraPort.
+
+    :param node: the lifecycle node that owns the topics.
+    :param camera: its name.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str, table: ClassTable) -> None:
+        self._node, self._camera, self._table = node, camera, table
+        self._publishers: list[Any] = []
+        publisher = self._publisher
+        self.scene = publisher(RoadScene, 'road_scene')
+        self._mask = publisher(Image, 'mask')
+        self._confidence = publisher(Image, 'confidence')
+        self._overlay = publisher(Image, 'overlay')
+        self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed')
+        self._grid = publisher(OccupancyGrid, 'drivable_grid')
+        self._scan = publisher(LaserScan, 'free_space')
+        self._polygon = publisher(PolygonStamped, 'ground_polygon')
+        self._label_info = None
+        if LABEL_INFO is not None:
+            self._label_info = publisher(LABEL_INFO, 'label_info', _LATCHED_QOS)
+
+    def _publisher(self, kind: Any, name: str, qos: QoSProfile = _QOS) -> Any:
+        topic = f'~/{self._camera}/{name}'
+        publisher = self._node.create_lifecycle_publisher(kind, topic, qos)
+        self._publishers.append(publisher)
+        return publisher
+
+    def announce(self) -> None:
+        """Say what the values of the masks mean; publishers have to be active."""
+        if self._label_info is not None:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            self._label_info.publish(label_info(self._table, header))
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def extras(self, params: NodeParams, for_fusion: bool) -> Extras:
+        """What someone listens to, now; the grid also for all cameras together."""
+        grid = for_fusion or self._draws() or _is_heard(self._grid)
+        return Extras(
+            params.grid if grid else None, params.scan if _is_heard(self._scan) else None
+        )
+
+    def publish_masks(self, header: Header, result: Result) -> None:
+        """What everybody waits for."""
+        self._mask.publish(mask_to_msg(result.labels, header))
+        self._confidence.publish(mask_to_msg(result.confidence, header))
+
+    def publish_rest(
+        self, header: Header, pixels: Pixels, result: Result, context: Context, status: str
+    ) -> None:
+        """The ground and the picture for people."""
+        self._publish_ground(header, result, context.params)
+        if self._draws():
+            self._publish_overlay(header, pixels, result, context, status)
+
+    def _draws(self) -> bool:
+        return _is_heard(self._overlay) or _is_heard(self._overlay_compressed)
+
+    def _publish_ground(self, header: Header, result: Result, params: NodeParams) -> None:
+        ground = Header(stamp=header.stamp, frame_id=params.base_frame)
+        if result.grid is not None and _is_heard(self._grid):
+            self._grid.publish(grid_to_msg(result.grid, ground, params.base_height_m))
+        if result.scan is not None and len(result.scan.ranges_m):
+            self._scan.publish(scan_to_msg(result.scan, ground))
+        if _is_heard(self._polygon):
+            self._polygon.publish(polygon_to_msg(result.area, ground, params.base_height_m))
+
+    def _publish_overlay(
+        self, header: Header, pixels: Pixels, result: Result, context: Context, status: str
+    ) -> None:
+        params = context.params
+        scene = draw_scene(
+            _to_rgb(pixels),
+            result.labels,
+            self._table,
+            result.area,
+            result.risk,
+            status,
+            params.risk.corridor,
+            params.overlay_opacity,
+            context.view.camera,
+            context.curvature_per_m,
+            result.grid,
+        )
+        if _is_heard(self._overlay):
+            bgr = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
+            self._overlay.publish(colour_to_msg(bgr, header, 'bgr8'))
+        if _is_heard(self._overlay_compressed):
+            quality = params.overlay_jpeg_quality
+            self._overlay_compressed.publish(to_compressed_msg(scene, header, quality=quality))
+
+
+def _is_heard(publisher: Any) -> bool:
+    return bool(publisher.get_subscription_count() > 0)
+
+
+def _to_rgb(pixels: Pixels) -> np.ndarray:
+    if pixels.order == 'rgb':
+        return pixels.array
+    return cv2.cvtColor(pixels.array, cv2.COLOR_BGR2RGB)

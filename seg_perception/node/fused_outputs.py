@@ -1,0 +1,125 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The topics that speak for all cameras together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from nav_msgs.msg import OccupancyGrid
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.fusion import CameraScene, CameraState, Sector, fuse, sector_of
+from seg_perception.core.results import UNKNOWN_RISK, Grid, Result
+from seg_perception.node.ground_msgs import grid_to_msg
+from seg_perception.node.parameters import Parameters
+from seg_perception.node.scene_msgs import fused_to_msg
+from seg_perception_msgs.msg import FusedScene
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The last that is known of one camera."""
+
+    header: Header
+    scene: CameraScene
+
+
+class FusedPort:
+    """
+    Keeps the last answer of each camera and publishes the fused one whenever one changes.
+
+    ``answered`` and ``invalid`` are for the worker, ``silent`` for the timers.
+
+    :param node: the lifecycle node that owns the topics.
+    :param settings: its parameters.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: Parameters) -> None:
+        self._node, self._settings = node, settings
+        self._lock = Lock()
+        self._last: dict[str, _Last] = {}
+        publisher, qos = node.create_lifecycle_publisher, QoSProfile(depth=1)
+        self._scene: Any = publisher(FusedScene, '~/road_scene', qos)
+        self._grid: Any = publisher(OccupancyGrid, '~/drivable_grid', qos)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every answer."""
+        with self._lock:
+            names = [camera.name for camera in self._settings.now.cameras]
+            self._last = {name: _Last(Header(), CameraScene(name)) for name in names}
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in (self._scene, self._grid):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    @property
+    def wants_grid(self) -> bool:
+        """Whether someone listens to the fused grid."""
+        return bool(self._grid.get_subscription_count() > 0)
+
+    def answered(self, name: str, header: Header, result: Result, camera: Camera | None) -> None:
+        """Take the answer for a frame of one camera."""
+        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        sector = Sector() if camera is None else _sector(camera)
+        scene = CameraScene(name, stamp_s, result.risk, sector=sector, grid=result.grid)
+        with self._lock:
+            self._say(_Last(header, scene))
+
+    def invalid(self, name: str, header: Header, reason: str) -> None:
+        """A frame of one camera could not be processed."""
+        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        scene = CameraScene(name, stamp_s, state=CameraState.INVALID, text=reason)
+        with self._lock:
+            self._say(_Last(header, scene))
+
+    def silent(self, name: str, reason: str) -> None:
+        """One camera has not answered for too long."""
+        with self._lock:
+            last = self._last[name]
+            scene = replace(
+                last.scene, risk=UNKNOWN_RISK, state=CameraState.TIMEOUT, text=reason, grid=None
+            )
+            self._say(replace(last, scene=scene))
+
+    def _say(self, last: _Last) -> None:
+        params = self._settings.now
+        self._last[last.scene.camera] = last
+        scenes = [_with_grid_like(last.scene.grid, item.scene) for item in self._last.values()]
+        fused = fuse(scenes, params.fusion, params.risk)
+        header = self._header(fused.stamp_s, params.base_frame)
+        self._scene.publish(fused_to_msg(fused, header))
+        if fused.grid is not None and self.wants_grid:
+            self._grid.publish(grid_to_msg(fused.grid, header, params.base_height_m))
+
+    def _header(self, stamp_s: float, frame_id: str) -> Header:
+        """With the stamp of the image that has this time, to the nanosecond."""
+        stamps = [
+            item.header.stamp for item in self._last.values() if item.scene.stamp_s == stamp_s
+        ]
+        return Header(stamp=stamps[0], frame_id=frame_id) if stamps else Header(frame_id=frame_id)
+
+
+@lru_cache(maxsize=16)
+def _sector(camera: Camera) -> Sector:
+    return sector_of(camera)
+
+
+def _with_grid_like(grid: Grid | None, scene: CameraScene) -> CameraScene:
+    """The scene without a grid of another layout: it is of before the parameters changed."""
+    if grid is None or scene.grid is None or _extent(grid) == _extent(scene.grid):
+        return scene
+    return replace(scene, grid=None)
+
+
+def _extent(grid: Grid) -> tuple[object, ...]:
+    return grid.cells.shape, grid.resolution_m, grid.origin_x_m, grid.origin_y_m

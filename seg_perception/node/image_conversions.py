@@ -1,0 +1,118 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Between image messages and arrays, without a copy where the layout allows one.
+
+Our own for the usual encodings, which are in core/encodings.py; where cv_bridge is installed it
+takes what we do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from seg_perception.io.encodings import (
+    Pixels,
+    check_size,
+    decode,
+    knows,
+    unknown_encoding,
+    unpack,
+)
+
+# Half the bytes a second of 90 at 720p, and the class colours stay apart.
+JPEG_QUALITY = 80
+
+
+def to_pixels(msg: Image | CompressedImage) -> Pixels:
+    """
+    The pixels of an image message.
+
+    :raises ImageError: when encoding, size, step, byte order or data cannot be; its ``thing``
+        names the kind of fault and is the same for every frame with it.
+    """
+    return decode(msg) if isinstance(msg, CompressedImage) else _unpack(msg)
+
+
+def copy_header(header: Header) -> Header:
+    """A header of its own: sub-messages are assigned by reference."""
+    stamp = Time(sec=header.stamp.sec, nanosec=header.stamp.nanosec)
+    return Header(stamp=stamp, frame_id=header.frame_id)
+
+
+def mask_to_msg(mask: np.ndarray, header: Header) -> Image:
+    """A mask (H, W) uint8 as mono8, with a copy of the header."""
+    return _to_image(mask, header, 'mono8')
+
+
+def colour_to_msg(pixels: np.ndarray, header: Header, encoding: str) -> Image:
+    """
+    Pixels (H, W, 3) uint8 as an image message, with a copy of the header.
+
+    :param encoding: rgb8 or bgr8, which has to be the order of the pixels.
+    """
+    return _to_image(pixels, header, encoding)
+
+
+def to_compressed_msg(
+    rgb: np.ndarray, header: Header, format: str = 'jpeg', quality: int = JPEG_QUALITY
+) -> CompressedImage:
+    """
+    An image (H, W, 3) uint8 RGB as image_transport would compress it.
+
+    :param format: jpeg or png.
+    :param quality: of the JPEG, 1 to 100.
+    """
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if format == 'jpeg' else []
+    _, data = cv2.imencode(f'.{format}', bgr, options)
+    msg = CompressedImage(header=copy_header(header), format=f'bgr8; {format} compressed bgr8')
+    msg.data.frombytes(data)
+    return msg
+
+
+def _to_image(pixels: np.ndarray, header: Header, encoding: str) -> Image:
+    pixels = np.ascontiguousarray(pixels)
+    msg = Image(header=copy_header(header), encoding=encoding, step=pixels[0].nbytes)
+    msg.height, msg.width = pixels.shape[:2]
+    msg.data.frombytes(pixels)
+    return msg
+
+
+def _unpack(msg: Image) -> Pixels:
+    if knows(msg.encoding):
+        return unpack(msg)
+    check_size(msg)
+    return _by_cv_bridge(msg)
+
+
+@lru_cache(maxsize=1)
+def _cv_bridge() -> Callable[[Image], np.ndarray] | None:
+    """cv_bridge's conversion to bgr8; None where it is not installed or does not load."""
+    try:
+        from cv_bridge import CvBridge
+    except (ImportError, AttributeError):  # AttributeError: it was built for NumPy 1
+        return None
+    bridge: Any = CvBridge()
+    return lambda msg: bridge.imgmsg_to_cv2(msg, 'bgr8')
+
+
+def _by_cv_bridge(msg: Image) -> Pixels:
+    convert = _cv_bridge()
+    if convert is None:
+        raise unknown_encoding(msg)
+    try:
+        bgr = convert(msg)
+    except Exception as error:  # CvBridgeError, KeyError or cv2.error, by version
+        raise unknown_encoding(msg) from error
+    if bgr.dtype != np.uint8 or bgr.shape != (msg.height, msg.width, 3):
+        raise unknown_encoding(msg)
+    return Pixels(bgr, 'bgr')

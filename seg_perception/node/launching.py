@@ -1,0 +1,141 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files share: their processes, each with the settings that big images need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, Shutdown
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from seg_perception.node.transport import transport_env
+
+PACKAGE = 'seg_perception'
+RVIZ_SLOTS = ('front', 'left', 'right', 'rear')
+"""Camera names in the RViz layouts; they are remapped to those of the node."""
+TOPICS = ('overlay', 'mask', 'confidence', 'drivable_grid', 'free_space', 'ground_polygon')
+
+Parameters = Mapping[str, str | bool | int | float | list[str]]
+
+YES_NO = ('true', 'false')
+
+
+def node_arguments() -> list[DeclareLaunchArgument]:
+    """The arguments that all launch files have: what the node runs, and what is shown of it."""
+    return [
+        DeclareLaunchArgument(
+            'model',
+            default_value='',
+            description='model file, or default.int8; empty: the embedded default',
+        ),
+        DeclareLaunchArgument(
+            'provider',
+            default_value='',
+            choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+            description='what runs the model; empty: auto, or params_file',
+        ),
+        DeclareLaunchArgument(
+            'params_file',
+            default_value='',
+            description='parameters, as a changed copy of config/params.yaml; these arguments win',
+        ),
+        DeclareLaunchArgument(
+            'rviz', default_value='false', choices=YES_NO, description='show the cameras in RViz'
+        ),
+        DeclareLaunchArgument(
+            'log_level',
+            default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='what the processes log',
+        ),
+    ]
+
+
+def use_sim_time() -> DeclareLaunchArgument:
+    """Of the launch files that play no bag themselves."""
+    return DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=YES_NO,
+        description='take the time from /clock, as with ros2 bag play --clock',
+    )
+
+
+def perception_node(
+    parameters: Parameters, params_file: str, log_level: str, stops_launch: bool
+) -> Node:
+    """
+    The node that segments.
+
+    :param parameters: those that win over the file; empty strings leave it to file and defaults.
+    :param stops_launch: end the whole launch when the node ends.
+    """
+    wanted = {name: value for name, value in parameters.items() if value != ''}
+    return Node(
+        executable='node',
+        name=PACKAGE,
+        parameters=[*([params_file] if params_file else []), _typed(wanted)],
+        on_exit=shutdown('node') if stops_launch else None,
+        **_common(log_level),
+    )
+
+
+def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
+    """A video in place of a camera, looping; the launch ends with it."""
+    fixed: Parameters = {
+        'frame_id': f'camera_{camera}_optical_frame',
+        'loop': True,
+        'wait_for_subscribers': 1,
+    }
+    return Node(
+        executable='video_source',
+        name=f'video_source_{camera}',
+        parameters=[_typed({**parameters, **fixed})],
+        on_exit=shutdown('video source'),
+        **_common(log_level),
+    )
+
+
+def rviz(layout: str, cameras: Sequence[str]) -> Node:
+    """RViz with a layout of the package, its camera names replaced by these, in order."""
+    config = Path(get_package_share_directory(PACKAGE), 'config', layout)
+    pairs = list(zip(RVIZ_SLOTS, cameras, strict=False))
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', str(config)],
+        remappings=[
+            (f'/{PACKAGE}/{slot}/{topic}', f'/{PACKAGE}/{camera}/{topic}')
+            for slot, camera in pairs
+            for topic in TOPICS
+        ],
+        additional_env=transport_env(),
+    )
+
+
+def shutdown(name: str) -> list[Shutdown]:
+    """End the launch when a process of that name has ended."""
+    return [Shutdown(reason=f'the {name} has ended')]
+
+
+def _common(log_level: str) -> dict[str, Any]:
+    return {
+        'package': PACKAGE,
+        'output': 'screen',
+        'ros_arguments': ['--log-level', log_level],
+        'additional_env': transport_env(),
+    }
+
+
+def _typed(parameters: Parameters) -> dict[str, ParameterValue]:
+    """With their types said: unsaid, launch takes a camera called 'on' for a boolean."""
+    kinds = {str: str, bool: bool, int: int, float: float, list: list[str]}
+    return {
+        name: ParameterValue(value, value_type=kinds[type(value)])
+        for name, value in parameters.items()
+    }

@@ -1,0 +1,351 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The node: camera images in, masks and road scenes out.
+
+    on_image -> FairLatest (newest wins) -> worker: to_pixels -> Pipeline.process -> publish
+
+    ros2 run seg_perception node --ros-args --params-file params.yaml
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from threading import Thread
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Float32
+
+from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
+from seg_perception.core.latest import FairLatest
+from seg_perception.inference.engine import Engine
+from seg_perception.inference.open_engine import open_engine
+from seg_perception.inference.pipeline import Pipeline
+from seg_perception.models import model_path
+from seg_perception.node.calibration import TF_MESSAGE, links_of
+from seg_perception.node.camera import CameraPort, Frame
+from seg_perception.node.camera_outputs import Context
+from seg_perception.node.diagnostics import Limits, ModelReport, to_array
+from seg_perception.node.ego_motion import Steering
+from seg_perception.node.extrinsics import FrameTree
+from seg_perception.node.fused_outputs import FusedPort
+from seg_perception.node.image_conversions import to_pixels
+from seg_perception.node.parameters import CameraParams, Parameters
+
+NODE_NAME = 'seg_perception'
+EXIT_FAILED = 2
+
+SPIN_TIMEOUT_S = 0.5  # a signal that rclpy misses is noticed so much late
+WATCH_PERIOD_S = 0.1  # a silent camera is noticed so much late at most
+_JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
+
+_STATIC = QoSProfile(  # as every publisher of /tf_static has it
+    depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+
+
+def _logged(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy swallows it."""
+
+    @wraps(transition)
+    def run(node: Any, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except SegPerceptionError as error:
+            node.get_logger().fatal(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            if node.context.ok():  # not interrupted on the way
+                node.get_logger().fatal(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+
+    return run
+
+
+class SegPerceptionNode(LifecycleNode):
+    """
+    Segments the images of one or several cameras.
+
+    configure loads the model and makes the topics, activate subscribes and starts the worker.
+
+    :raises ParameterError: when a parameter is unknown, of the wrong type or out of its range.
+    """
+
+    def __init__(self, **node_options: Any) -> None:
+        super().__init__(NODE_NAME, **node_options)
+        self.settings = Parameters(self)
+        self.has_failed = False
+        self._pipeline: Pipeline | None = None
+        self._model = ModelReport('', '', '')
+        self._ports: list[CameraPort] = []
+        self._fused: FusedPort | None = None
+        self._frames, self._steering = FrameTree(), Steering()
+        self._subscriptions_beside: list[Any] = []
+        self._inbox: FairLatest[str, tuple[CameraPort, Frame]] = FairLatest()
+        self._worker: Thread | None = None
+        self._diagnostics: Any = None
+        # Simulated time stops with its source; these timers have to notice that.
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._watch_timer: Any = None
+        self._diagnostics_timer: Any = None
+        if self.settings.now.autostart:
+            self._autostart = self._every(0.0, self._start)
+
+    def _start(self) -> None:
+        """Bring the node up by itself, or say that the process should end."""
+        self._autostart.cancel()
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            result = trigger()
+            if not self.context.ok():  # interrupted on the way
+                return
+            if result != TransitionCallbackReturn.SUCCESS:
+                self.has_failed = True
+                return
+
+    @_logged
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model, warm it up and create the publishers."""
+        params = self.settings.now
+        path = str(model_path(params.model))
+        engine = open_engine(path, params.provider, params.threads)
+        engine.warm_up()
+        self._pipeline = Pipeline(engine, params.drivable, params.risk)
+        self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
+        self._fused = FusedPort(self, self.settings)
+        self._ports = [
+            CameraPort(self, camera, engine.card, self._frames, self._fused)
+            for camera in params.cameras
+        ]
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics_timer = self._every(
+            params.diagnostics_period_s, self._publish_diagnostics
+        )
+        self._log_start(engine)
+        return super().on_configure(state)
+
+    @_logged
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start the worker."""
+        result = super().on_activate(state)
+        self._inbox = FairLatest()
+        self._worker = Thread(target=self._work, args=(self._inbox,), name='worker', daemon=True)
+        self._worker.start()
+        self._listen_beside()
+        if self._fused is not None:
+            self._fused.reset()
+        for port in self._ports:
+            port.open(self.on_image)
+        self._watch_timer = self._every(WATCH_PERIOD_S, self._watch)
+        return result
+
+    @_logged
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and stop the worker."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    @_logged
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of model and topics."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @_logged
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go, from any state."""
+        self._stop()
+        self._release()
+        return super().on_shutdown(state)
+
+    @_logged
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go, so that configure can be tried again."""
+        self._stop()
+        self._release()
+        return super().on_error(state)
+
+    def close(self) -> None:
+        """Stop the worker and destroy the node, also where ROS has been shut down already."""
+        self._stop()
+        self.destroy_node()
+
+    def on_image(self, port: CameraPort, frame: Frame) -> None:
+        """Leave a frame for the worker; an older one of the camera still unread is dropped."""
+        if self._inbox.put(port.name, (port, frame)):
+            port.health.dropped()
+
+    def _work(self, inbox: FairLatest[str, tuple[CameraPort, Frame]]) -> None:
+        """Process frames, camera by camera, until the inbox is closed."""
+        while not inbox.closed:
+            taken = inbox.take()
+            if taken is not None:
+                self._process_safely(*taken[1])
+
+    def _process_safely(self, port: CameraPort, frame: Frame) -> None:
+        """A frame that fails is counted; the next one may be fine."""
+        try:
+            try:
+                self._process(port, frame)
+            except ImageError as error:
+                port.reject(frame, error)
+            except Exception as error:
+                if self.context.ok():  # else it is the end of the process, no failure
+                    port.fail(frame, error)
+        except Exception:
+            # Nothing can be published; at the end of the process nothing can be logged either.
+            if self.context.ok():
+                self.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
+
+    def _process(self, port: CameraPort, frame: Frame) -> None:
+        params = self.settings.now
+        pipeline = self._pipeline
+        assert pipeline is not None  # the worker runs between activate and deactivate only
+        pipeline.drivable, pipeline.risk = params.drivable, params.risk
+        start_s = time.perf_counter()
+        pixels = to_pixels(frame.msg)
+        convert_ms = (time.perf_counter() - start_s) * 1e3
+        view = port.view(frame, pixels.array.shape[:2], params)
+        curvature_per_m, complaint = self._steering.at(time.monotonic(), params)
+        result = pipeline.process(
+            pixels.array, pixels.order, view.camera, curvature_per_m, port.extras(params)
+        )
+        context = Context(params, view, curvature_per_m, complaint, convert_ms)
+        port.publish(frame, pixels, result, context)
+
+    def _listen_beside(self) -> None:
+        """Subscribe to what is no camera's: transforms and curvature."""
+        self._frames.clear()
+        self._steering = Steering()
+        subscribe, add = self.create_subscription, self._subscriptions_beside.append
+        if TF_MESSAGE is not None and self.settings.now.use_tf:
+            add(subscribe(TF_MESSAGE, '/tf', partial(self._on_transforms, False), 100))
+            add(subscribe(TF_MESSAGE, '/tf_static', partial(self._on_transforms, True), _STATIC))
+        if topic := self.settings.now.curvature_topic:
+            qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            add(subscribe(Float32, topic, self._on_curvature, qos))
+
+    def _on_transforms(self, is_static: bool, message: Any) -> None:
+        for link in links_of(message, is_static):
+            self._frames.add(link)
+
+    def _on_curvature(self, message: Float32) -> None:
+        self._steering.heard(message.data, time.monotonic())
+
+    def _stop(self) -> None:
+        """Undo activation; harmless where there was none."""
+        for port in self._ports:
+            port.close()
+        for subscription in self._subscriptions_beside:
+            self.destroy_subscription(subscription)
+        self._subscriptions_beside.clear()
+        self._inbox.close()
+        if self._worker is None:
+            return
+        self.destroy_timer(self._watch_timer)
+        self._worker.join(_JOIN_TIMEOUT_S)
+        if self._worker.is_alive():
+            self.get_logger().error(f'the worker did not stop within {_JOIN_TIMEOUT_S:g} s')
+        self._worker = None
+
+    def _release(self) -> None:
+        """Undo configuration; harmless where there was none."""
+        for port in self._ports:
+            port.destroy()
+        if self._fused is not None:
+            self._fused.destroy()
+        if self._diagnostics is not None:
+            self.destroy_timer(self._diagnostics_timer)
+            self.destroy_publisher(self._diagnostics)
+        self._ports, self._fused, self._diagnostics, self._pipeline = [], None, None, None
+
+    def _watch(self) -> None:
+        now_s, params = time.monotonic(), self.settings.now
+        for port in self._ports:
+            port.watch(now_s, params.stale_after_s)
+
+    def _publish_diagnostics(self) -> None:
+        params = self.settings.now
+        is_active = self._worker is not None
+        reports = [port.report(params.stale_after_s, is_active) for port in self._ports]
+        limits = Limits(params.stale_after_s, params.warn_latency_ms, params.warn_pitch_rad)
+        stamp = self.get_clock().now().to_msg()
+        array = to_array(self.get_fully_qualified_name(), reports, self._model, limits, stamp)
+        self._diagnostics.publish(array)
+
+    def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
+        return self.create_timer(period_s, callback, clock=self._steady_clock)
+
+    def _log_start(self, engine: Engine) -> None:
+        cameras = ', '.join(_describe(camera) for camera in self.settings.now.cameras)
+        self.get_logger().info(
+            f'model {engine.card.name} ({len(engine.card.classes)} classes of '
+            f'{engine.card.classes.name}) on {engine.provider}; {cameras}'
+        )
+        if engine.fallback:
+            self.get_logger().warning(engine.fallback)
+
+
+def _describe(camera: CameraParams) -> str:
+    reliability = 'reliable' if camera.reliable else 'best effort'
+    return f'camera {camera.name} on {camera.topic} ({camera.transport}, {reliability})'
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted; 2 when it cannot start."""
+    try:
+        _init(args)
+        return _run()
+    except KeyboardInterrupt:
+        return 0
+    except SegPerceptionError as error:
+        rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
+        return EXIT_FAILED
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # a signal ended ROS: what rclpy then raises depends on where it was
+    finally:
+        rclpy.try_shutdown()
+
+
+def _init(args: Sequence[str] | None) -> None:
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # what all errors of rclpy about arguments have in common
+        raise ParameterError(
+            'arguments',
+            error,
+            'ROS arguments, such as --ros-args -p name:=value --params-file FILE',
+            'Correct the command line or the file.',
+        ) from error
+
+
+def _run() -> int:
+    node = SegPerceptionNode()
+    try:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while node.context.ok() and not node.has_failed:
+            # spin() has no timeout and sleeps over a signal at the wrong moment (rclpy 9.1).
+            executor.spin_once(timeout_sec=SPIN_TIMEOUT_S)
+        return EXIT_FAILED if node.has_failed else 0
+    finally:
+        node.close()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

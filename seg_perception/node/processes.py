@@ -1,0 +1,177 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that never outlive their parent's ``with`` block."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from seg_perception.core.errors import SegPerceptionError
+from seg_perception.node.transport import transport_env
+
+
+class ProcessError(SegPerceptionError):
+    """A child process ended when it should not have, or never got ready."""
+
+
+class RosProcess:
+    """
+    ``python -m module --ros-args -p name:=value ...`` in a session of its own.
+
+    Its own session keeps a terminal's Ctrl-C from it: the parent decides who ends when.
+
+    :param name: what messages call it.
+    :param module: the module to run.
+    :param parameters: ROS parameters.
+    :param log: file that takes its output; None leaves it on the terminal.
+    :param ros_args: further arguments after ``--ros-args``.
+
+    Its environment is this process's with the transport settings.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        parameters: Mapping[str, object],
+        log: Path | None = None,
+        ros_args: Sequence[str] = (),
+    ) -> None:
+        self.name, self.log = name, log
+        command = [sys.executable, '-m', module, '--ros-args', *ros_args]
+        for key, value in parameters.items():
+            # JSON is YAML: a path such as `0` or `yes` stays a string.
+            command += ['-p', f'{key}:={json.dumps(value)}']
+        output = log.open('wb') if log else None
+        held: list[int] = []
+        with _signals_held(held):
+            self._process = subprocess.Popen(
+                command,
+                env=os.environ | transport_env(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+            )
+        if output:
+            output.close()
+        if held:
+            self.stop()
+            signal.raise_signal(signal.Signals(held[0]))
+
+    def __enter__(self) -> RosProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def check(self) -> None:
+        """
+        Make sure that it runs or has ended well.
+
+        :raises ProcessError: when it has failed.
+        """
+        if self.exit_code:
+            raise self.failure(f'exit code {self.exit_code}')
+
+    def check_running(self) -> None:
+        """
+        Make sure that it runs.
+
+        :raises ProcessError: when it has ended, well or not.
+        """
+        if self.exit_code is not None:
+            raise self.failure(f'exit code {self.exit_code}')
+
+    def failure(self, seen: str) -> ProcessError:
+        """The error that tells what it last said."""
+        return ProcessError(
+            f'process {self.name!r}', seen, 'one that runs, or ends well', self._last_words()
+        )
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Interrupt it, and kill it when it does not end in time."""
+        if self.exit_code is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_words(self, lines: int = 5) -> str:
+        if self.log is None:
+            return ''
+        text = self.log.read_text(encoding='utf-8', errors='replace').strip()
+        last = '\n  '.join(text.splitlines()[-lines:])
+        return f'It said last ({self.log}):\n  {last}'
+
+
+@contextmanager
+def _signals_held(held: list[int]) -> Iterator[None]:
+    """
+    Collect SIGINT and SIGTERM instead of acting on them.
+
+    Popen that is interrupted after its fork leaves a child behind that nobody knows of.
+    """
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that children are ended on the way out."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def free_domain() -> int:
+    """A ROS domain id 1..101 in which nobody on this machine seems to be."""
+    domains = list(range(1, 102))  # above 101 the ports may collide with ephemeral ones
+    random.shuffle(domains)
+    return next((domain for domain in domains if _is_free(domain)), domains[0])
+
+
+def _is_free(domain: int) -> bool:
+    # RTPS: participant 0 of a domain receives discovery on port 7400 + 250 * domain + 10.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7410 + 250 * domain))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,205 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Play a video or the synthetic street through the real graph; film and summary of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.inference.open_engine import open_engine
+from seg_perception.models import model_path
+from seg_perception.node.parameters import mount_parameters
+from seg_perception.node.topics import CAMERA
+from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
+from seg_perception.tools.film import FilmWriter, write_sheet
+from seg_perception.tools.recorder import Recorder, Scene
+from seg_perception.tools.versions import environment
+from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
+
+SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and film
+SYNTHETIC_SECONDS = 12.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to play and where to write; 0 and None take what the source has."""
+
+    out: Path
+    source: str = SYNTHETIC
+    model: Path = field(default_factory=model_path)
+    provider: str = 'auto'
+    rate_hz: float = 0.0
+    max_frames: int = 0
+    max_seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    weather: str = 'clear'
+
+
+def run_demo(options: DemoOptions) -> dict[str, Any]:
+    """
+    Play the source through the graph, write film, contact sheet and summary, return the summary.
+
+    :raises SegPerceptionError: when an input cannot be used or a process fails.
+    """
+    options = _with_defaults(options)
+    source = open_source(
+        options.source, options.size, options.rate_hz, options.seed, options.weather
+    )
+    if options.max_seconds:
+        options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
+    open_engine(options.model, options.provider)  # its error here is plainer than the node's
+    _make_folder(options.out)
+    with private_graph(), _progress(options, source) as bar:
+        film = FilmWriter(options.out / 'overlay.mp4', source.fps)
+        recorder = Recorder(CAMERA, film)
+        play(_cast(options, source), recorder, lambda _: _show(bar, recorder))
+        film.close()
+        summary = _summary(options, recorder)
+    _write_sheet(options.out, film, recorder, source.fps)
+    path = options.out / 'summary.json'
+    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    return summary
+
+
+def _with_defaults(options: DemoOptions) -> DemoOptions:
+    """The renderer has no end and no rate of its own."""
+    if options.source != SYNTHETIC:
+        return options
+    seconds = options.max_seconds or (0.0 if options.max_frames else SYNTHETIC_SECONDS)
+    rate_hz = options.rate_hz or SYNTHETIC_RATE_HZ
+    return replace(options, rate_hz=rate_hz, max_seconds=seconds)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        thing = f'folder {str(folder)!r}'
+        raise SourceError(thing, error, 'a folder that can be written') from error
+
+
+def _show(bar: tqdm[Any], recorder: Recorder) -> None:
+    source = recorder.source_report
+    drawing = source.get('state') == 'preparing'
+    bar.set_description(f'drawing {source["frames_prepared"]}' if drawing else 'playing', False)
+    bar.update(len(recorder.latency_ms) - bar.n)
+
+
+def _progress(options: DemoOptions, source: FrameSource) -> tqdm[Any]:
+    counts = [count for count in (source.count, options.max_frames) if count]
+    bar: tqdm[Any] = tqdm(total=min(counts, default=None), unit='frame', disable=None)
+    return bar
+
+
+def _cast(options: DemoOptions, played: FrameSource) -> Cast:
+    height, width = options.size or (0, 0)
+    node: dict[str, object] = {
+        'model': str(options.model.resolve()),
+        'provider': options.provider,
+    }
+    if played.mount is not None:
+        node |= mount_parameters(CAMERA, played.mount())
+    source = {
+        'source': options.source,
+        'rate': options.rate_hz,
+        'max_frames': options.max_frames,
+        'height': height,
+        'width': width,
+        'seed': options.seed,
+        'weather': options.weather,
+        'read_ahead': 30,
+    }
+    return Cast(node, source, options.out)
+
+
+def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
+    if not recorder.source_report or not recorder.scenes or not recorder.latency_ms:
+        raise SegPerceptionError(
+            'demo', f'{len(recorder.scenes)} answers of the node', 'one per image', _LOOK
+        )
+    published = int(recorder.source_report['frames_published'])
+    node = recorder.node_report
+    scenes = list(recorder.scenes.values())
+    return {
+        'source': options.source,
+        'frames_published': published,
+        'frames_segmented': len(recorder.latency_ms),
+        'frames_dropped': published - len(recorder.latency_ms),
+        'latency_ms': _percentiles(recorder.latency_ms.values()),
+        'inference_ms': _percentiles(scene.stage_ms['inference'] for scene in scenes),
+        'stage_ms': _stages_ms(scenes),
+        'provider': node['provider'],
+        'provider_fallback': node['provider_fallback'],
+        'model': scenes[0].model,
+        'risk': _range([scene.score for scene in scenes]),
+        'free_distance_m': _range([scene.free_distance_m for scene in scenes]),
+        'environment': environment(),
+    }
+
+
+_LOOK = f'See {NODE_LOG} and {SOURCE_LOG} in the output folder, and `seg-perception doctor`.'
+
+
+def _range(values: Sequence[float]) -> dict[str, float] | None:
+    """Least, mean and greatest of what is known; None when nothing is."""
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return None
+    return {
+        'min': round(min(known), 1),
+        'mean': round(float(np.mean(known)), 1),
+        'max': round(max(known), 1),
+    }
+
+
+def _stages_ms(scenes: Sequence[Scene]) -> dict[str, float]:
+    """Median of each stage over the frames that have it; some come and go with their listeners."""
+    stages = dict.fromkeys(stage for scene in scenes for stage in scene.stage_ms)
+    times_ms = {
+        stage: [scene.stage_ms[stage] for scene in scenes if stage in scene.stage_ms]
+        for stage in stages
+    }
+    return {stage: round(float(np.median(each)), 2) for stage, each in times_ms.items()}
+
+
+def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
+    p50, p95, p99 = np.percentile(list(values_ms), [50, 95, 99])
+    return {'p50': round(float(p50), 2), 'p95': round(float(p95), 2), 'p99': round(float(p99), 2)}
+
+
+def _write_sheet(out: Path, film: FilmWriter, recorder: Recorder, fps: float) -> None:
+    captions = {}
+    for index, stamp_ns in enumerate(film.stamps_ns):
+        scene = recorder.scenes.get(stamp_ns)
+        said = f'safety {scene.score:.0f} {scene.level.name}' if scene else 'no road scene'
+        captions[index] = f'{index / fps:.1f} s   {said}'
+    write_sheet(film.path, out / 'contact_sheet.png', captions)
+
+
+def describe(summary: dict[str, Any], out: Path) -> str:
+    """The summary's headline in a few lines, for people."""
+    latency, inference = summary['latency_ms'], summary['inference_ms']
+    scores, free_m = (_in_words(summary[name]) for name in ('risk', 'free_distance_m'))
+    return '\n'.join(
+        [
+            f'{summary["frames_segmented"]} of {summary["frames_published"]} frames segmented, '
+            f'{summary["frames_dropped"]} dropped ({summary["model"]} on {summary["provider"]})',
+            f'image to mask {latency["p50"]} ms p50, {latency["p95"]} p95, {latency["p99"]} p99; '
+            f'inference {inference["p50"]} ms p50',
+            f'safety score {scores} (100 is safe); free road ahead [m] {free_m}',
+            *(f'  {out / name}' for name in ('overlay.mp4', 'contact_sheet.png', 'summary.json')),
+        ]
+    )
+
+
+def _in_words(span: dict[str, float] | None) -> str:
+    return f'{span["min"]} to {span["max"]}, mean {span["mean"]}' if span else 'unknown'

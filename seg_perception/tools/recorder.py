@@ -1,0 +1,115 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Listens to one camera of the node as any user would, and keeps what a report needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+
+from seg_perception.core.results import RiskLevel
+from seg_perception.node.qos import matched_publishers
+from seg_perception.tools.film import FilmWriter
+from seg_perception_msgs.msg import RoadScene
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the node said about one frame."""
+
+    model: str
+    score: float
+    level: RiskLevel
+    stage_ms: dict[str, float]
+    free_distance_m: float  # NaN without calibration
+    node_ms: float  # from the arrival of the image at the node to its answer published
+
+
+class Recorder(Node):
+    """
+    Subscribes to mask, road scene and overlay of one camera, and to the diagnostics.
+
+    :param camera: name of the camera.
+    :param film: takes the overlays; without it the node need not draw any.
+    """
+
+    def __init__(
+        self, camera: str, film: FilmWriter | None = None, node_name: str = 'seg_perception'
+    ) -> None:
+        super().__init__('recorder')
+        self.latency_ms: dict[int, float] = {}  # by stamp [ns]: image stamp to mask received
+        self.scenes: dict[int, Scene] = {}  # by stamp [ns]
+        self._reports: dict[str, dict[str, str]] = {}  # of /diagnostics, by name
+        self.arrivals = 0
+        self._film = film
+        base = f'/{node_name}/{camera}'
+        # Deeper than the publisher's queue: a busy moment here is no drop of the node's.
+        reliable = QoSProfile(depth=10)
+        best_effort = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._subscriptions_of_camera = [
+            self.create_subscription(Image, f'{base}/mask', self._on_mask, reliable),
+            self.create_subscription(RoadScene, f'{base}/road_scene', self._on_scene, reliable),
+        ]
+        if film is not None:
+            self._subscriptions_of_camera.append(
+                self.create_subscription(Image, f'{base}/overlay', self._on_overlay, best_effort)
+            )
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether every topic of the camera has its publisher."""
+        return all(matched_publishers(self, item) for item in self._subscriptions_of_camera)
+
+    @property
+    def source_report(self) -> dict[str, str]:
+        """What the video source last said of itself; empty before it did."""
+        return self._report_with('frames_published')
+
+    @property
+    def node_report(self) -> dict[str, str]:
+        """What the node last said of its camera; empty before it did."""
+        return self._report_with('provider')
+
+    def _report_with(self, key: str) -> dict[str, str]:
+        return next((report for report in self._reports.values() if key in report), {})
+
+    def _on_mask(self, mask: Image) -> None:
+        stamp = Time.from_msg(mask.header.stamp)
+        self.latency_ms[stamp.nanoseconds] = (self.get_clock().now() - stamp).nanoseconds / 1e6
+        self.arrivals += 1
+
+    def _on_scene(self, message: RoadScene) -> None:
+        if message.status not in (RoadScene.OK, RoadScene.DEGRADED):
+            return
+        risk = message.safety_risk
+        self.scenes[_stamp_ns(message)] = Scene(
+            message.model,
+            risk.score,
+            RiskLevel(risk.level),
+            dict(zip(message.stage_names, message.stage_ms, strict=True)),
+            message.drivable_area.free_distance_m,
+            message.latency_ms,
+        )
+
+    def _on_overlay(self, overlay: Image) -> None:
+        rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
+        bgr = rows[:, : 3 * overlay.width].reshape(overlay.height, overlay.width, 3)
+        if self._film is not None:
+            self._film.add(_stamp_ns(overlay), bgr)
+        self.arrivals += 1
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        for status in array.status:
+            self._reports[status.name] = {item.key: item.value for item in status.values}
+
+
+def _stamp_ns(message: Any) -> int:
+    return Time.from_msg(message.header.stamp).nanoseconds

@@ -1,0 +1,154 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Segment images, folders and videos into files, without ROS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from seg_perception.core.draw import draw_scene
+from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.results import Result
+from seg_perception.inference.open_engine import open_engine
+from seg_perception.inference.pipeline import Pipeline
+from seg_perception.io.frames import Frame, count_frames, find_files, read_frames
+from seg_perception.models import model_path
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """How many frames were written, and what stopped the others."""
+
+    frames: int
+    out: Path
+    provider: str
+    fallback: str | None
+    failures: tuple[SegPerceptionError, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.failures else 0
+
+    def __str__(self) -> str:
+        lines = [f'{self.frames} frames segmented into {self.out} on {self.provider}.']
+        if self.fallback:
+            lines.insert(0, self.fallback)
+        if self.failures:
+            lines.append(f'{len(self.failures)} inputs failed:')
+            lines.extend(f'  {failure}' for failure in self.failures)
+        return '\n'.join(lines)
+
+
+def segment_paths(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    model: str | Path | None = None,
+    provider: str = 'auto',
+    threads: int = 0,
+) -> SegmentReport:
+    """
+    Write ``<stem>_labels.png`` (class ids, input size) and ``<stem>_overlay.jpg`` for each frame.
+
+    A damaged input is reported at the end and the others are segmented. A progress bar is drawn
+    where standard error is a terminal.
+
+    :param inputs: images, folders of them, videos.
+    :param model: the model file; None for the embedded one.
+    :raises SourceError: when an input is not there or the output cannot be written.
+    :raises ModelFileError: when the model file cannot be used.
+    :raises ProviderError: when the provider cannot be used.
+    """
+    files = find_files(inputs)
+    engine = open_engine(model_path(model or ''), provider, threads)
+    out = _make_folder(Path(out), inputs)
+    job = _Job(Pipeline(engine), out)
+    bar: tqdm[NoReturn]
+    with tqdm(total=sum(map(count_frames, files)), unit='frame', disable=None) as bar:
+        for file in files:
+            job.segment(file, bar)
+    return SegmentReport(job.frames, out, engine.provider, engine.fallback, tuple(job.failures))
+
+
+class _Job:
+    """One call's state: names taken so far, frames written and failures."""
+
+    def __init__(self, pipeline: Pipeline, out: Path) -> None:
+        self.pipeline = pipeline
+        self.out = out
+        self.sources: dict[str, Path] = {}  # by output name
+        self.frames = 0
+        self.failures: list[SegPerceptionError] = []
+
+    def segment(self, file: Path, bar: tqdm[NoReturn]) -> None:
+        try:
+            for frame in read_frames(file):
+                self._claim(frame.name, file)
+                result = self.pipeline.process(frame.bgr, 'bgr')
+                self._write(frame, result)
+                self.frames += 1
+                bar.update()
+        except _OutputError:
+            raise
+        except SegPerceptionError as error:
+            self.failures.append(error)
+
+    def _claim(self, name: str, file: Path) -> None:
+        """Two inputs of one name must not overwrite each other's output."""
+        if name in self.sources:
+            raise SourceError(
+                f'output name {name!r} of {str(file)!r}',
+                f'already taken by {str(self.sources[name])!r}',
+                'a stem of its own for each input',
+                'Rename one, or segment them into two folders.',
+            )
+        self.sources[name] = file
+
+    def _write(self, frame: Frame, result: Result) -> None:
+        table = self.pipeline.engine.card.classes
+        rgb = cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2RGB)
+        corridor = self.pipeline.drivable.corridor
+        scene = draw_scene(rgb, result.labels, table, result.area, result.risk, corridor=corridor)
+        overlay = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
+        _write_image(self.out / f'{frame.name}_labels.png', result.labels)
+        _write_image(self.out / f'{frame.name}_overlay.jpg', overlay)
+
+
+class _OutputError(SourceError):
+    """The output folder cannot be written: no other input will fare better."""
+
+
+def _make_folder(out: Path, inputs: Sequence[str | Path]) -> Path:
+    if any(out.resolve() == Path(path).resolve() for path in inputs):
+        raise SourceError(
+            f'output folder {str(out)!r}',
+            'one of the inputs',
+            'another folder',
+            'The next run would take the masks for images.',
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _OutputError(
+            f'output folder {str(out)!r}', error, 'a folder that can be made'
+        ) from error
+    return out
+
+
+def _write_image(path: Path, pixels: np.ndarray) -> None:
+    """Write under another name and rename, so that no half file is ever seen."""
+    data = cv2.imencode(path.suffix, pixels)[1]
+    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        unfinished.write_bytes(data.tobytes())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise _OutputError(f'output {str(path)!r}', error, 'a file that can be written') from error

@@ -1,0 +1,274 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the video source gets its frames: a file, an image folder, a device, the renderer."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera import Mount
+from seg_perception.core.errors import SourceError
+from seg_perception.io.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
+from seg_perception.synthetic.street import Street
+from seg_perception.synthetic.weather import check_weather
+
+SYNTHETIC = 'synthetic'
+DEFAULT_FPS = 20.0  # of folders, the renderer, and files that do not say
+STREET_S = 10.0  # length of the renderer's clip
+_SMALL = (64, 64)  # the mount is that of every size, and a small street is built quickly
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """
+    A source of BGR frames that can be read from the start any number of times.
+
+    ``camera_matrix`` is the exact K where the source knows it, ``mount`` where its camera is. A
+    live source sets the pace itself.
+    """
+
+    name: str
+    fps: float
+    size: tuple[int, int]
+    read: Callable[[], Iterator[np.ndarray]]  # of (H, W, 3) uint8 BGR
+    count: int = 0  # frames of one pass; 0 where it is endless or not known
+    live: bool = False
+    camera_matrix: Callable[[], np.ndarray] | None = None
+    mount: Callable[[], Mount] | None = None
+    prepare: Callable[[], Iterator[None]] = lambda: iter(())  # what read does first, in steps
+    prepared: Callable[[], int] = lambda: 0  # frames drawn so far
+
+
+def open_source(
+    source: str,
+    size: tuple[int, int] | None = None,
+    fps: float = 0.0,
+    seed: int = 0,
+    weather: str = 'clear',
+    max_frames: int = 0,
+) -> FrameSource:
+    """
+    Open what ``source`` names and check that its first frame can be read.
+
+    :param source: a video file, an image folder, ``/dev/video*``, a camera number, ``synthetic``.
+    :param size: (height, width) that the frames are resized to; their own when None.
+    :param fps: the pace; the source's own when 0.
+    :param seed: of the renderer.
+    :param weather: of the renderer.
+    :param max_frames: how much the renderer draws; 0 is ten seconds.
+    :raises SourceError: when it cannot be read.
+    """
+    if source == SYNTHETIC:
+        return _open_street(size or (720, 1280), fps or DEFAULT_FPS, seed, weather, max_frames)
+    is_device = source.isdigit() or source.startswith('/dev/')
+    opened = _open_device(source) if is_device else _open_files(Path(source), fps)
+    return _resized(opened, size) if size else opened
+
+
+def _open_street(
+    size: tuple[int, int], fps: float, seed: int, weather: str, max_frames: int
+) -> FrameSource:
+    check_weather(weather)
+    count = max_frames or round(STREET_S * fps)
+    clip = _StreetClip(seed, size, weather, fps, count)
+    return FrameSource(
+        SYNTHETIC,
+        fps,
+        size,
+        clip.read,
+        count=count,
+        camera_matrix=lambda: clip.street.camera(0).K,
+        mount=lambda: street_mount(seed),
+        prepare=clip.prepare,
+        prepared=lambda: len(clip.jpegs),
+    )
+
+
+def street_mount(seed: int) -> Mount:
+    """Where the camera of the synthetic street is; at rest, for it nods a little."""
+    street = Street(seed, size=_SMALL)
+    return Mount(street.height_m, street.pitch_rad)
+
+
+class _StreetClip:
+    """
+    A piece of the street, drawn before it is first played, since drawing is slower than real time.
+
+    Kept as JPEG: 180 images 1280x720 are 60 MB so and 500 as pixels.
+    """
+
+    def __init__(
+        self, seed: int, size: tuple[int, int], weather: str, fps: float, count: int
+    ) -> None:
+        self.jpegs: list[np.ndarray] = []
+        self._make = partial(Street, seed=seed, size=size, weather=weather, fps=fps)
+        self._count = count
+
+    @cached_property
+    def street(self) -> Street:
+        return self._make()
+
+    def prepare(self) -> Iterator[None]:
+        while len(self.jpegs) < self._count:
+            bgr = cv2.cvtColor(self.street.frame(len(self.jpegs)).rgb, cv2.COLOR_RGB2BGR)
+            self.jpegs.append(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+            yield
+
+    def read(self) -> Iterator[np.ndarray]:
+        for _ in self.prepare():
+            pass
+        for jpeg in self.jpegs:
+            yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+
+
+def _open_files(path: Path, fps: float) -> FrameSource:
+    files = find_files([path])
+    return FrameSource(
+        str(path),
+        fps or _own_fps(files[0]) or DEFAULT_FPS,
+        next(_read_files(files)).shape[:2],
+        lambda: _read_files(files),
+        count=sum(map(count_frames, files)),
+    )
+
+
+def _read_files(files: list[Path]) -> Iterator[np.ndarray]:
+    for file in files:
+        for frame in read_frames(file):
+            yield frame.bgr
+
+
+def _own_fps(file: Path) -> float:
+    """What a video says about itself, 0 where it says nothing that can be."""
+    if file.suffix.lower() not in VIDEO_SUFFIXES:
+        return 0.0
+    capture = cv2.VideoCapture(str(file))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return fps if 0 < fps <= 1000 else 0.0
+
+
+def _open_device(device: str) -> FrameSource:
+    where: str | int = int(device) if device.isdigit() else device
+    frames = _read_device(where)
+    fps, first = next(frames)
+    frames.close()  # a device opens once only
+    return FrameSource(
+        device,
+        fps or DEFAULT_FPS,
+        first.shape[:2],
+        lambda: (bgr for _, bgr in _read_device(where)),
+        live=True,
+    )
+
+
+def _read_device(where: str | int) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Frame rate and frame for as long as the camera delivers, which it should for ever."""
+    capture = cv2.VideoCapture(where)
+    try:
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        while (read := capture.read())[0]:
+            yield fps, read[1]
+    finally:
+        capture.release()
+    raise SourceError(
+        f'camera {where!r}',
+        'no image',
+        'a camera that delivers them',
+        'Is it plugged in, allowed to this user (group video) and not in use?',
+    )
+
+
+def _resized(source: FrameSource, size: tuple[int, int]) -> FrameSource:
+    height, width = size
+
+    def read() -> Iterator[np.ndarray]:
+        for bgr in source.read():
+            smaller = height < bgr.shape[0]
+            how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            yield cv2.resize(bgr, (width, height), interpolation=how)
+
+    return replace(source, size=size, read=read)
+
+
+class EndOfSource(Exception):  # noqa: N818 - as StopIteration, no error
+    """There are no more frames."""
+
+
+class ReadAhead:
+    """
+    Reads frames in a thread, a few ahead of the one who publishes them, and drops none.
+
+    :param source: what to read.
+    :param loop: start again at the end.
+    :param max_frames: stop after so many; 0 for no limit.
+    :param depth: frames held at most.
+    """
+
+    def __init__(self, source: FrameSource, loop: bool, max_frames: int, depth: int) -> None:
+        self._source, self._loop, self._max_frames = source, loop, max_frames
+        self._queue: queue.Queue[np.ndarray | Exception] = queue.Queue(depth)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name='read_ahead', daemon=True)
+        self._thread.start()
+
+    def take(self) -> np.ndarray | None:
+        """
+        The next frame, in order, each once; None when it is not ready yet.
+
+        :raises EndOfSource: when there are no more.
+        :raises SourceError: when the source fails while it is read.
+        """
+        try:
+            item = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a frame, or the word that there is none, waits."""
+        return not self._queue.empty()
+
+    def close(self) -> None:
+        """Stop the thread; frames not yet taken are gone."""
+        self._closed.set()
+        # However long its frame takes: a thread that is within OpenCV when Python ends aborts it.
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            for _ in self._source.prepare():
+                if self._closed.is_set():
+                    return
+            for bgr in self._frames():
+                self._put(bgr)
+                if self._closed.is_set():
+                    return
+            self._put(EndOfSource())
+        except Exception as error:  # whatever it is, the publishing thread has to hear of it
+            self._put(error)
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        passes = itertools.repeat(None) if self._loop else [None]
+        frames = itertools.chain.from_iterable(self._source.read() for _ in passes)
+        return itertools.islice(frames, self._max_frames or None)
+
+    def _put(self, item: np.ndarray | Exception) -> None:
+        placed = False
+        while not placed and not self._closed.is_set():
+            with suppress(queue.Full):
+                self._queue.put(item, timeout=0.1)
+                placed = True

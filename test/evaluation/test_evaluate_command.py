@@ -1,0 +1,149 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""`seg-perception evaluate` as people call it."""
+
+from __future__ import annotations
+
+import json
+from math import pi
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from seg_perception import cli
+from seg_perception.cli import main
+from seg_perception.core.errors import SourceError
+from seg_perception.evaluation.job import read_mount
+from tiny_bags import CAMERA_INFO, START_NS, street_rows, write_bag
+from tiny_model import write_tiny_model
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp('model') / 'm.onnx'))
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> str:
+    info = ('/camera/front/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1))
+    return str(write_bag(tmp_path / 'drive', [info, *street_rows(3)]))
+
+
+def call(bag: str, out: Path, model: str, *others: str) -> int:
+    return main(['evaluate', bag, '--out', str(out), '--model', model, *others])
+
+
+def test_all_by_default(bag: str, tmp_path: Path, model: str, capsys) -> None:
+    out = tmp_path / 'out'
+    assert call(bag, out, model) == 0
+    told = capsys.readouterr().out
+    assert told.startswith('3 frames of 1 input in ')
+    assert told.endswith(f'Look at {out / "report.html"}.\n')
+    there = {path.name for path in out.iterdir() if path.name[0] != '.'}
+    assert there == {
+        *('run.json', 'frames.parquet', 'summary.json', 'report.html'),
+        *('parts', 'bags', 'overlay', 'thumbs'),
+    }
+
+
+def test_only_numbers(bag: str, tmp_path: Path, model: str) -> None:
+    out = tmp_path / 'out'
+    assert call(bag, out, model, '--outputs') == 0
+    there = {path.name for path in out.iterdir() if path.name[0] != '.'}
+    assert there == {'run.json', 'frames.parquet', 'summary.json', 'parts'}
+
+
+def test_mount_in_degrees(bag: str, tmp_path: Path, model: str) -> None:
+    mount = ['--mount-height', '1.4', '--mount-pitch', '-2.5', '--mount-forward', '1.2']
+    assert call(bag, tmp_path / 'out', model, '--outputs', 'bag', *mount) == 0
+    asked = json.loads((tmp_path / 'out' / 'run.json').read_text())['parameters']['mount']
+    assert asked['height_m'] == 1.4 and asked['forward_m'] == 1.2
+    assert asked['pitch_rad'] == pytest.approx(-2.5 * pi / 180)
+
+
+def test_settings_of_the_node_change_the_answer(bag: str, tmp_path: Path, model: str) -> None:
+    """With nine tenths of the picture as the path, less of it is free."""
+    narrow, wide = tmp_path / 'narrow', tmp_path / 'wide'
+    words = ['--set', 'corridor.far_width_share=0.9', '--set', 'corridor.near_width_share=0.9']
+    assert call(bag, narrow, model, '--outputs') == 0
+    assert call(bag, wide, model, '--outputs', *words, '--set', 'corridor.top_share=0.1') == 0
+    shares = [
+        pq.read_table(out / 'frames.parquet')['corridor_share'].to_numpy().mean()
+        for out in (narrow, wide)
+    ]
+    assert shares[1] < 0.9 * shares[0]
+    asked = json.loads((wide / 'run.json').read_text())['parameters']['settings']
+    assert asked['corridor.top_share'] == 0.1
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ('corridor.ego_mask=0.1', 'got ego_mask, expected top_share'),
+        ('grid.ahead_m=3', "setting 'grid.ahead_m': got grid, expected corridor or drivable or"),
+        ('risk.spread=2', 'spread: got 2.0, expected 0 to 1'),
+    ],
+)
+def test_setting_that_cannot_be(bag, tmp_path, model, capsys, setting: str, message: str) -> None:
+    assert call(bag, tmp_path / 'out', model, '--set', setting) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_mount_without_height(bag: str, tmp_path: Path, model: str, capsys) -> None:
+    assert call(bag, tmp_path / 'out', model, '--mount-pitch', '3') == 2
+    assert '--mount-height: got nothing, expected metres' in capsys.readouterr().err
+
+
+def test_mount_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / 'mount.yaml'
+    path.write_text('height_m: 1.5\npitch_rad: 0.1\n')
+    mount = read_mount(path)
+    assert (mount.height_m, mount.pitch_rad, mount.roll_rad) == (1.5, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('pitch_rad: 0.1', r"got \{'pitch_rad': 0.1\}, expected height_m and others of height_m"),
+        ('height_m: 1\nhight: 2', 'expected height_m and others of height_m, pitch_rad'),
+        ('height_m: tall', 'could not convert string to float'),
+        ('a: [', 'expected a YAML file'),
+    ],
+)
+def test_mount_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / 'mount.yaml'
+    path.write_text(text)
+    with pytest.raises(SourceError, match=message):
+        read_mount(path)
+
+
+def test_compared_with_another_model(bag: str, tmp_path: Path, model: str, capsys) -> None:
+    """The same network under another name: nothing changes, and a limit on that holds."""
+    other = tmp_path / 'other.onnx'
+    write_tiny_model(other, delay=0.1)
+    limit = ['--baseline', str(other), '--limit', 'disagreement=0.01']
+    assert call(bag, tmp_path / 'out', model, *limit) == 0
+    assert (tmp_path / 'out_other' / 'summary.json').is_file()
+    assert 'disagreement' in capsys.readouterr().out
+
+
+def test_crossed_limit_is_exit_code_1(bag: str, tmp_path: Path, model: str) -> None:
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    assert call(bag, first, model, '--outputs', 'bag') == 0
+    limit = ['--baseline', str(first), '--limit', 'fps_ratio=1000']
+    assert call(bag, second, model, '--outputs', 'bag', *limit) == 1
+
+
+def test_limit_without_baseline(bag: str, tmp_path: Path, model: str, capsys) -> None:
+    assert call(bag, tmp_path / 'out', model, '--limit', 'miou_drop=1') == 2
+    assert '--limit: got no --baseline, expected one' in capsys.readouterr().err
+
+
+def test_missing_packages_are_named(bag: str, tmp_path: Path, model: str, capsys, monkeypatch):
+    found = cli.find_spec
+    monkeypatch.setattr(cli, 'find_spec', lambda name: None if name == 'pyarrow' else found(name))
+    assert call(bag, tmp_path / 'out', model) == 2
+    error = capsys.readouterr().err
+    assert 'got a Python without pyarrow, expected pyarrow.' in error
+    assert "pip install 'seg_perception[offline]'" in error

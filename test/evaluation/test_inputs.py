@@ -1,0 +1,273 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is found in inputs, and the frames that come out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from seg_perception.core.errors import SourceError
+from seg_perception.evaluation.inputs import RawFrame, Source, Wanted, find_sources, read_span
+from tiny_bags import (
+    CAMERA_INFO,
+    COMPRESSED,
+    FIX,
+    IMAGE,
+    NS,
+    SIZE,
+    START_NS,
+    TOPIC,
+    Row,
+    street,
+    street_rows,
+    write_bag,
+)
+
+LABELS = '/camera/front/labels'
+
+
+def jpeg_rows(count: int, topic: str) -> list[Row]:
+    return [
+        (topic, COMPRESSED, START_NS + i * NS, lambda make, i=i: make.jpeg(street(), START_NS + i))
+        for i in range(count)
+    ]
+
+
+def label_row(value: int, at_ns: int, stamp_ns: int) -> Row:
+    ids = np.full(SIZE, value, np.uint8)
+    return LABELS, IMAGE, at_ns, lambda make: make.image(ids, stamp_ns, 'mono8')
+
+
+def only(path: Path, wanted: Wanted | None = None) -> Source:
+    (source,), failures = find_sources([path], wanted or Wanted())
+    assert failures == []
+    return source
+
+
+def frames_of(source: Source, start_s: float = 0.0, stop_s: float = 1e6) -> list[RawFrame]:
+    problems: list[str] = []
+    start_ns, stop_ns = (source.start_ns + round(s * NS) for s in (start_s, stop_s))
+    frames = list(read_span(source, start_ns, stop_ns, problems))
+    assert problems == []
+    return frames
+
+
+def write_video(path: Path, count: int = 12) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 4.0, (64, 48))
+    for i in range(count):
+        writer.write(np.full((48, 64, 3), 20 * i, np.uint8))
+    writer.release()
+    return path
+
+
+def test_bag_of_one_camera(tmp_path: Path) -> None:
+    info = (
+        '/camera/front/camera_info',
+        CAMERA_INFO,
+        START_NS,
+        lambda make: make.info(50.0, START_NS),
+    )
+    source = only(write_bag(tmp_path / 'drive one', [info, *street_rows(11)]))
+    (stream,) = source.streams
+    assert (source.name, source.kind) == ('drive_one', 'bag')
+    assert (stream.topic, stream.camera, stream.frames) == (TOPIC, 'front', 11)
+    assert (stream.size, stream.fps) == ((48, 64), pytest.approx(11.0))
+    assert stream.calibration is not None
+    assert stream.calibration.k.tolist() == [[50, 0, 32], [0, 50, 24], [0, 0, 1]]
+    frames = frames_of(source, 0.2, 0.4)
+    assert [frame.stamp_ns - START_NS for frame in frames] == [NS // 5, 3 * NS // 10]
+    assert frames[0].frame_id == 'front_optical'
+    np.testing.assert_array_equal(frames[0].decode().array, street(12))
+
+
+@pytest.mark.parametrize('kind', ['sqlite3', 'ros1'])
+def test_other_kinds_of_bags_give_the_same(tmp_path: Path, kind: str) -> None:
+    info = ('/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(50.0, START_NS))
+    source = only(write_bag(tmp_path / 'x.bag', [info, *street_rows(3)], kind))
+    assert source.streams[0].calibration is not None  # of another name, but the only one
+    assert source.streams[0].calibration.k[0, 0] == 50
+    frames = frames_of(source)
+    assert [frame.name for frame in frames] == [str(START_NS + i * NS // 10) for i in range(3)]
+    np.testing.assert_array_equal(frames[2].decode().array, street(12))
+
+
+def test_calibration_of_zeros_is_none(tmp_path: Path) -> None:
+    info = ('/camera/front/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(0.0, 1))
+    rows = [info, *street_rows(2)]
+
+    def blank(make):
+        message = make.info(0.0, 1)
+        message.k[:] = 0.0
+        return message
+
+    rows[0] = (*info[:3], blank)
+    assert only(write_bag(tmp_path / 'bag', rows)).streams[0].calibration is None
+
+
+def test_compressed_beside_raw_is_the_same_camera(tmp_path: Path) -> None:
+    rows = [
+        *street_rows(2),
+        *jpeg_rows(2, f'{TOPIC}/compressed'),
+        *jpeg_rows(2, '/rear/compressed'),
+    ]
+    source = only(write_bag(tmp_path / 'bag', rows))
+    assert [(s.topic, s.camera) for s in source.streams] == [
+        (TOPIC, 'front'),
+        ('/rear/compressed', 'rear'),
+    ]
+
+
+def test_answers_of_a_node_are_no_cameras(tmp_path: Path) -> None:
+    rows = street_rows(2)
+    for name in ('mask', 'confidence', 'overlay', 'overlay/compressed'):
+        rows += jpeg_rows(1, f'/seg_perception/front/{name}')
+    source = only(write_bag(tmp_path / 'bag', rows))
+    assert [stream.topic for stream in source.streams] == [TOPIC]
+
+
+def test_asked_for_topic_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', [*street_rows(2), *jpeg_rows(3, '/depth/compressed')])
+    source = only(path, Wanted(topics=('/depth/compressed',)))
+    assert [(s.topic, s.frames) for s in source.streams] == [('/depth/compressed', 3)]
+
+
+def test_cameras_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    rows = [
+        *street_rows(1, topic='/a/front/image_raw'),
+        *street_rows(1, topic='/b/front/image_raw'),
+    ]
+    source = only(write_bag(tmp_path / 'bag', rows))
+    assert [s.camera for s in source.streams] == ['a_front_image_raw', 'b_front_image_raw']
+
+
+def test_video_by_spans(tmp_path: Path) -> None:
+    source = only(write_video(tmp_path / 'clip.mp4'))
+    assert (source.kind, source.streams[0].fps, source.stop_ns) == ('video', 4.0, 3 * NS)
+    frames = frames_of(source, 1.0, 2.0)
+    assert [frame.name for frame in frames] == [f'clip_00000{i}' for i in (4, 5, 6, 7)]
+    assert [frame.stamp_ns for frame in frames] == [NS, 5 * NS // 4, 3 * NS // 2, 7 * NS // 4]
+    assert frames[3].decode().array.mean() == pytest.approx(140, abs=4)
+    assert len(frames_of(source)) == 12
+
+
+def test_folder_of_images_is_one_input(tmp_path: Path) -> None:
+    for name in ('b', 'a', 'c'):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), street())
+    source = only(tmp_path, Wanted(fps=2.0))
+    assert (source.kind, source.streams[0].frames, source.stop_ns) == ('images', 3, 3 * NS // 2)
+    assert [(f.name, f.stamp_ns) for f in frames_of(source, 0.5)] == [('b', NS // 2), ('c', NS)]
+
+
+def test_damaged_image_fails_when_it_is_decoded(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'a.png'), street())
+    (tmp_path / 'b.png').write_bytes(b'no picture')
+    frames = frames_of(only(tmp_path))
+    with pytest.raises(SourceError.__base__, match='image file: got 10 bytes that do not decode'):
+        frames[1].decode()
+
+
+def test_globs_and_names(tmp_path: Path) -> None:
+    for folder in ('x', 'y'):
+        (tmp_path / folder).mkdir()
+        write_bag(tmp_path / folder / 'drive', street_rows(1))
+    sources, failures = find_sources([str(tmp_path / '*' / 'drive')])
+    assert [source.name for source in sources] == ['drive', 'drive_2']
+    assert failures == []
+
+
+def test_fix_of_the_last_second(tmp_path: Path) -> None:
+    def fix(at_s: float, latitude: float, status: int = 0) -> Row:
+        at_ns = START_NS + round(at_s * NS)
+        return '/fix', FIX, at_ns, lambda make: make.fix(latitude, 9.0, at_ns, status)
+
+    rows = [*street_rows(5, fps=1.0), fix(0.5, 48.0), fix(1.9, 49.0), fix(1.95, 1.0, status=-1)]
+    source = only(write_bag(tmp_path / 'bag', sorted(rows, key=lambda row: row[2])))
+    assert [frame.fix for frame in frames_of(source)] == [
+        None,
+        (48.0, 9.0),
+        (49.0, 9.0),
+        None,
+        None,
+    ]
+
+
+def test_labels_by_stamp_before_and_after_their_frame(tmp_path: Path) -> None:
+    rows = [
+        label_row(3, START_NS + NS // 20, START_NS + NS // 10),
+        *street_rows(3),
+        label_row(8, START_NS + NS // 4, START_NS),
+        label_row(9, START_NS + NS // 3, START_NS + 12345),
+    ]
+    path = write_bag(tmp_path / 'bag', sorted(rows, key=lambda row: row[2]))
+    source = only(path, Wanted(truth_topic=LABELS))
+    assert [stream.topic for stream in source.streams] == [TOPIC]
+    masks = [frame.truth() if frame.truth else None for frame in frames_of(source)]
+    assert [None if mask is None else int(mask[5, 5]) for mask in masks] == [8, 3, None]
+    assert masks[0].shape == SIZE
+
+
+def test_two_inputs_of_which_one_is_bad(tmp_path: Path) -> None:
+    good = write_bag(tmp_path / 'good', street_rows(1))
+    (tmp_path / 'bad.mcap').write_bytes(b'')
+    sources, failures = find_sources([good, tmp_path / 'bad.mcap'])
+    assert [source.name for source in sources] == ['good']
+    assert failures[0].source == str(tmp_path / 'bad.mcap')
+    assert 'got another beginning' in failures[0].what
+
+
+def test_inputs_of_which_all_are_bad(tmp_path: Path) -> None:
+    for name in ('a.mcap', 'b.mcap'):
+        (tmp_path / name).write_bytes(b'')
+    with pytest.raises(
+        SourceError, match=r'2 inputs: got .*a\.mcap.*b\.mcap.*expected one that can'
+    ):
+        find_sources([tmp_path / 'a.mcap', tmp_path / 'b.mcap'])
+
+
+def test_missing_topic_lists_those_there(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', street_rows(2))
+    expected = (
+        r"topic '/no' of bag .*: got no such topic, expected messages of sensor_msgs/msg/Image or "
+        r'.*In the bag: /camera/front/image_raw \(sensor_msgs/msg/Image, 2\)\.'
+    )
+    with pytest.raises(SourceError, match=expected):
+        find_sources([path], Wanted(topics=('/no',)))
+
+
+def test_topic_of_another_type(tmp_path: Path) -> None:
+    fix = ('/fix', FIX, START_NS, lambda make: make.fix(1.0, 2.0, 3))
+    path = write_bag(tmp_path / 'bag', [fix, *street_rows(1)])
+    with pytest.raises(SourceError, match='got 1 messages of sensor_msgs/msg/NavSatFix, expected'):
+        find_sources([path], Wanted(topics=('/fix',)))
+
+
+def test_no_image_topic(tmp_path: Path) -> None:
+    fix = ('/fix', FIX, START_NS, lambda make: make.fix(1.0, 2.0, 3))
+    path = write_bag(tmp_path / 'bag', [fix])
+    expected = r'got no image topic, expected a topic of .*In the bag: /fix \(sensor_msgs/msg/Nav'
+    with pytest.raises(SourceError, match=expected):
+        find_sources([path])
+
+
+def test_bag_without_messages(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', [])
+    with pytest.raises(SourceError, match=r'got no image topic, .*In the bag: nothing\.'):
+        find_sources([path])
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no\*': got nothing there, expected a bag, a video or"):
+        find_sources([tmp_path / 'no*'])
+
+
+def test_topic_of_which_nothing_decodes(tmp_path: Path) -> None:
+    rows = [
+        (TOPIC, IMAGE, START_NS + i, lambda make: make.image(street(), 1, '32FC1'))
+        for i in range(2)
+    ]
+    with pytest.raises(SourceError, match=r"topic /camera/front/image_raw: got .*'32FC1'"):
+        find_sources([write_bag(tmp_path / 'bag', rows)])

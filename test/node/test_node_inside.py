@@ -1,0 +1,147 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot be seen from outside: a node in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
+from seg_perception.core.classes import ClassTable, Role, SegClass
+from seg_perception.inference.model_file import StrangeScale
+from seg_perception.node import camera_outputs
+from seg_perception.node.node import SegPerceptionNode
+from seg_perception_msgs.msg import RoadScene, SafetyRisk
+from tiny_model import write_tiny_model
+
+NODE = '/inside'
+IMAGE = f'{NODE}/image'
+ROAD = painted(np.full((16, 16), 3))
+
+
+@contextmanager
+def running(graph: Graph, model: Path, name: str) -> Iterator[SegPerceptionNode]:
+    overrides = {'model': str(model), 'provider': 'cpu', 'front.image_topic': f'{name}/image'}
+    # A name of its own: rclpy's lifecycle services stay until the garbage is collected.
+    node = SegPerceptionNode(
+        context=graph.context,
+        cli_args=['--ros-args', '-r', f'__node:={name[1:]}'],
+        parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()],
+    )
+    executor = SingleThreadedExecutor(context=graph.context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    yield node
+    executor.shutdown()
+    thread.join()
+    node.close()
+
+
+@pytest.fixture(scope='module')
+def node(graph: Graph, tiny_path) -> Iterator[SegPerceptionNode]:
+    with running(graph, tiny_path, NODE) as node:
+        yield node
+
+
+@pytest.fixture(scope='module')
+def scenes(graph, node) -> list[RoadScene]:
+    return graph.read(RoadScene, f'{NODE}/front/road_scene')
+
+
+@pytest.fixture(scope='module')
+def publisher(graph, node):
+    return graph.publisher(Image, IMAGE)
+
+
+def send(graph, publisher, scenes, stamp_s: int, rgb: np.ndarray = ROAD) -> RoadScene:
+    return graph.publish_until(
+        publisher,
+        image_msg(rgb, stamped(stamp_s)),
+        lambda: next((s for s in scenes if s.header.stamp.sec == stamp_s), None),
+        'answer',
+    )
+
+
+def test_a_failure_in_processing_is_told_and_the_next_frame_works(
+    graph, node, publisher, scenes, monkeypatch
+):
+    def fail(*arguments):
+        raise RuntimeError('boom')
+
+    assert send(graph, publisher, scenes, 1).status == RoadScene.OK
+    with monkeypatch.context() as patch:
+        patch.setattr(node._pipeline, 'process', fail)
+        scene = send(graph, publisher, scenes, 2)
+    assert (scene.status, scene.status_text) == (RoadScene.INVALID, 'RuntimeError: boom')
+    assert scene.safety_risk.level == SafetyRisk.UNKNOWN
+    assert send(graph, publisher, scenes, 3).status == RoadScene.OK
+
+
+def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, scenes, monkeypatch):
+    drawn: list[int] = []
+    draw_scene = camera_outputs.draw_scene
+
+    def count(*arguments):
+        drawn.append(1)
+        return draw_scene(*arguments)
+
+    monkeypatch.setattr(camera_outputs, 'draw_scene', count)
+    send(graph, publisher, scenes, 10)
+    send(graph, publisher, scenes, 11)
+    assert drawn == []
+    overlays: list[Image] = []
+    topic = f'{NODE}/front/overlay'
+    subscription = graph.node.create_subscription(Image, topic, overlays.append, BEST_EFFORT)
+    graph.spin_until(lambda: node.count_subscribers(topic), 'match')
+    graph.spin_until(subscription.get_publisher_count, 'match')
+    send(graph, publisher, scenes, 12)
+    graph.spin_until(lambda: overlays, 'overlay')
+    assert drawn == [1]
+    graph.node.destroy_subscription(subscription)
+    graph.spin_until(lambda: node.count_subscribers(topic) == 0, 'end of the match')
+    send(graph, publisher, scenes, 13)
+    send(graph, publisher, scenes, 14)
+    assert drawn == [1]
+
+
+def test_a_model_without_road_says_so(graph, tmp_path):
+    table = ClassTable('walls', (SegClass(0, 'wall', (128, 0, 0), Role.OBSTACLE),))
+    model = write_tiny_model(tmp_path / 'walls.onnx', table)
+    with running(graph, model, '/walls'):
+        scenes = graph.read(RoadScene, '/walls/front/road_scene')
+        publisher = graph.publisher(Image, '/walls/image')
+        scene = send(graph, publisher, scenes, 1)
+    assert scene.status == RoadScene.DEGRADED
+    assert scene.status_text == 'no class of walls is drivable: no road is ever found'
+    assert scene.safety_risk.level == SafetyRisk.CRITICAL
+
+
+def test_a_frame_unlike_what_was_learned_is_degraded(graph, tmp_path):
+    """Pixels 9 off in each channel: 243, of which 81 would be at the threshold."""
+    scale = StrangeScale('distance', 0.0, 81.0)
+    model = write_tiny_model(tmp_path / 'scaled.onnx', strange=scale)
+    with running(graph, model, '/doubting') as node:
+        scenes = graph.read(RoadScene, '/doubting/front/road_scene')
+        publisher = graph.publisher(Image, '/doubting/image')
+        known = send(graph, publisher, scenes, 1)
+        strange = send(graph, publisher, scenes, 2, ROAD + np.uint8(9))
+        values = node._ports[0].health.report(time.monotonic(), 1.0)
+    assert (known.status, known.status_text) == (RoadScene.OK, '')
+    assert strange.status == RoadScene.DEGRADED
+    # The confidence of 0.78 is believed to 30 %.
+    assert strange.status_text.startswith(
+        'unlike what the model has learned: 0.75 of 1; mean conf'
+    )
+    assert strange.safety_risk.score < known.safety_risk.score
+    assert values.strange == pytest.approx(0.375)  # the median of both

@@ -1,0 +1,173 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seg_perception.core.camera import Mount
+from seg_perception.core.errors import ParameterError
+from seg_perception.node.parameters import (
+    TABLE,
+    build,
+    complete,
+    mount_parameters,
+    rows_for,
+    to_markdown,
+    to_yaml,
+)
+
+PARAMS_YAML = Path(__file__).parents[2] / 'config' / 'params.yaml'
+
+
+def params(**given):
+    return build(complete({name.replace('__', '.'): value for name, value in given.items()}))
+
+
+def test_defaults():
+    now = params()
+    (camera,) = now.cameras
+    assert (camera.name, camera.topic) == ('front', '/camera/front/image_raw')
+    assert camera.camera_info_topic == '/camera/front/camera_info'
+    assert (camera.transport, camera.reliable) == ('raw', False)
+    assert (now.model, now.provider, now.threads, now.autostart) == ('', 'auto', 0, True)
+    assert (now.stale_after_s, now.diagnostics_period_s) == (1.0, 1.0)
+
+
+def test_each_camera_has_its_own():
+    now = params(
+        cameras=['front', 'rear_2'],
+        rear_2__image_topic='/back/image',
+        rear_2__transport='compressed',
+        rear_2__reliable=True,
+    )
+    front, rear = now.cameras
+    assert front.topic == '/camera/front/image_raw'
+    assert rear.topic == '/back/image/compressed'
+    assert rear.reliable and not front.reliable
+
+
+def test_compressed_is_not_added_twice():
+    now = params(front__image_topic='/a/compressed', front__transport='compressed')
+    assert now.cameras[0].topic == '/a/compressed'
+
+
+def test_a_camera_may_be_called_like_a_group():
+    now = params(cameras=['risk'], risk__spread=0.25)
+    assert now.cameras[0].image_topic == '/camera/risk/image_raw'
+    assert now.risk.spread == 0.25
+
+
+def test_corridor_is_that_of_area_and_risk():
+    now = params(corridor__ego_mask_share=0.2, drivable__columns=7, risk__vehicles__weight=0.5)
+    assert now.drivable.corridor.ego_mask_share == now.risk.corridor.ego_mask_share == 0.2
+    assert now.drivable.columns == 7
+    assert now.risk.vehicles.weight == 0.5
+    assert now.risk.vehicles.in_path == 1.0
+
+
+def test_mount_is_none_without_a_height():
+    assert params(front__mount__pitch_rad=0.1).cameras[0].mount is None
+    camera = params(
+        cameras=['rear'], rear__mount__height_m=1.5, rear__mount__yaw_rad=3, rear__rectified=True
+    ).camera('rear')
+    assert (camera.mount.height_m, camera.mount.yaw_rad, camera.mount.forward_m) == (1.5, 3.0, 0.0)
+    assert camera.rectified
+    assert camera.pitch_std_rad == camera.mount.pitch_std_rad == 0.009
+
+
+def test_mount_parameters_give_that_mount():
+    mount = Mount(1.4, 0.05, forward_m=1.7, pitch_std_rad=0.02)
+    given = mount_parameters('front', mount)
+    assert given['front.mount.forward_m'] == 1.7
+    assert build(complete(given)).cameras[0].mount == mount
+
+
+def test_numbers_of_the_core_are_parameters():
+    now = params(
+        risk__time__hold_s=1.0, risk__trust__weight=0.2, grid__resolution_m=0.5,
+        scan__range_max_m=20, fusion__skew_s=0.1, corridor__vehicle_width_m=2.5,
+    )  # fmt: skip
+    assert (now.risk.time.hold_s, now.risk.trust.weight) == (1.0, 0.2)
+    assert (now.grid.resolution_m, now.scan.range_max_m, now.fusion.skew_s) == (0.5, 20.0, 0.1)
+    assert now.risk.corridor == now.drivable.corridor
+    assert now.drivable.corridor.vehicle_width_m == 2.5
+
+
+def test_whole_numbers_are_numbers():
+    assert params(stale_after_s=2).stale_after_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'text'),
+    [
+        ('modle', 'x', r"unknown 'modle'.*Did you mean model\?"),
+        ('stale_after', 1.0, r'Did you mean stale_after_s\?'),
+        ('front.image_topik', '/a', r'Did you mean front\.image_topic'),
+        ('rear.image_topic', '/a', r"got camera 'rear', expected a camera .*: front\."),
+        ('xyzzy', 1, r'config/params\.yaml'),
+        ('stale_after_s', 0.0, r"'stale_after_s': got 0\.0, expected a number from 0\.1 to 3600"),
+        ('stale_after_s', float('nan'), r'got NaN, expected a number from 0\.1'),
+        ('stale_after_s', 'soon', r'got "soon", expected a number from 0\.1'),
+        ('threads', 1.5, r'got 1\.5, expected a whole number from 0 to 256'),
+        ('threads', True, r'got true, expected a whole number'),
+        ('autostart', 1, r'got 1, expected true or false'),
+        ('provider', 'gpu', r'got "gpu", expected one of auto, cpu, cuda, tensorrt'),
+        ('cameras', [], r'got none, expected at least one name'),
+        ('cameras', 'front', r'got "front", expected a list of strings'),
+        ('cameras', ['a', 'b', 'a'], r"got \['a'\], expected at least one name, each once"),
+        ('cameras', ['left cam'], r"got \['left cam'\], expected .*letters"),
+        ('cameras', ['a__b'], r"got \['a__b'\]"),
+        ('front.image_topic', 'my topic', r"got 'my topic', expected the name of a topic"),
+        ('front.image_topic', '', r"got '', expected the name of a topic"),
+        ('front.image_topic', '/a/compressed', r"Set front\.transport to 'compressed'"),
+        ('corridor.far_width_share', 0.9, r'at most near_width_share'),
+        ('front.mount.height_m', 0.01, r"parameters 'front\.mount\.\*': got 0\.01"),
+        ('rear.mount.height_m', 1.0, r"got camera 'rear', expected a camera"),
+        ('front.mount.heigth_m', 1.0, r'Did you mean front\.mount\.height_m'),
+        ('base_frame', '', r"'base_frame': got '', expected the name of a TF frame"),
+        ('base_frame', '/base_link', r'without a slash'),
+        ('curvature_topic', 'a b', r"'curvature_topic': got 'a b', expected the name of a topic"),
+        ('curvature_per_m', 0.6, r'expected a number from -0\.5 to 0\.5'),
+        ('grid.resolution_m', 0.0, r'expected a number from 0\.02 to 5'),
+        ('drivable.columns', 1.5, r'got 1\.5, expected a whole number from 1 to 4096'),
+        ('risk.high_from', 0.9, r'moderate_from < high_from < critical_from'),
+    ],
+)
+def test_wrong_values_are_refused(name, value, text):
+    with pytest.raises(ParameterError, match=text):
+        build(complete({name: value}))
+
+
+@pytest.mark.parametrize('name', ['use_sim_time', 'qos_overrides./tf.publisher.depth'])
+def test_names_of_ros_itself_are_fine(name):
+    assert name not in complete({name: True})
+
+
+def test_every_row_says_what_it_is():
+    for row in rows_for(['front']):
+        assert len(row.description) > 10, row.name
+        assert (row.low is None) == (row.high is None)
+        if isinstance(row.default, float):
+            assert row.low is not None, f'{row.name} has no range'
+
+
+def test_params_yaml_is_that_of_the_table():
+    fix = 'python -m seg_perception.node.parameters yaml > config/params.yaml'
+    assert PARAMS_YAML.read_text(encoding='utf-8') == to_yaml(), fix
+
+
+def test_params_yaml_changes_nothing():
+    """Read by another library, it is the defaults."""
+    (node,) = yaml.safe_load(PARAMS_YAML.read_text(encoding='utf-8')).values()
+    given = node['ros__parameters']
+    assert build(complete(given)) == build(complete({}))
+    assert len(given) == len(TABLE)
+
+
+def test_markdown_has_a_line_for_each_row():
+    rows = [line for line in to_markdown().splitlines() if line.startswith('| `')]
+    assert len(rows) == len(TABLE)
+    assert all(row.count('|') == 6 for row in rows)

@@ -1,0 +1,137 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from math import inf, isnan, nan
+
+import numpy as np
+import pytest
+
+from ros_graph import stamped
+from seg_perception.core.fusion import CameraState, CameraStatus, FusedScene, Sector
+from seg_perception.core.results import (
+    DrivableArea,
+    Result,
+    RiskFactor,
+    RiskLevel,
+    SafetyRisk,
+)
+from seg_perception.node.scene_msgs import (
+    Ground,
+    Origin,
+    fused_to_msg,
+    scene_to_msg,
+    unknown_scene,
+)
+from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
+from seg_perception_msgs.msg import RoadScene
+from seg_perception_msgs.msg import SafetyRisk as SafetyRiskMsg
+
+HEADER = stamped(12, 34, 'front_optical')
+ORIGIN = Origin('front', 'tiny')
+RISK = SafetyRisk(
+    62.5,
+    RiskLevel.MODERATE,
+    (RiskFactor('vehicles', 0.5, 0.75, 'a car'),),
+    time_to_contact_s=2.5,
+    suggested_speed_mps=7.5,
+)
+
+
+def result(area: DrivableArea) -> Result:
+    labels = np.zeros((4, 8), np.uint8)
+    return Result(labels, labels, area, RISK, {'resize': 1.0, 'inference': 20.0})
+
+
+def area(**metric) -> DrivableArea:
+    mask = np.zeros((4, 8), np.uint8)
+    return DrivableArea(
+        mask,
+        image_share=0.5,
+        corridor_share=0.25,
+        boundary_columns=np.array([1, 5], np.int32),
+        boundary_rows=np.array([2, 4], np.int32),
+        confidence=0.75,
+        boundary_class_ids=np.array([8, 255], np.uint8),
+        **metric,
+    )
+
+
+def test_metres():
+    other = np.zeros((4, 8), np.uint8)
+    other[0] = 255
+    found = area(
+        mask_alternative=other,
+        free_distance_m=20.5,
+        free_distance_std_m=2.0,
+        free_distance_band_m=(17.0, inf),
+        free_left_m=3.5,
+        free_right_m=0.0,
+        ground_polygon_m=np.array([[3, 1], [9, 0]], np.float32),
+    )
+    msg = scene_to_msg(
+        result(found), HEADER, ORIGIN, 25.0, 'slow', {'convert': 0.5}, Ground('base_link')
+    )
+    assert (msg.header, msg.camera, msg.model) == (HEADER, 'front', 'tiny')
+    assert (msg.status, msg.status_text) == (RoadScene.DEGRADED, 'slow')
+    assert (msg.image_height, msg.image_width, msg.latency_ms) == (4, 8, 25.0)
+    assert (msg.ground_frame, msg.ground_text) == ('base_link', '')
+    drivable = msg.drivable_area
+    assert (drivable.image_share, drivable.alternative_share) == (0.5, 0.25)
+    assert (drivable.corridor_share, drivable.confidence) == (0.25, 0.75)
+    assert list(drivable.boundary_columns) == [1, 5]
+    assert list(drivable.boundary_rows) == [2, 4]
+    assert list(drivable.boundary_class_ids) == [8, 255]
+    assert (drivable.free_distance_m, drivable.free_distance_std_m) == (20.5, 2.0)
+    assert (drivable.free_distance_low_m, drivable.free_distance_high_m) == (17.0, inf)
+    assert (drivable.free_left_m, drivable.free_right_m) == (3.5, 0.0)
+    assert [(point.x, point.y) for point in drivable.ground_polygon] == [(3.0, 1.0), (9.0, 0.0)]
+    risk = msg.safety_risk
+    assert (risk.score, risk.level) == (62.5, SafetyRiskMsg.MODERATE)
+    assert (risk.time_to_contact_s, risk.suggested_speed_mps) == (2.5, 7.5)
+    factor = risk.factors[0]
+    assert (factor.name, factor.risk, factor.weight, factor.reason) == (
+        'vehicles', 0.5, 0.75, 'a car'
+    )  # fmt: skip
+    assert list(msg.stage_names) == ['convert', 'resize', 'inference']
+    assert list(msg.stage_ms) == [0.5, 1.0, 20.0]
+
+
+def test_no_metres():
+    ground = Ground(text='not calibrated')
+    msg = scene_to_msg(result(area()), HEADER, ORIGIN, 25.0, ground=ground)
+    assert (msg.status, msg.status_text) == (RoadScene.OK, '')
+    assert (msg.ground_frame, msg.ground_text) == ('', 'not calibrated')
+    assert all(
+        isnan(getattr(msg.drivable_area, name))
+        for name in msg.drivable_area.get_fields_and_field_types()
+        if name.endswith('_m')
+    )
+    assert msg.drivable_area.alternative_share == 0.0
+
+
+@pytest.mark.parametrize('status', [RoadScene.STALE, RoadScene.INVALID])
+def test_nothing_known(status):
+    msg = unknown_scene(HEADER, ORIGIN, status, 'gone')
+    assert (msg.status, msg.status_text, msg.ground_text) == (status, 'gone', 'gone')
+    for part in (msg.drivable_area, msg.safety_risk):
+        for name, kind in part.get_fields_and_field_types().items():
+            value = getattr(part, name)
+            assert isnan(value) if kind == 'float' else not value, name
+
+
+def test_fused():
+    cameras = (
+        CameraStatus('front', CameraState.OK, '', 0.0, RiskLevel.MODERATE, Sector(-0.5, 0.5)),
+        CameraStatus('rear', CameraState.TIMEOUT, 'late', nan, RiskLevel.UNKNOWN, Sector()),
+    )
+    fused = FusedScene(12.0, RISK, 'front', cameras, 0.125, 0.25, None)
+    msg = fused_to_msg(fused, HEADER)
+    assert msg.header == HEADER and msg.header is not HEADER
+    assert (msg.safety_risk.score, msg.worst_camera, msg.complete) == (62.5, 'front', False)
+    assert (msg.skew_s, msg.coverage_share) == (0.125, 0.25)
+    front, rear = msg.cameras
+    assert (front.camera, front.status, front.level) == ('front', CameraStatusMsg.OK, 2)
+    assert (front.sector_right_rad, front.sector_left_rad, front.age_s) == (-0.5, 0.5, 0.0)
+    assert (rear.status, rear.status_text) == (CameraStatusMsg.TIMEOUT, 'late')
+    assert isnan(rear.age_s) and isnan(rear.sector_left_rad)
