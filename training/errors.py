@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 from seg_perception.core.errors import SegPerceptionError
+from seg_perception.core.errors import did_you_mean as near
+
+__all__ = ['near']
 
 
 class ConfigError(SegPerceptionError):
@@ -44,9 +44,3 @@ class ExportError(SegPerceptionError):
 
 class StudyError(SegPerceptionError):
     """A study cannot be run to its end."""
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """A sentence that names the known words closest to ``word``; empty when none is close."""
-    close = difflib.get_close_matches(word, list(known))
-    return f'Did you mean {" or ".join(close)}?' if close else ''

@@ -10,14 +10,16 @@ are (column, row). The ground is the plane z = 0: what stands up or slopes is no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import atan2, cos, hypot, inf, isfinite, pi, sin
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from seg_perception.core.errors import CalibrationError
+from seg_perception.core.settings import Setting, Settings
 
 # Distortion models of CameraInfo and the numbers of coefficients that each may have.
 _PLUMB_BOB, _RATIONAL, _FISHEYE = 'plumb_bob', 'rational_polynomial', 'equidistant'
@@ -186,7 +188,7 @@ def _check(calibration: Calibration) -> None:
 
 
 @dataclass(frozen=True)
-class Mount:
+class Mount(Settings, name='camera mount', error=CalibrationError):
     """
     Where the optical centre is in the vehicle frame, and where the camera looks.
 
@@ -196,23 +198,28 @@ class Mount:
     :raises CalibrationError: when a value is out of range or NaN.
     """
 
-    height_m: float
-    pitch_rad: float = 0.0  # positive looks down
-    roll_rad: float = 0.0  # positive lifts the left side
-    yaw_rad: float = 0.0  # positive looks left
-    forward_m: float = 0.0
-    left_m: float = 0.0
+    height_m: Annotated[
+        float, Setting('height of the optical centre above the ground', 'm', 0.05, 30)
+    ]
+    pitch_rad: Annotated[float, Setting('pitch; positive looks down', 'rad', -pi / 4, pi / 2)] = (
+        0.0
+    )
+    roll_rad: Annotated[float, Setting('roll; positive lifts the left side', 'rad', -pi, pi)] = 0.0
+    yaw_rad: Annotated[float, Setting('yaw; positive looks to the left', 'rad', -pi, pi)] = 0.0
+    forward_m: Annotated[float, Setting('optical centre ahead of base_frame', 'm', -30, 30)] = 0.0
+    left_m: Annotated[float, Setting('optical centre to the left of base_frame', 'm', -30, 30)] = (
+        0.0
+    )
     # About half a degree: suspension, load and slope. What uncertainties of distances come from.
-    pitch_std_rad: float = 0.009
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            low, high = _MOUNT_RANGES[field.name]
-            value = getattr(self, field.name)
-            if not low <= value <= high:
-                raise CalibrationError(
-                    f'camera mount {field.name}', value, f'{low:.4g} to {high:.4g}'
-                )
+    pitch_std_rad: Annotated[
+        float,
+        Setting(
+            'standard deviation of the pitch on the road, for the uncertainty of distances',
+            'rad',
+            0,
+            0.2,
+        ),
+    ] = 0.009
 
     @classmethod
     def from_transform(
@@ -254,17 +261,6 @@ class Mount:
     def foot_m(self) -> tuple[float, float]:
         """The point on the ground below the optical centre, x forward and y left."""
         return self.forward_m, self.left_m
-
-
-_MOUNT_RANGES = {
-    'height_m': (0.05, 30.0),
-    'pitch_rad': (-pi / 4, pi / 2),
-    'roll_rad': (-pi, pi),
-    'yaw_rad': (-pi, pi),
-    'forward_m': (-30.0, 30.0),
-    'left_m': (-30.0, 30.0),
-    'pitch_std_rad': (0.0, 0.2),
-}
 
 
 def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:

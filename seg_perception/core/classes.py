@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from seg_perception.core.errors import ClassTableError
+from seg_perception.core.errors import ClassTableError, did_you_mean
 
 UNLABELED = 255
 """Mask value of pixels without a class: ignored in scores, unknown to drivable and risk."""
@@ -533,10 +532,5 @@ def table_named(name: str) -> ClassTable:
     """
     if name in TABLES:
         return TABLES[name]
-    near = get_close_matches(name.lower(), TABLES, n=1, cutoff=0.5)
-    raise ClassTableError(
-        'class table',
-        repr(name),
-        'one of ' + ', '.join(TABLES),
-        f'Did you mean {near[0]!r}?' if near else '',
-    )
+    expected = 'one of ' + ', '.join(TABLES)
+    raise ClassTableError('class table', repr(name), expected, did_you_mean(name, TABLES))

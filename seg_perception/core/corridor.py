@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, inf, pi
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings
 
 CURVATURE_STEP = 5e-4  # 1/m, of the corridors that are kept; 0.2 m aside at 40 m
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m
@@ -27,7 +28,7 @@ COARSE_SHARE = 0.1  # of its distance that a pixel may cover and still tell wher
 
 
 @dataclass(frozen=True)
-class Corridor:
+class Corridor(Settings, name='corridor'):
     """
     The strip in metres, for calibrated cameras; the trapezoid in shares of the image for others.
 
@@ -35,27 +36,32 @@ class Corridor:
     road are half the width at the bottom row (some 4.5 m ahead) and 8 % at the top (28 m).
     """
 
-    top_share: float = tunable(
-        0.54, 0, 0.95, '', 'trapezoid: row of its far end, share of the height from the top'
-    )
-    near_width_share: float = tunable(
-        0.5, 0.01, 1, '', 'trapezoid: width at the bottom row, share of the width'
-    )
-    far_width_share: float = tunable(
-        0.08, 0.005, 1, '', 'trapezoid: width at the far end, share of the width'
-    )
-    ego_mask_share: float = tunable(
-        0, 0, 0.4, '', 'rows at the bottom that show the own bonnet, share of the height'
-    )
-    vehicle_width_m: float = tunable(1.9, 0.1, 20, 'm', 'width of the vehicle')
-    margin_m: float = tunable(0.3, 0, 10, 'm', 'what is kept free on either side of the vehicle')
-    reach_m: float = tunable(
-        60, 1, 500, 'm', 'how far the corridor goes; ends sooner where pixels are too coarse'
-    )
-    blocking_m: float = tunable(0.05, 0, 5, 'm', 'width of the least that ends the free road')
+    top_share: Annotated[
+        float, Setting('far end of the trapezoid, from the top', 'image heights', 0, 0.95)
+    ] = 0.54
+    near_width_share: Annotated[
+        float, Setting('width of the trapezoid at the bottom row', 'image widths', 0.01, 1)
+    ] = 0.5
+    far_width_share: Annotated[
+        float, Setting('width of the trapezoid at its far end', 'image widths', 0.005, 1)
+    ] = 0.08
+    ego_mask_share: Annotated[
+        float,
+        Setting('height of the own vehicle at the bottom of the image', 'image heights', 0, 0.4),
+    ] = 0.0
+    vehicle_width_m: Annotated[float, Setting('width of the vehicle', 'm', 0.1, 20)] = 1.9
+    margin_m: Annotated[
+        float, Setting('space to keep free on each side of the vehicle', 'm', 0, 10)
+    ] = 0.3
+    reach_m: Annotated[
+        float, Setting('length of the corridor; coarse pixels end it sooner', 'm', 1, 500)
+    ] = 60.0
+    blocking_m: Annotated[
+        float, Setting('width of the smallest object that ends the free road', 'm', 0, 5)
+    ] = 0.05
 
     def __post_init__(self) -> None:
-        check_tunables(self, 'corridor')
+        super().__post_init__()
         if self.far_width_share > self.near_width_share:
             raise ParameterError(
                 'corridor far_width_share',

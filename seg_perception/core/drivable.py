@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import inf, isnan, nan
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -28,7 +29,7 @@ from seg_perception.core.corridor import (
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
 _ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to
@@ -39,32 +40,31 @@ _FAR_PX = 16000  # farther off than any row
 _WHEELS_SHARE, _BODY_SHARE = 0.72, 0.2
 _SPECK = np.ones((2, 1), np.uint8)  # the least that counts as a person or vehicle
 
+# At 20 m it makes a vehicle 0.8 m nearer than it seems: about what its bumper overhangs.
+CLEARANCE = Setting('height above the ground of the lowest visible part of a vehicle', 'm', 0, 0.5)
+MIN_CONFIDENCE = share('confidence below which the label of a pixel counts as unknown')
+
 
 @dataclass(frozen=True)
-class DrivableParams:
+class DrivableParams(Settings, name='drivable'):
     """How the drivable area is found."""
 
     corridor: Corridor = field(default_factory=Corridor)
-    ego_zone_share: float = tunable(
-        0.1, 0.001, 1, '', 'height of the ego zone at the bottom, share of the height'
-    )
-    columns: int = tunable(64, 1, 4096, 'px', 'columns of the boundary, spread evenly')
-    min_confidence: float = tunable(
-        0.3, 0, 1, '', 'road that is less sure is not known to be road'
-    )
-    pole_share: float = tunable(
-        0.025, 0, 0.2, '', 'static things no wider than this share of the width cut no road off'
-    )
-    polygon_tolerance_m: float = tunable(
-        0.2, 0, 10, 'm', 'by which the ground polygon may be off the outline'
-    )
-    # At 20 m it makes a vehicle 0.8 m nearer than it seems: about what its bumper overhangs.
-    clearance_m: float = tunable(
-        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
-    )
-
-    def __post_init__(self) -> None:
-        check_tunables(self, 'drivable')
+    ego_zone_share: Annotated[
+        float, Setting('height of the ego zone at the bottom', 'image heights', 0.001, 1)
+    ] = 0.1
+    columns: Annotated[
+        int, Setting('number of boundary columns, evenly spaced over the image', '', 1, 4096)
+    ] = 64
+    min_confidence: Annotated[float, MIN_CONFIDENCE] = 0.3
+    pole_share: Annotated[
+        float, Setting('width up to which static objects cut off no road', 'image widths', 0, 0.2)
+    ] = 0.025
+    polygon_tolerance_m: Annotated[
+        float,
+        Setting('largest distance between the ground polygon and the true outline', 'm', 0, 10),
+    ] = 0.2
+    clearance_m: Annotated[float, CLEARANCE] = 0.06
 
 
 def find_drivable(

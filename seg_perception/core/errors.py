@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error of the package: one family, one sentence shape."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class SegPerceptionError(Exception):
     """
@@ -48,3 +53,10 @@ class SourceError(SegPerceptionError):
 
 class CalibrationError(SegPerceptionError):
     """A camera's intrinsics or mounting cannot be, or belong to another image."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that names the known words close to a wrong one; empty when none is close."""
+    names = {name.lower(): name for name in known}
+    close = [names[name] for name in get_close_matches(word.lower(), names)]
+    return f'Did you mean {" or ".join(close)}?' if close else ''

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import isfinite, nan, pi, tau
+from typing import Annotated
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import UNKNOWN_RISK, Grid, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import RiskParams, level_of
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 _DIRECTIONS = 720  # the circle is covered in steps of half a degree
 
@@ -33,16 +34,16 @@ class CameraState(IntEnum):
 
 
 @dataclass(frozen=True)
-class FusionParams:
+class FusionParams(Settings, name='fusion'):
     """How cameras are put together."""
 
-    skew_s: float = tunable(0.2, 0.0, 10, 's', 'how much older than the newest an answer may be')
-    lost_risk: float = tunable(
-        0.5, 0, 1, '0..1', 'share of the safety that is left which a camera without answer takes'
-    )
-
-    def __post_init__(self) -> None:
-        check_tunables(self, 'fusion')
+    skew_s: Annotated[
+        float,
+        Setting('maximum age of an answer, relative to the newest of all cameras', 's', 0.0, 10),
+    ] = 0.2
+    lost_risk: Annotated[
+        float, share('share of the remaining safety that a camera without an answer takes away')
+    ] = 0.5
 
 
 @dataclass(frozen=True)

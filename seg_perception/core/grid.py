@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.drivable import under_vehicles
+from seg_perception.core.drivable import CLEARANCE, MIN_CONFIDENCE, under_vehicles
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import Grid
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings
 
 FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
 _MOST_CELLS = 4_000_000
@@ -31,26 +32,42 @@ _VEHICLE_M = 2.5  # room that a vehicle takes across
 
 
 @dataclass(frozen=True)
-class GridParams:
+class GridParams(Settings, name='grid'):
     """Extent of the grid in the vehicle frame, and what counts as seen."""
 
-    resolution_m: float = tunable(0.2, 0.02, 5, 'm', 'side of a cell')
-    ahead_m: float = tunable(40, 0.1, 200, 'm', 'extent ahead of the origin')
-    behind_m: float = tunable(0, 0, 200, 'm', 'extent behind it, for cameras that look there')
-    side_m: float = tunable(12, 0.1, 200, 'm', 'extent to either side')
-    clearance_m: float = tunable(
-        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
+    resolution_m: Annotated[float, Setting('side length of a grid cell', 'm', 0.02, 5)] = 0.2
+    ahead_m: Annotated[float, Setting('extent of the grid ahead of base_frame', 'm', 0.1, 200)] = (
+        40.0
     )
-    coarse_m: float = tunable(
-        1, 0.01, 50, 'm', 'ground along its line of sight that a pixel may cover and still tell'
-    )
-    foot_m: float = tunable(
-        0.5, 0, 20, 'm', 'depth of what stands up, behind where it meets the ground'
-    )
-    min_confidence: float = tunable(0.3, 0, 1, '', 'pixels that are less sure tell nothing')
+    behind_m: Annotated[
+        float, Setting('extent of the grid behind base_frame, for rear cameras', 'm', 0, 200)
+    ] = 0.0
+    side_m: Annotated[
+        float, Setting('extent of the grid to each side of base_frame', 'm', 0.1, 200)
+    ] = 12.0
+    clearance_m: Annotated[float, CLEARANCE] = 0.06
+    coarse_m: Annotated[
+        float,
+        Setting(
+            'length of ground in one pixel above which the pixel says nothing about its cells',
+            'm',
+            0.01,
+            50,
+        ),
+    ] = 1.0
+    foot_m: Annotated[
+        float,
+        Setting(
+            'depth of the blocked cells behind the line where an object meets the ground',
+            'm',
+            0,
+            20,
+        ),
+    ] = 0.5
+    min_confidence: Annotated[float, MIN_CONFIDENCE] = 0.3
 
     def __post_init__(self) -> None:
-        check_tunables(self, 'grid')
+        super().__post_init__()
         rows, columns = self.shape
         if rows * columns > _MOST_CELLS:
             raise ParameterError(

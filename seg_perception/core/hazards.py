@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import CURVATURE_STEP, Corridor, corridor_shape
 from seg_perception.core.results import HazardSeen
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 ROLES = {
     'vulnerable_road_users': (Role.VULNERABLE,),
@@ -55,17 +56,22 @@ _LEAST = 0.01  # risk below which a hazard is not worth mention
 
 
 @dataclass(frozen=True)
-class Hazard:
+class Hazard(Settings, name='risk hazard'):
     """How one group of classes becomes a risk."""
 
-    weight: float = tunable(1.0, 0, 1, '0..1', 'how far this factor alone can push the risk')
-    in_path: float = tunable(1.0, 0, 1, '0..1', 'factor when near in the ego corridor')
-    beside: float = tunable(0.3, 0, 1, '0..1', 'the same up to one corridor width beside it')
-    away: float = tunable(0.1, 0, 1, '0..1', 'the same farther aside')
-    fade: float = tunable(0.8, 0, 4, '', 'power of nearness: 1 halves at twice the distance')
-
-    def __post_init__(self) -> None:
-        check_tunables(self, 'risk hazard')
+    weight: Annotated[float, share('largest risk that this factor alone can cause')] = 1.0
+    in_path: Annotated[float, share('factor of a near hazard in the ego corridor')] = 1.0
+    beside: Annotated[
+        float,
+        share('factor of a near hazard up to one corridor width to the side of the corridor'),
+    ] = 0.3
+    away: Annotated[float, share('factor of a near hazard farther to the side')] = 0.1
+    fade: Annotated[
+        float,
+        Setting(
+            'exponent of the nearness; with 1, twice the distance is half the factor', '', 0, 4
+        ),
+    ] = 0.8
 
     def share(self, zone: int) -> float:
         return (self.in_path, self.beside, self.away)[abs(zone)]

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import hypot
+from typing import Annotated
 
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.results import PitchEstimate
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 _ROUNDS, _WIDEST = 16, 16.0  # from a wide tolerance to the true one, past false fits
 _LONGEST_STEP = 0.02  # rad; longer ones overshoot
@@ -27,18 +28,26 @@ _LEAST_SLOPE = 1e-3  # keeps points at the horizon in bounds
 
 
 @dataclass(frozen=True)
-class HorizonParams:
+class HorizonParams(Settings, name='horizon'):
     """When the edges of the road tell the pitch."""
 
-    reach_m: float = tunable(35, 5, 200, 'm', 'how far ahead the edges are read')
-    least_rows: int = tunable(25, 5, 2000, 'px', 'rows of each edge that have to fit')
-    least_share: float = tunable(0.6, 0.1, 1, '', 'share of the rows seen that have to fit')
-    fit_px: float = tunable(1.5, 0.2, 20, 'px', 'distance from the edge at which a row half fits')
-    most_off_rad: float = tunable(0.08, 0.001, 0.5, 'rad', 'largest correction that is believed')
-    most_std_rad: float = tunable(0.01, 0.0005, 0.1, 'rad', 'an estimate less sure is none')
-
-    def __post_init__(self) -> None:
-        check_tunables(self, 'horizon')
+    reach_m: Annotated[
+        float, Setting('distance up to which the road edges are used', 'm', 5, 200)
+    ] = 35.0
+    least_rows: Annotated[
+        int, Setting('minimum number of rows of each road edge that fit', 'px', 5, 2000)
+    ] = 25
+    least_share: Annotated[float, share('minimum share of the visible rows that fit', 0.1)] = 0.6
+    fit_px: Annotated[
+        float,
+        Setting('distance from the fitted edge at which a row has half weight', 'px', 0.2, 20),
+    ] = 1.5
+    most_off_rad: Annotated[
+        float, Setting('largest correction of the pitch that is accepted', 'rad', 0.001, 0.5)
+    ] = 0.08
+    most_std_rad: Annotated[
+        float, Setting('largest standard deviation of an accepted estimate', 'rad', 0.0005, 0.1)
+    ] = 0.01
 
 
 def estimate_pitch(

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import nan
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 _ROW_STEP = 8  # rows between those that are looked at
 _WIDE_PX = 8  # the far step over which sharpness compares grey levels
@@ -27,36 +28,48 @@ _WASHED = 245  # grey level from which a pixel holds no picture
 
 
 @dataclass(frozen=True)
-class TrustParams:
+class TrustParams(Settings, name='risk trust'):
     """Where each doubt begins and where it is full."""
 
-    weight: float = tunable(0.7, 0, 1, '0..1', 'how far distrust alone can push the risk')
-    sure: float = tunable(0.75, 0, 1, '0..1', 'mean confidence from which there is no doubt')
-    unsure: float = tunable(0.45, 0, 1, '0..1', 'mean confidence at which doubt is full')
-    unknown_from: float = tunable(0.03, 0, 1, '0..1', 'share of unknown pixels: doubt begins')
-    unknown_full: float = tunable(0.4, 0, 1, '0..1', 'share of unknown pixels: doubt is full')
-    strange_from: float = tunable(0.25, 0, 1, '0..1', 'out-of-distribution score: doubt begins')
-    strange_full: float = tunable(0.75, 0, 1, '0..1', 'out-of-distribution score: doubt is full')
-    dim_level: float = tunable(40, 0, 255, 'grey', 'mean light below which the road is dim')
-    dark_level: float = tunable(8, 0, 255, 'grey', 'mean light at which nothing can be seen')
-    washed_from: float = tunable(0.2, 0, 1, '0..1', 'share of washed-out pixels: doubt begins')
-    washed_full: float = tunable(0.7, 0, 1, '0..1', 'share of washed-out pixels: doubt is full')
-    hazy_contrast: float = tunable(18, 0, 128, 'grey', 'contrast at the horizon: doubt begins')
-    no_contrast: float = tunable(6, 0, 128, 'grey', 'contrast at which nothing can be seen')
-    covered_full: float = tunable(
-        0.5, 0.01, 1, '0..1', 'share of the view that a cover hides: doubt is full'
+    weight: Annotated[float, share('largest risk that poor perception alone can cause')] = 0.7
+    sure: Annotated[float, share('mean confidence above which there is no doubt')] = 0.75
+    unsure: Annotated[float, share('mean confidence below which doubt is full')] = 0.45
+    unknown_from: Annotated[float, share('share of unknown pixels at which doubt begins')] = 0.03
+    unknown_full: Annotated[float, share('share of unknown pixels at which doubt is full')] = 0.4
+    strange_from: Annotated[float, share('out-of-distribution score at which doubt begins')] = 0.25
+    strange_full: Annotated[float, share('out-of-distribution score at which doubt is full')] = (
+        0.75
     )
-    sharp: float = tunable(0.05, 0, 1, '', 'sharpness below which the picture is soft')
-    blurred: float = tunable(0.02, 0, 1, '', 'sharpness at which the picture is blurred')
-    false_ground_from: float = tunable(
-        0.2, 0, 1, '0..1', 'share of ground where sky or walls must be: doubt begins'
+    dim_level: Annotated[
+        float, Setting('mean grey level of the road at which doubt begins', 'grey level', 0, 255)
+    ] = 40.0
+    dark_level: Annotated[
+        float, Setting('mean grey level of the road at which doubt is full', 'grey level', 0, 255)
+    ] = 8.0
+    washed_from: Annotated[float, share('share of overexposed pixels at which doubt begins')] = 0.2
+    washed_full: Annotated[float, share('share of overexposed pixels at which doubt is full')] = (
+        0.7
     )
-    false_ground_full: float = tunable(
-        0.5, 0, 1, '0..1', 'share of ground where sky or walls must be: doubt is full'
-    )
+    hazy_contrast: Annotated[
+        float, Setting('contrast at the horizon below which doubt begins', 'grey level', 0, 128)
+    ] = 18.0
+    no_contrast: Annotated[
+        float, Setting('contrast at the horizon at which doubt is full', 'grey level', 0, 128)
+    ] = 6.0
+    covered_full: Annotated[
+        float, share('covered share of the lens at which doubt is full', 0.01)
+    ] = 0.5
+    sharp: Annotated[float, Setting('sharpness below which doubt begins', '', 0, 1)] = 0.05
+    blurred: Annotated[float, Setting('sharpness at which doubt is full', '', 0, 1)] = 0.02
+    false_ground_from: Annotated[
+        float, share('share of ground labels above the horizon at which doubt begins')
+    ] = 0.2
+    false_ground_full: Annotated[
+        float, share('share of ground labels above the horizon at which doubt is full')
+    ] = 0.5
 
     def __post_init__(self) -> None:
-        check_tunables(self, 'risk trust')
+        super().__post_init__()
         for low, high in _ORDER:
             least, value = getattr(self, low), getattr(self, high)
             if not least < value:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite, nan, sqrt
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ from seg_perception.core.results import (
     RiskLevel,
     SafetyRisk,
 )
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings, share
 
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
 # Of the rows above the far end of the corridor, those where no ground can be even on a hill.
@@ -54,21 +55,47 @@ _SKYWARD = 0.7
 
 
 @dataclass(frozen=True)
-class TimeParams:
+class TimeParams(Settings, name='risk time'):
     """How the risk moves over time; see ``RiskFilter``."""
 
-    fall_per_s: float = tunable(0.5, 0.05, 10, '1/s', 'how fast the risk of what is gone falls')
-    hold_s: float = tunable(0.5, 0, 5, 's', 'how long the risk of what is gone stays first')
-    hysteresis: float = tunable(0.05, 0, 0.2, '0..1', 'how far below its threshold a level ends')
-    gap_s: float = tunable(1.0, 0.05, 60, 's', 'longest pause that memory survives')
-    flicker_s: float = tunable(2.0, 0, 60, 's', 'how long a place that flickered is watched')
-    approach_s: float = tunable(0.4, 0.1, 5, 's', 'how far back the rate of approach looks')
-    contact_from_s: float = tunable(4.0, 0.1, 30, 's', 'time to contact at which risk begins')
-    contact_full_s: float = tunable(1.5, 0, 30, 's', 'time to contact at which risk is full')
-    speed_up_mps2: float = tunable(1.5, 0, 20, 'm/s2', 'how fast the suggested speed rises')
+    fall_per_s: Annotated[
+        float, Setting('rate at which the risk of a vanished hazard falls', '1/s', 0.05, 10)
+    ] = 0.5
+    hold_s: Annotated[
+        float,
+        Setting('time for which the risk of a vanished hazard is held before it falls', 's', 0, 5),
+    ] = 0.5
+    hysteresis: Annotated[
+        float, share('margin below its threshold at which a risk level ends', 0, 0.2)
+    ] = 0.05
+    gap_s: Annotated[
+        float,
+        Setting(
+            'longest pause between two frames after which the filter still continues',
+            's',
+            0.05,
+            60,
+        ),
+    ] = 1.0
+    flicker_s: Annotated[
+        float,
+        Setting('time for which a place that flickered has to confirm its hazard', 's', 0, 60),
+    ] = 2.0
+    approach_s: Annotated[
+        float, Setting('time span over which the rate of approach is measured', 's', 0.1, 5)
+    ] = 0.4
+    contact_from_s: Annotated[
+        float, Setting('time to contact below which risk begins', 's', 0.1, 30)
+    ] = 4.0
+    contact_full_s: Annotated[
+        float, Setting('time to contact at which risk is full', 's', 0, 30)
+    ] = 1.5
+    speed_up_mps2: Annotated[
+        float, Setting('rate at which the suggested speed rises', 'm/s2', 0, 20)
+    ] = 1.5
 
     def __post_init__(self) -> None:
-        check_tunables(self, 'risk time')
+        super().__post_init__()
         if not self.contact_full_s < self.contact_from_s:
             raise ParameterError(
                 'risk time contact_from_s',
@@ -78,7 +105,7 @@ class TimeParams:
 
 
 @dataclass(frozen=True)
-class RiskParams:
+class RiskParams(Settings, name='risk'):
     """
     Every weight and threshold of the risk; ``docs/risk.md`` says why they are what they are.
 
@@ -98,60 +125,60 @@ class RiskParams:
     obstacles: Hazard = field(
         default_factory=lambda: Hazard(weight=0.9, in_path=1.0, beside=0.15, away=0.0, fade=0.8)
     )
-    near_m: float = tunable(4.5, 0.5, 50, 'm', 'distance up to which a hazard is fully near')
-    footprint_share: float = tunable(
-        0.12, 0.01, 1, '0..1', "share of the corridor's width that a hazard is wide and long"
+    near_m: Annotated[
+        float, Setting('distance up to which a hazard counts in full', 'm', 0.5, 50)
+    ] = 4.5
+    footprint_share: Annotated[
+        float, Setting('width and length of a full hazard', 'corridor widths', 0.01, 1)
+    ] = 0.12
+    no_class_risk: Annotated[
+        float, share('factor of a kind of hazard for which the model has no class')
+    ] = 0.3
+    visibility_weight: Annotated[
+        float, share('largest risk that an unseen road alone can cause')
+    ] = 0.85
+    blind_full_share: Annotated[
+        float,
+        share('share of the corridor without known ground at which the factor is full', 0.01),
+    ] = 0.85
+    blind_aside: Annotated[
+        float, share('weight of unknown pixels at the sides of the corridor')
+    ] = 0.5
+    low_confidence: Annotated[float, share('confidence up to which a pixel counts as unknown')] = (
+        0.3
     )
-    no_class_risk: float = tunable(
-        0.3, 0, 1, '0..1', 'factor of a hazard that the model has no class for'
-    )
-    visibility_weight: float = tunable(
-        0.85, 0, 1, '0..1', 'how far a road that is not seen alone can push the risk'
-    )
-    blind_full_share: float = tunable(
-        0.85, 0.01, 1, '0..1', 'share of the corridor without known ground that counts as all'
-    )
-    blind_aside: float = tunable(
-        0.5, 0, 1, '0..1', 'what unknown pixels beside the corridor count'
-    )
-    low_confidence: float = tunable(
-        0.3, 0, 1, '0..1', 'confidence up to which a pixel is not known at all'
-    )
-    high_confidence: float = tunable(
-        0.6, 0, 1, '0..1', 'confidence from which a road pixel is fully known'
-    )
-    path_weight: float = tunable(
-        0.85, 0, 1, '0..1', 'how far a blocked ego corridor alone can push the risk'
-    )
-    blocked_full_share: float = tunable(
-        0.85, 0.01, 1, '0..1', 'share of the corridor that is not free that counts as all'
-    )
-    lane_weight: float = tunable(
-        0.4, 0, 1, '0..1', 'how far a lane that cannot be told alone can push the risk'
-    )
-    unmarked_risk: float = tunable(
-        0.3,
-        0,
-        1,
-        '0..1',
-        'factor of a lane without markings, where the model has a class for them',
-    )
+    high_confidence: Annotated[
+        float, share('confidence from which a road pixel counts as known in full')
+    ] = 0.6
+    path_weight: Annotated[
+        float, share('largest risk that a blocked ego corridor alone can cause')
+    ] = 0.85
+    blocked_full_share: Annotated[
+        float, share('share of the corridor that is not free at which the factor is full', 0.01)
+    ] = 0.85
+    lane_weight: Annotated[float, share('largest risk that an unclear lane alone can cause')] = 0.4
+    unmarked_risk: Annotated[
+        float, share('factor of a lane without markings, if the model has a class for markings')
+    ] = 0.3
     trust: TrustParams = field(default_factory=TrustParams)
     time: TimeParams = field(default_factory=TimeParams)
-    spread: float = tunable(
-        0.5, 0, 1, '0..1', 'how much the mean of all factors adds to the worst one'
-    )
-    moderate_from: float = tunable(0.25, 0, 1, '0..1', 'risk at which MODERATE begins')
-    high_from: float = tunable(0.5, 0, 1, '0..1', 'risk at which HIGH begins')
-    critical_from: float = tunable(0.75, 0, 1, '0..1', 'risk at which CRITICAL begins')
-    reaction_s: float = tunable(1.0, 0, 10, 's', 'time before the brakes act')
-    braking_mps2: float = tunable(4.0, 0.1, 12, 'm/s2', 'deceleration that can be relied on')
-    standoff_m: float = tunable(
-        2.0, 0, 30, 'm', 'kept free ahead of base_link: own front and a gap'
-    )
+    spread: Annotated[
+        float, share('weight of the mean of all factors, which is added to the worst factor')
+    ] = 0.5
+    moderate_from: Annotated[float, share('risk at which the level MODERATE begins')] = 0.25
+    high_from: Annotated[float, share('risk at which the level HIGH begins')] = 0.5
+    critical_from: Annotated[float, share('risk at which the level CRITICAL begins')] = 0.75
+    reaction_s: Annotated[float, Setting('time before the brakes act', 's', 0, 10)] = 1.0
+    braking_mps2: Annotated[
+        float, Setting('deceleration that the brakes reach reliably', 'm/s2', 0.1, 12)
+    ] = 4.0
+    standoff_m: Annotated[
+        float,
+        Setting('space to keep free ahead of base_frame: front overhang and a gap', 'm', 0, 30),
+    ] = 2.0
 
     def __post_init__(self) -> None:
-        check_tunables(self, 'risk')
+        super().__post_init__()
         if not self.low_confidence < self.high_confidence:
             raise ParameterError(
                 'risk high_confidence', self.high_confidence, f'above {self.low_confidence}'

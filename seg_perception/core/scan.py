@@ -12,29 +12,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf, nan, pi, tau
+from typing import Annotated
 
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
-from seg_perception.core.drivable import boundary_of_all_columns
+from seg_perception.core.drivable import CLEARANCE, boundary_of_all_columns
 from seg_perception.core.results import Scan
-from seg_perception.core.settings import check_tunables, tunable
+from seg_perception.core.settings import Setting, Settings
 
 
 @dataclass(frozen=True)
-class ScanParams:
+class ScanParams(Settings, name='scan'):
     """Resolution and range of the pseudo scan."""
 
-    increment_rad: float = tunable(0.01, 0.001, 0.5, 'rad', 'angle between beams')
-    range_max_m: float = tunable(40, 1, 500, 'm', 'what is free farther than this is inf')
-    clearance_m: float = tunable(
-        0.06, 0, 0.5, 'm', 'height above the ground of the lowest that is seen of a vehicle'
-    )
-
-    def __post_init__(self) -> None:
-        check_tunables(self, 'scan')
+    increment_rad: Annotated[float, Setting('angle between two beams', 'rad', 0.001, 0.5)] = 0.01
+    range_max_m: Annotated[
+        float, Setting('maximum range; free space beyond it is reported as infinity', 'm', 1, 500)
+    ] = 40.0
+    clearance_m: Annotated[float, CLEARANCE] = 0.06
 
 
 def free_space_scan(

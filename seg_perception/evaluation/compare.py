@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from seg_perception.core.errors import ParameterError
+from seg_perception.core.settings import unknown_key
 from seg_perception.evaluation.bootstrap import MEANS, Change, Changes, Pairs, changes, pair_frames
 from seg_perception.evaluation.disagreement import Disagreement, disagreement
 from seg_perception.report import write_report
@@ -127,8 +127,7 @@ def _check_limits(limits: Mapping[str, float], classes: list[str]) -> None:
     ]
     for name, value in limits.items():
         if name not in known:
-            near = get_close_matches(name, known, 3, 0.5) or known[:8]
-            raise ParameterError(f'limit {name!r}', 'an unknown name', f'{" or ".join(near)}')
+            raise unknown_key('limit', name, known)
         if not isfinite(value):
             raise ParameterError(f'limit {name!r}', value, 'a finite number')
 

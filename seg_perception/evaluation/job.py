@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from seg_perception.core.corridor import Corridor
 from seg_perception.core.drivable import DrivableParams
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.risk import RiskParams
-from seg_perception.core.settings import tuned
+from seg_perception.core.settings import load, nested
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
 from seg_perception.evaluation.inputs import (
     DEFAULT_FPS,
@@ -249,9 +249,13 @@ def _rules(settings: Mapping[str, float]) -> tuple[DrivableParams, RiskParams]:
                 f'setting {name!r}', group, ' or '.join(groups), 'Such as corridor.ego_mask_share.'
             )
         groups[group][rest] = value
-    corridor = tuned(Corridor(), groups['corridor'])
-    drivable = tuned(replace(DrivableParams(), corridor=corridor), groups['drivable'])
-    return drivable, tuned(replace(RiskParams(), corridor=corridor), groups['risk'])
+    changes = {group: nested(values) for group, values in groups.items()}
+    corridor = load(Corridor, changes['corridor'])
+    drivable, risk = DrivableParams(corridor), RiskParams(corridor)
+    return (
+        load(DrivableParams, changes['drivable'], base=drivable),
+        load(RiskParams, changes['risk'], base=risk),
+    )
 
 
 def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:

@@ -17,7 +17,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import pi
-from typing import Any
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -39,7 +39,7 @@ from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.risk import RiskParams
 from seg_perception.core.scan import ScanParams
-from seg_perception.core.settings import tunables, tuned
+from seg_perception.core.settings import items, load, nested
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.node.image_conversions import JPEG_QUALITY
 
@@ -47,6 +47,7 @@ TRANSPORTS = ('raw', 'compressed')
 CAMERA = '<cam>'
 """Stands for the name of each camera in the names and defaults of the table."""
 
+Record = TypeVar('Record')
 Value = str | bool | int | float | list[str]
 
 _CORRIDOR, _DRIVABLE = Corridor(), DrivableParams()
@@ -81,19 +82,19 @@ def _share(name: str, default: float, description: str) -> Row:
     return Row(name, default, '0..1', description, 0.0, 1.0, live=True)
 
 
-def _tunable_rows(group: str, record: object) -> list[Row]:
+def _setting_rows(group: str, record: object) -> list[Row]:
     """A row for each number that a record declares; the corridor in it has rows of its own."""
     return [
         Row(
             f'{group}.{item.path}',
-            int(item.default) if item.is_whole else float(item.default),
-            item.unit,
-            item.description,
-            item.low,
-            item.high,
+            item.default,
+            item.setting.unit,
+            item.setting.description,
+            float(item.setting.low),
+            float(item.setting.high),
             live=True,
         )
-        for item in tunables(record)
+        for item in items(record)
         if not item.path.startswith('corridor.')
     ]
 
@@ -292,13 +293,13 @@ TABLE = (
     ),
     _share('overlay_opacity', 0.45, 'how far the class colours cover the image in the overlay'),
     Row('overlay_jpeg_quality', JPEG_QUALITY, '', 'of the compressed overlay', 1, 100, live=True),
-    *_tunable_rows('corridor', _CORRIDOR),
-    *_tunable_rows('drivable', _DRIVABLE),
-    *_tunable_rows('risk', _RISK),
-    *_tunable_rows('fusion', _FUSION),
-    *_tunable_rows('grid', _GRID),
-    *_tunable_rows('scan', _SCAN),
-    *_tunable_rows('horizon', _HORIZON),
+    *_setting_rows('corridor', _CORRIDOR),
+    *_setting_rows('drivable', _DRIVABLE),
+    *_setting_rows('risk', _RISK),
+    *_setting_rows('fusion', _FUSION),
+    *_setting_rows('grid', _GRID),
+    *_setting_rows('scan', _SCAN),
+    *_setting_rows('horizon', _HORIZON),
 )
 
 # What rclpy itself declares, or takes without declaring it.
@@ -438,7 +439,7 @@ def build(values: Mapping[str, Any]) -> NodeParams:
     :raises ParameterError: when two of them contradict each other.
     """
     _check_names(values)
-    corridor = tuned(_CORRIDOR, _group(values, 'corridor'))
+    corridor = _changed(_CORRIDOR, values, 'corridor')
     plain = {
         name: values[name]
         for name in NodeParams.__dataclass_fields__
@@ -446,18 +447,23 @@ def build(values: Mapping[str, Any]) -> NodeParams:
     }
     return NodeParams(
         cameras=tuple(_camera(name, values) for name in _cameras_of(values)),
-        drivable=tuned(replace(_DRIVABLE, corridor=corridor), _group(values, 'drivable')),
-        fusion=tuned(_FUSION, _group(values, 'fusion')),
-        grid=tuned(_GRID, _group(values, 'grid')),
-        scan=tuned(_SCAN, _group(values, 'scan')),
-        horizon=tuned(_HORIZON, _group(values, 'horizon')),
-        risk=tuned(replace(_RISK, corridor=corridor), _group(values, 'risk')),
+        drivable=_changed(replace(_DRIVABLE, corridor=corridor), values, 'drivable'),
+        fusion=_changed(_FUSION, values, 'fusion'),
+        grid=_changed(_GRID, values, 'grid'),
+        scan=_changed(_SCAN, values, 'scan'),
+        horizon=_changed(_HORIZON, values, 'horizon'),
+        risk=_changed(replace(_RISK, corridor=corridor), values, 'risk'),
         **plain,
     )
 
 
 def _cameras_of(values: Mapping[str, Any]) -> list[str]:
     return list(values['cameras'])
+
+
+def _changed(record: Record, values: Mapping[str, Any], prefix: str) -> Record:
+    changes = nested(_group(values, prefix))
+    return load(type(record), changes, f'parameter {prefix}.*', base=record)
 
 
 def _group(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

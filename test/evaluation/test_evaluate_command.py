@@ -80,9 +80,9 @@ def test_settings_of_the_node_change_the_answer(bag: str, tmp_path: Path, model:
 @pytest.mark.parametrize(
     ('setting', 'message'),
     [
-        ('corridor.ego_mask=0.1', 'got ego_mask, expected top_share'),
+        ('corridor.ego_mask=0.1', 'Did you mean ego_mask_share?'),
         ('grid.ahead_m=3', "setting 'grid.ahead_m': got grid, expected corridor or drivable or"),
-        ('risk.spread=2', 'spread: got 2.0, expected 0 to 1'),
+        ('risk.spread=2', 'got 2.0, expected a number from 0 to 1'),
     ],
 )
 def test_setting_that_cannot_be(bag, tmp_path, model, capsys, setting: str, message: str) -> None:
