@@ -22,7 +22,7 @@ def files() -> Iterator[Path]:
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith('.') and part != '.ci' for part in parts[:-1])
         built = any(part in BUILT or part.endswith('.egg-info') for part in parts)
-        if path.is_file() and not hidden and not built:
+        if path.is_file() and path.name != '.git' and not hidden and not built:
             yield path
 
 
