@@ -45,7 +45,7 @@ from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.inference.torch_engine import TorchEngine
 from seg_perception.synthetic.street import Street
 from training.export.deploy import Deployed, stride_of
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes, to_program
 from training.models import NETWORKS, build_model
@@ -112,7 +112,7 @@ def _measure(
 def _ways(
     net: nn.Module, size: tuple[int, int], options: argparse.Namespace, folder: Path
 ) -> dict[str, Way]:
-    light, stride = lighten(net), stride_of(net, size)
+    light, stride = fold_and_quantise_weights(net), stride_of(net, size)
     card = ModelCard('benchmark', CITYSCAPES_19, size, 1, False, 1.0, 'none', {}, 'Apache-2.0', '')
     onnx, pt2 = folder / 'model.onnx', folder / 'model.pt2'
     program = to_program(Deployed(light, 1.0, stride, by_cells=True), size, dynamic=False)

@@ -241,7 +241,7 @@ def _network(path: Path, size: tuple[int, int], table: ClassTable = VISTAS_66) -
 
     from seg_perception.inference.model_file import ModelCard
     from training.export.deploy import Deployed, stride_of
-    from training.export.lighten import lighten
+    from training.export.fold import fold_and_quantise_weights
     from training.export.onnx_file import finish, to_onnx, with_card
     from training.export.program import to_program
     from training.models import build_model
@@ -251,7 +251,7 @@ def _network(path: Path, size: tuple[int, int], table: ClassTable = VISTAS_66) -
     with torch.no_grad():
         net(torch.randn(2, 3, 128, 256))  # norms as after training
     net.eval()
-    deployed = Deployed(lighten(net), 1.0, stride_of(net, size), by_cells=True)
+    deployed = Deployed(fold_and_quantise_weights(net), 1.0, stride_of(net, size), by_cells=True)
     card = ModelCard('benchmark', table, size, 1, False, 1.0, 'none', {}, 'Apache-2.0', '')
     path.write_bytes(with_card(finish(to_onnx(to_program(deployed, size, dynamic=False))), card))
     return net, path

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.record import spread, write_record
 from training.config import TrainConfig, load_config
 from training.distributed import Process, pick_device
-from training.fit import LAST, Trainer, open_material
+from training.fit import LAST, Trainer, open_training_data
 from training.memory import keep_freed_memory
 from training.probes import OneBatch
 from training.record import CsvLog, RunRecord, Silence
@@ -63,11 +63,11 @@ def _measure(config: TrainConfig, rounds: int) -> dict[str, Any]:
     if config.threads:
         torch.set_num_threads(config.threads)
     process = Process(pick_device(config.device))
-    material = open_material(config, process)
-    steps = material.loader.steps_per_epoch
-    batch = next(material.loader.epoch(0, config.transform))
-    repeated = dataclasses.replace(material, loader=OneBatch(*batch, steps))
-    whole, loop = Trainer(config, material, process), Trainer(config, repeated, process)
+    training_data = open_training_data(config, process)
+    steps = training_data.loader.steps_per_epoch
+    batch = next(training_data.loader.epoch(0, config.transform))
+    repeated = dataclasses.replace(training_data, loader=OneBatch(*batch, steps))
+    whole, loop = Trainer(config, training_data, process), Trainer(config, repeated, process)
     ways = {
         'bare': _bare(Trainer(config, repeated, process), *batch),
         'loop': lambda: loop.train_epoch(Silence()),
@@ -103,7 +103,7 @@ def _bare(trainer: Trainer, rgb: Tensor, labels: Tensor) -> Callable[[], None]:
     model, loss, optimizer = trainer.model, trainer.loss, trainer.optimizer
     image = normalise(rgb.to(trainer.device)).contiguous(memory_format=torch.channels_last)
     labels = labels.to(trainer.device)
-    steps, device = trainer.material.loader.steps_per_epoch, trainer.device.type
+    steps, device = trainer.training_data.loader.steps_per_epoch, trainer.device.type
     mixed = trainer.precision != torch.float32
 
     def epoch() -> None:

@@ -63,7 +63,7 @@ def blend(checkpoints: Sequence[Path], out: Path) -> None:
         check_table(f'checkpoint {path}', ClassTable.from_dict(state['classes']), classes)
         here, there = _shapes(first['average']), _shapes(state['average'])
         if wrong := sorted(name for name in here | there if here.get(name) != there.get(name)):
-            fix = 'Blend runs of one network, one of which went on from the other.'
+            fix = 'Blend runs of one network, one of which was resumed from the other.'
             expected = f'{here.get(wrong[0])} as in {checkpoints[0]}'
             raise CheckpointError(f'{wrong[0]} of {path}', there.get(wrong[0]), expected, fix)
     weights = [state['average'] for state in (first, *others)]

@@ -69,7 +69,7 @@ def _fit(args: argparse.Namespace) -> None:
 def _add_overfit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     overfit = commands.add_parser(
         'overfit',
-        help='check that the network learns one batch by heart',
+        help='check that the network can overfit one batch',
         description='One batch without augmentation; an error when the score stays below --least.',
     )
     overfit.set_defaults(run=_overfit)
@@ -147,10 +147,10 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from training.evaluate.command import Options, evaluate
+    from training.evaluate.evaluate import EvaluateOptions, evaluate
     from training.evaluate.views import Mode
 
-    options = Options(
+    options = EvaluateOptions(
         checkpoint=args.checkpoint,
         models=tuple(args.model),
         out=args.out,
@@ -202,9 +202,9 @@ def _add_ood(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _ood(args: argparse.Namespace) -> None:
-    from training.evaluate.ood import Options, measure
+    from training.evaluate.ood import OodOptions, measure
 
-    options = Options(
+    options = OodOptions(
         checkpoint=args.checkpoint,
         known=dict(args.known),
         unknown=dict(args.unknown),
@@ -255,7 +255,7 @@ def _add_pseudo_label(commands: argparse._SubParsersAction[argparse.ArgumentPars
     label = commands.add_parser(
         'pseudo-label',
         help='let a network label frames that nobody labelled, for self-training',
-        description='Writes a data set of kind folder. Called again, it goes on where it stopped.',
+        description='Writes a data set of kind folder. Called again, it resumes where it stopped.',
     )
     label.set_defaults(run=_pseudo_label)
     label.add_argument('frames', nargs='+', type=Path, metavar='PATH', help='pictures or videos')
@@ -272,9 +272,9 @@ def _add_pseudo_label(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _pseudo_label(args: argparse.Namespace) -> None:
-    from training.pseudo_labels import Options, pseudo_label
+    from training.pseudo_labels import PseudoLabelOptions, pseudo_label
 
-    options = Options(
+    options = PseudoLabelOptions(
         checkpoint=args.checkpoint,
         frames=tuple(args.frames),
         out=args.out,
@@ -334,9 +334,9 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _export(args: argparse.Namespace) -> None:
-    from training.export.command import Options, export
+    from training.export.export import ExportOptions, export
 
-    options = Options(
+    options = ExportOptions(
         checkpoint=args.checkpoint,
         out=args.out,
         held_out=args.held_out,
@@ -376,7 +376,7 @@ def _add_shard(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         'shard',
         help='write the data sets of a configuration as tar files, for large ones',
         description='Frames are chosen, mapped and resized as the configuration says. Called '
-        'again, it goes on where it stopped. OUT/data.yaml is the data group that reads them.',
+        'again, it resumes where it stopped. OUT/data.yaml is the data group that reads them.',
     )
     shard.set_defaults(run=_shard)
     _add_config(shard)
@@ -414,7 +414,7 @@ def _summary(args: argparse.Namespace) -> None:
 def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     study = commands.add_parser(
         'study',
-        help='train the arms of a claim under one budget and write its page',
+        help='train the variants of a claim under one budget and write its page',
         description='Studies are in config/training/studies. What is done is kept: the same '
         'command resumes. The page goes to docs/studies.',
     )
@@ -424,7 +424,13 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     study.add_argument(
         '--docs', type=Path, default=Path('docs/studies'), help='folder of the pages'
     )
-    study.add_argument('--arms', type=_names, default=(), help='some of them, such as unet,enet')
+    study.add_argument(
+        '--variants',
+        '--arms',
+        type=_names,
+        default=(),
+        help='train only these variants, such as unet,enet',
+    )
     study.add_argument('--seeds', type=_names, default=(), help='others, such as 0,1')
     study.add_argument(
         '--minutes',
@@ -432,17 +438,19 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=0.0,
         help='there are; says first how long it will take, and stops if that is more',
     )
-    study.add_argument('--set', nargs='+', default=(), metavar='key=value', help='for every arm')
+    study.add_argument(
+        '--set', nargs='+', default=(), metavar='key=value', help='of every variant'
+    )
 
 
 def _study(args: argparse.Namespace) -> None:
-    from training.study.command import Options, study
+    from training.study.study import StudyOptions, study
 
-    options = Options(
+    options = StudyOptions(
         name=args.name,
         out=args.out,
         docs=args.docs,
-        arms=args.arms,
+        variants=args.variants,
         seeds=tuple(int(seed) for seed in args.seeds),
         minutes=args.minutes,
         overrides=tuple(args.set),

@@ -59,7 +59,7 @@ PRECISIONS = {
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What is trained on, and what the model is chosen on."""
 
     loader: Loader
@@ -67,7 +67,7 @@ class Material:
     statistics: ClassStatistics  # of what is trained on; unknown where the loss needs none
 
 
-def open_material(config: TrainConfig, process: Process) -> Material:
+def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
     """Open the data sets of an experiment for one of its processes."""
     _check_batch(config, process.world)
     opened = open_frames(config.data)
@@ -75,21 +75,21 @@ def open_material(config: TrainConfig, process: Process) -> Material:
     if needs_counts(config.loss):
         statistics = summarise(opened.train, label_counts(opened.train, config))
     loader = Loader(opened.train, config, process.rank, process.world)
-    return Material(loader, opened.val, statistics)
+    return TrainingData(loader, opened.val, statistics)
 
 
 class Trainer:
     """A run: network, average, optimiser, and where in the schedule it stands."""
 
-    def __init__(self, config: TrainConfig, material: Material, process: Process) -> None:
-        self.config, self.material, self.process = config, material, process
+    def __init__(self, config: TrainConfig, training_data: TrainingData, process: Process) -> None:
+        self.config, self.training_data, self.process = config, training_data, process
         self.out, self.device = Path(config.out), process.device
         self.precision = _precision(config, self.device)
         torch.backends.cudnn.benchmark = True  # crops are of one size
         torch.manual_seed(config.seed)
         # channels_last is 1.4 times as fast on CPUs with AVX512, and what tensor cores want.
         layout = {'device': self.device, 'memory_format': torch.channels_last}
-        self.classes, model = material.val.classes, config.model
+        self.classes, model = training_data.val.classes, config.model
         num_classes = len(self.classes)
         net = build_model(model.name, num_classes, model.options, model.weights, model.new_head)
         self.net = net.to(**layout)
@@ -99,7 +99,7 @@ class Trainer:
         self.average = WeightAverage(self.net, config.optim.ema_decay)
         self.supervised = Supervised(self.net, config.loss, num_classes).to(**layout)
         self.model = _parallel(self.supervised, config, process)
-        self.loss = build_loss(config.loss, material.statistics).to(self.device)
+        self.loss = build_loss(config.loss, training_data.statistics).to(self.device)
         backbone = [f'net.{name}' for name in self.net.backbone_names]
         self.optimizer = build_optimizer(
             self.supervised.named_parameters(), backbone, config.optim
@@ -122,7 +122,7 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Steps of the whole schedule."""
-        return self.config.optim.epochs * self.material.loader.steps_per_epoch
+        return self.config.optim.epochs * self.training_data.loader.steps_per_epoch
 
     def progress(self, step: int) -> float:
         """Share of the run that is done by a step, or by time if that is further; collective."""
@@ -170,7 +170,7 @@ class Trainer:
         view = self.config.transform
         if self.progress(self.step - self.step_in_epoch) < view.early_share:
             view = dataclasses.replace(view, crop=view.early_crop, scale=view.early_scale)
-        return self.material.loader.epoch(self.epoch, view, self.step_in_epoch)
+        return self.training_data.loader.epoch(self.epoch, view, self.step_in_epoch)
 
     def set_train_mode(self) -> None:
         """Prepare the network for steps; what is frozen stays as it is."""
@@ -241,7 +241,7 @@ class Trainer:
     def evaluate(self) -> dict[str, float]:
         """Score the averaged weights on the validation frames; keep them if they are the best."""
         average_buffers(self.average.net)
-        frames = self.material.val
+        frames = self.training_data.val
         mine = range(self.process.rank, len(frames), self.process.world)
         part = score_network(self.average.net, frames, self.config.deploy.size_for, mine)
         matrix = merge_over_processes(part)
@@ -319,19 +319,19 @@ def fit(config: TrainConfig) -> float:
     if config.threads:
         torch.set_num_threads(config.threads)
     with joined(config.device) as process:
-        material = open_material(config, process)
-        trainer = Trainer(config, material, process)
+        training_data = open_training_data(config, process)
+        trainer = Trainer(config, training_data, process)
         _resume_if_begun(trainer)
         record = _open_record(trainer)
         try:
-            with closing(record), closing(material.loader):
+            with closing(record), closing(training_data.loader):
                 best = trainer.fit(record)
         except KeyboardInterrupt:
             if process.is_first:
                 _say(f'stopped. {_how_to_resume(trainer.out / LAST)}')
             raise
     if process.is_first:
-        folder = write_run_report(config, material.val, process.device)
+        folder = write_run_report(config, training_data.val, process.device)
         print(f'best mean IoU on data.val: {best:.4f}; report in {folder}')
     return best
 
@@ -357,7 +357,7 @@ def _open_record(trainer: Trainer) -> Record:
 def _how_to_resume(last: Path) -> str:
     if not last.exists():
         return 'Nothing is saved yet: the same command starts anew.'
-    return f'{last} is whole: the same command goes on from there.'
+    return f'{last} is whole: the same command resumes it.'
 
 
 def _say(text: str) -> None:

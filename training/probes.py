@@ -3,7 +3,7 @@
 """
 Checks before a long run: can the network overfit one batch, and which learning rate suits it?
 
-A network that learns one batch by heart shows that loss, labels and optimiser work and that it is
+A network that overfits one batch shows that loss, labels and optimiser work and that it is
 large enough (seed 001, "Why Overfitting?"): what fails here fails on the whole data set too.
 """
 
@@ -28,7 +28,7 @@ from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.config import TrainConfig, TransformConfig
 from training.distributed import Process, pick_device
 from training.errors import ProbeError
-from training.fit import Material, Trainer, open_material
+from training.fit import Trainer, TrainingData, open_training_data
 from training.output import write_whole
 from training.plots import sweep_plot
 from training.transforms import normalise
@@ -119,10 +119,10 @@ def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
     :raises ProbeError: when the loss is no number any more.
     """
     config = _plain(config, steps)
-    material, process = _open(config)
-    rgb, labels = next(material.loader.epoch(0, config.transform))
-    material.loader.close()
-    repeated = dataclasses.replace(material, loader=OneBatch(rgb, labels, steps))
+    training_data, process = _open(config)
+    rgb, labels = next(training_data.loader.epoch(0, config.transform))
+    training_data.loader.close()
+    repeated = dataclasses.replace(training_data, loader=OneBatch(rgb, labels, steps))
     trainer = Trainer(config, repeated, process)
     losses = list(_losses(trainer, trainer.epoch_batches(), 'overfit', steps))
     if not math.isfinite(losses[-1]):
@@ -154,10 +154,10 @@ def find_learning_rate(config: TrainConfig, steps: int = 100) -> Sweep:
     :raises ProbeError: when it does so at a low rate.
     """
     config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, warmup_steps=0))
-    material, process = _open(config)
-    trainer = SweepTrainer(config, material, process)
+    training_data, process = _open(config)
+    trainer = SweepTrainer(config, training_data, process)
     trainer.steps, rates, losses = steps, [], []
-    batches = itertools.islice(_endless(material, config), steps)
+    batches = itertools.islice(_endless(training_data, config), steps)
     for loss in _losses(trainer, batches, 'find-lr', steps):
         if not math.isfinite(loss):
             break
@@ -166,7 +166,7 @@ def find_learning_rate(config: TrainConfig, steps: int = 100) -> Sweep:
         sweep = Sweep(np.array(rates), np.array(losses))
         if sweep.smooth[-1] > BLOWN_UP * sweep.smooth.min():
             break
-    material.loader.close()
+    training_data.loader.close()
     if not rates or rates[-1] < LEAST_END:
         fix = 'Suspect labels or loss: try overfit.'
         end = trainer.learning_rate
@@ -197,16 +197,16 @@ def _plain(config: TrainConfig, steps: int) -> TrainConfig:
     return dataclasses.replace(config, transform=view, optim=optim)
 
 
-def _open(config: TrainConfig) -> tuple[Material, Process]:
+def _open(config: TrainConfig) -> tuple[TrainingData, Process]:
     if config.threads:
         torch.set_num_threads(config.threads)
     process = Process(pick_device(config.device))
-    return open_material(config, process), process
+    return open_training_data(config, process), process
 
 
-def _endless(material: Material, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
+def _endless(training_data: TrainingData, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
     for epoch in itertools.count():
-        yield from material.loader.epoch(epoch, config.transform)
+        yield from training_data.loader.epoch(epoch, config.transform)
 
 
 def _losses(

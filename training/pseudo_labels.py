@@ -29,7 +29,7 @@ from training.config import parse_config
 from training.distributed import pick_device
 from training.errors import ConfigError, DatasetError
 from training.evaluate.network import checkpoint_network, image_of
-from training.evaluate.shots import Shot, picture_shots
+from training.evaluate.ood_samples import OodSample, picture_samples
 from training.evaluate.views import Mode, mean_softmax
 from training.output import write_whole
 
@@ -38,7 +38,7 @@ SHOWN = 6  # frames on the picture
 
 
 @dataclass(frozen=True)
-class Options:
+class PseudoLabelOptions:
     """
     What to label and how.
 
@@ -59,7 +59,7 @@ class Options:
     overrides: tuple[str, ...] = ()
 
 
-def pseudo_label(options: Options) -> str:
+def pseudo_label(options: PseudoLabelOptions) -> str:
     """
     Label all frames, those already written left as they are; what came out, in words.
 
@@ -73,21 +73,21 @@ def pseudo_label(options: Options) -> str:
     if config.threads:
         torch.set_num_threads(config.threads)
     classes = ClassTable.from_dict(state['classes'])
-    shots = picture_shots(options.frames, options.every)
-    names = [shot.name for shot in shots]
+    samples = picture_samples(options.frames, options.every)
+    names = [sample.name for sample in samples]
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DatasetError('frames', f'{count} of the name {name}', 'one of each', 'Rename them.')
     _claim(options, {'run': config.name, 'step': state['step'], 'classes': classes.name})
     net = checkpoint_network(state, pick_device(config.device))
-    for shot in tqdm(shots, 'label', unit='frame', leave=False):
-        if not _mask(options.out, shot.name).is_file():
-            _label(shot, net, options)
+    for sample in tqdm(samples, 'label', unit='frame', leave=False):
+        if not _mask(options.out, sample.name).is_file():
+            _label(sample, net, options)
     _draw(options.out, names, classes)
     return _text(options, names, classes)
 
 
-def _check(options: Options) -> None:
+def _check(options: PseudoLabelOptions) -> None:
     if not 0 < options.sure < 1:
         raise ConfigError('--sure', options.sure, 'a share between 0 and 1')
     if options.every < 1:
@@ -96,7 +96,7 @@ def _check(options: Options) -> None:
         raise ConfigError('--height', options.height, '64 pixels or more')
 
 
-def _claim(options: Options, network: dict[str, object]) -> None:
+def _claim(options: PseudoLabelOptions, network: dict[str, object]) -> None:
     """Say what the labels are made of; refuse a folder of others."""
     wanted = {**network, 'height': options.height, 'every': options.every, 'sure': options.sure}
     path = options.out / 'made_of.json'
@@ -106,15 +106,15 @@ def _claim(options: Options, network: dict[str, object]) -> None:
         raise DatasetError(f'labels in {options.out}', found, wanted, 'Choose another --out.')
 
 
-def _label(shot: Shot, net: nn.Module, options: Options) -> None:
-    rgb, _ = shot.read()
+def _label(sample: OodSample, net: nn.Module, options: PseudoLabelOptions) -> None:
+    rgb, _ = sample.read()
     size = round(options.height * rgb.shape[1] / rgb.shape[0]), options.height
     rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     share, labels = mean_softmax(net, image_of(net, rgb), VIEWS)[0].max(0)
     labels = torch.where(share < options.sure, UNLABELED, labels).byte().cpu().numpy()
     # The mask last: a frame that has one is done.
-    write_whole(_image(options.out, shot.name), _png(rgb[..., ::-1]))
-    write_whole(_mask(options.out, shot.name), _png(labels))
+    write_whole(_image(options.out, sample.name), _png(rgb[..., ::-1]))
+    write_whole(_mask(options.out, sample.name), _png(labels))
 
 
 def _image(out: Path, name: str) -> Path:
@@ -142,7 +142,7 @@ def _draw(out: Path, names: Sequence[str], classes: ClassTable) -> None:
     write_whole(out / 'overlays.jpg', jpeg.tobytes())
 
 
-def _text(options: Options, names: Sequence[str], classes: ClassTable) -> str:
+def _text(options: PseudoLabelOptions, names: Sequence[str], classes: ClassTable) -> str:
     counts = np.zeros(256, np.int64)
     for name in names:
         mask = cv2.imread(str(_mask(options.out, name)), cv2.IMREAD_UNCHANGED)

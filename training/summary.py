@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seg_perception.inference.model_file import INPUT_NAME
 from training.errors import ConfigError, near
 from training.export.deploy import Deployed, stride_of
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import finish, to_onnx
 from training.export.program import to_program
 from training.models import MIN_SIZE_PX, NETWORKS, build_model
@@ -92,7 +92,7 @@ def time_on_cpu(net: nn.Module, size: tuple[int, int]) -> float:
     Labels are taken at every pixel. Exported files have a faster way, whose time depends on what
     the network sees; these weights are fresh, and see nothing.
     """
-    deployed = Deployed(lighten(net), 1.0, stride_of(net, size))
+    deployed = Deployed(fold_and_quantise_weights(net), 1.0, stride_of(net, size))
     model = finish(to_onnx(to_program(deployed, size)))
     options = ort.SessionOptions()
     options.intra_op_num_threads = CPU_THREADS

@@ -17,7 +17,7 @@ from data_trees import cityscapes, write_ids, write_palette, write_rgb
 from training.config import load_config
 from training.data import open_frames
 from training.distributed import Process
-from training.fit import Trainer, open_material
+from training.fit import Trainer, open_training_data
 from training.losses import Supervised, build_loss
 from training.models import NETWORKS, build_model
 from training.stats import ClassStatistics
@@ -145,12 +145,12 @@ def tiny(path):
 def test_one_step_on_camvid(row):
     config = tiny(Path(f'config/training/{row}.yaml'))
     process = Process(torch.device('cpu'))
-    material = open_material(config, process)
-    trainer = Trainer(config, material, process)
+    training_data = open_training_data(config, process)
+    trainer = Trainer(config, training_data, process)
     before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     trainer.set_train_mode()
     losses = trainer.train_step(*next(trainer.epoch_batches()))
-    material.loader.close()
+    training_data.loader.close()
     assert all(value.isfinite() for value in losses.values())
     after = trainer.net.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)

@@ -19,7 +19,7 @@ from training.cli import main
 from training.config import SourceConfig, parse_config
 from training.distributed import Process
 from training.errors import CheckpointError, ConfigError, DivergedError, OutputError
-from training.fit import Trainer, fit, open_material
+from training.fit import Trainer, fit, open_training_data
 from training.record import CsvLog, Silence
 from training.transforms import normalise
 from training_process import start_fit, torchrun_environments
@@ -42,7 +42,7 @@ def changed(config, out=None, **groups):
 
 
 def trainer_of(config):
-    return Trainer(config, open_material(config, CPU), CPU)
+    return Trainer(config, open_training_data(config, CPU), CPU)
 
 
 def rows(config):
@@ -266,7 +266,7 @@ def test_interrupt_says_how_to_go_on(config, monkeypatch, capsys):
         fit(config)
     message = capsys.readouterr().err
     assert f'{config.out}/last.pt continues at epoch 1, step 2' in message
-    assert f'stopped. {config.out}/last.pt is whole: the same command goes on' in message
+    assert f'stopped. {config.out}/last.pt is whole: the same command resumes it' in message
     with pytest.raises(KeyboardInterrupt):
         fit(changed(config, out=f'{config.out}_fresh'))
     assert 'stopped. Nothing is saved yet' in capsys.readouterr().err
@@ -282,7 +282,7 @@ class SlowTrainer(Trainer):
 
 def test_run_ends_in_time(config):
     hurried = changed(config, optim={'epochs': 100000, 'max_minutes': 2 / 60})
-    SlowTrainer(hurried, open_material(hurried, CPU), CPU).fit(RecordToCsv(hurried))
+    SlowTrainer(hurried, open_training_data(hurried, CPU), CPU).fit(RecordToCsv(hurried))
     assert len(rows(hurried)) == 2  # of two steps each
     assert rows(hurried)[-1]['mean_iou'] != ''
     # Three quarters of the time are over before the fourth step: (1 - 0.75) ** 0.9.
@@ -301,10 +301,10 @@ class StuckTrainer(Trainer):
 
 def test_patience_ends_the_run(config):
     patient = changed(config, optim={'epochs': 50, 'eval_every': 1, 'patience': 2})
-    trainer = StuckTrainer(patient, open_material(patient, CPU), CPU)
+    trainer = StuckTrainer(patient, open_training_data(patient, CPU), CPU)
     assert trainer.fit(RecordToCsv(patient)) == 0.5
     assert [row['mean_iou'] for row in rows(patient)] == ['0.3', '0.5', '0.4', '0.4']
-    resumed = StuckTrainer(patient, trainer.material, CPU)
+    resumed = StuckTrainer(patient, trainer.training_data, CPU)
     resumed.resume(last(patient))
     resumed.fit(RecordToCsv(patient))
     assert len(rows(patient)) == 4

@@ -11,7 +11,7 @@ import torch
 from training.config import load_config
 from training.data import open_frames
 from training.distributed import Process
-from training.fit import Trainer, open_material
+from training.fit import Trainer, open_training_data
 from training.plots import curves_plot, sweep_plot
 from training.record import RunRecord
 from training.report import write_config, write_run_report
@@ -28,7 +28,7 @@ def test_config_of_the_report_is_read_back_as_it_was(config, tmp_path):
 
 
 def test_report_of_a_run(config):
-    trainer = Trainer(config, open_material(config, CPU), CPU)
+    trainer = Trainer(config, open_training_data(config, CPU), CPU)
     record = RunRecord('tiny', Path(config.out), trainer.total_steps, 0)
     best = trainer.fit(record)
     record.close()

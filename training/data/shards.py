@@ -6,7 +6,7 @@ Many frames in few files: tar files that the webdataset library reads too, read 
 A frame is ``KEY.jpg`` or ``KEY.png`` and ``KEY.mask.png``, whose values are class ids. Beside each
 ``000000.tar`` lies ``000000.json`` with the names and offsets of its frames, and ``index.json``,
 written last, holds the class table. So any frame is two reads, from as many processes as like to,
-and an interrupted writer goes on after its last whole shard.
+and an interrupted writer resumes after its last whole shard.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from training.errors import DatasetError
 from training.output import write_whole
 
 INDEX, LAYOUT = 'index.json', 'index.json, 000000.tar, 000000.json ... in a folder a split'
-AGAIN = 'Run the shard command to its end; it goes on where it stopped.'
+AGAIN = 'Run the shard command to its end; it resumes where it stopped.'
 MASK = '.mask.png'
 BLOCK = 512  # bytes that a tar file is made of
 READ_AHEAD = 32  # frames that are read and encoded while others are written
@@ -115,7 +115,7 @@ def write_shards(
     frames: Frames, folder: Path, per_shard_mb: float = 256.0, progress: bool = True
 ) -> int:
     """
-    Write all frames as shards; the number of shards. Called again, it goes on where it stopped.
+    Write all frames as shards; the number of shards. Called again, it resumes where it stopped.
 
     Images that are stored as they are read are copied byte for byte, others become PNG: what is
     read from the shards equals what was read from the frames.

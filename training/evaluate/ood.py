@@ -21,15 +21,15 @@ from training.distributed import pick_device
 from training.errors import ConfigError, near
 from training.evaluate.network import checkpoint_network, holdout_temperature
 from training.evaluate.ood_report import Findings, Row, write_findings
-from training.evaluate.separation import auroc_band, separation
-from training.evaluate.shots import (
+from training.evaluate.ood_samples import (
     SUMMARIES,
     Group,
-    Judge,
     Kind,
-    labelled_shots,
-    picture_shots,
+    OodScorer,
+    labelled_samples,
+    picture_samples,
 )
+from training.evaluate.separation import auroc_band, separation
 from training.evaluate.strangeness import SCORES
 
 HELD_BACK = 'held-out frames'
@@ -39,7 +39,7 @@ Paths = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
-class Options:
+class OodOptions:
     """
     What is known and what is not; ``data.val`` of the checkpoint's run is always known.
 
@@ -63,7 +63,7 @@ class Options:
     overrides: tuple[str, ...] = ()
 
 
-def measure(options: Options) -> str:
+def measure(options: OodOptions) -> str:
     """
     Score all sets, write the files that were asked for, and give the tables to print.
 
@@ -75,8 +75,8 @@ def measure(options: Options) -> str:
     classes = ClassTable.from_dict(state['classes'])
     if config.threads:
         torch.set_num_threads(config.threads)
-    shots = {
-        name: picture_shots(paths, options.every)
+    samples = {
+        name: picture_samples(paths, options.every)
         for name, paths in {**options.known, **options.unknown}.items()
     }
     data = dataclasses.replace(config.data, cache=False)
@@ -89,17 +89,17 @@ def measure(options: Options) -> str:
     net = checkpoint_network(state, pick_device(config.device))
     temperature = options.temperature or holdout_temperature(net, frames, config)
     lut = keep_lut(labelled.classes, config.data.keep or labelled.classes.names)
-    judge = Judge(net, temperature, config.deploy.size_for, classes, lut)
-    held_back = judge.group(HELD_BACK, labelled_shots(labelled))
-    groups = {name: judge.group(name, part) for name, part in shots.items()}
+    scorer = OodScorer(net, temperature, config.deploy.size_for, classes, lut)
+    held_back = scorer.group(HELD_BACK, labelled_samples(labelled))
+    groups = {name: scorer.group(name, part) for name, part in samples.items()}
     findings = _find(options, config, temperature, held_back, groups)
     if options.out or options.docs:
-        write_findings(findings, judge, options.out, options.docs, options.show)
+        write_findings(findings, scorer, options.out, options.docs, options.show)
     return findings.text()
 
 
 def _find(
-    options: Options,
+    options: OodOptions,
     config: TrainConfig,
     temperature: float,
     held_back: Group,
@@ -166,7 +166,7 @@ def _joined(groups: Sequence[Group]) -> Group:
     blocks = [group.blocks + start for group, start in zip(groups, starts, strict=True)]
     return Group(
         ALL_KNOWN,
-        tuple(shot for group in groups for shot in group.shots),
+        tuple(sample for group in groups for sample in group.samples),
         np.concatenate([group.images for group in groups]),
         np.concatenate(blocks),
         np.concatenate([group.pixels for group in groups]),
@@ -174,7 +174,7 @@ def _joined(groups: Sequence[Group]) -> Group:
     )
 
 
-def _check(options: Options) -> None:
+def _check(options: OodOptions) -> None:
     names = [HELD_BACK, ALL_KNOWN, *options.known, *options.unknown]
     for name in options.known:
         if name in options.unknown or name in (HELD_BACK, ALL_KNOWN):

@@ -19,9 +19,9 @@ from seg_perception.core.image_quality import TrustParams
 from seg_perception.core.masks import colourise
 from seg_perception.inference.model_file import AT_THRESHOLD, StrangeScale
 from training.errors import DatasetError
+from training.evaluate.ood_samples import SUMMARIES, Group, OodSample, OodScorer
 from training.evaluate.plots import save_figure
 from training.evaluate.separation import Separation, roc
-from training.evaluate.shots import SUMMARIES, Group, Judge, Shot
 from training.evaluate.strangeness import CHOSEN, SCORES, scale_of
 from training.output import write_whole
 
@@ -126,7 +126,7 @@ def on_scale(group: Group, scale: StrangeScale) -> np.ndarray:
 
 
 def write_findings(
-    findings: Findings, judge: Judge, out: Path | None, docs: Path | None, show: Sequence[str]
+    findings: Findings, scorer: OodScorer, out: Path | None, docs: Path | None, show: Sequence[str]
 ) -> None:
     """
     Write the files of a folder, and the part of a page that is theirs.
@@ -137,7 +137,7 @@ def write_findings(
     page = None if docs is None else _page(docs, findings.text())
     folders = [folder for folder in (out, docs and docs.parent) if folder]
     _plot(findings, folders[0] / PLOT)
-    _sheet(findings, judge, folders[0] / SHEET, show)
+    _sheet(findings, scorer, folders[0] / SHEET, show)
     for folder, name in itertools.product(folders[1:], (PLOT, SHEET)):
         write_whole(folder / name, (folders[0] / name).read_bytes())
     if out:
@@ -196,8 +196,8 @@ def _record(findings: Findings) -> dict[str, Any]:
         'pixels': [_row_record(row) for row in findings.pixels],
         'pictures': {
             group.name: {
-                shot.name: dict(zip(SCORES, values[:, 0].round(5).tolist(), strict=True))
-                for shot, values in zip(group.shots, group.images, strict=True)
+                sample.name: dict(zip(SCORES, values[:, 0].round(5).tolist(), strict=True))
+                for sample, values in zip(group.samples, group.images, strict=True)
             }
             for group in (*findings.known, *findings.unknown)
         },
@@ -256,7 +256,7 @@ def _curves(axes: Axes, findings: Findings, index: int) -> None:
     axes.grid(alpha=0.3)
 
 
-def _sheet(findings: Findings, judge: Judge, path: Path, show: Sequence[str]) -> None:
+def _sheet(findings: Findings, scorer: OodScorer, path: Path, show: Sequence[str]) -> None:
     """Pictures of each set with labels and strangeness below."""
     from matplotlib.figure import Figure
 
@@ -269,31 +269,31 @@ def _sheet(findings: Findings, judge: Judge, path: Path, show: Sequence[str]) ->
     grid = figure.subplots(3 * bands, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for number, (name, shot, strange) in enumerate(chosen):
+    for number, (name, sample, strange) in enumerate(chosen):
         band, column = divmod(number, COLUMNS)
-        tiles = _tiles(shot, judge, findings.scale)
+        tiles = _tiles(sample, scorer, findings.scale)
         for row, tile in enumerate(tiles):
             grid[3 * band + row, column].imshow(tile)
         grid[3 * band, column].set_title(f'{name}: {strange:.2f}', fontsize=9, loc='left')
     save_figure(figure, path)
 
 
-def _examples(group: Group, scale: StrangeScale) -> list[tuple[Shot, float]]:
+def _examples(group: Group, scale: StrangeScale) -> list[tuple[OodSample, float]]:
     """The least, middle and most strange pictures."""
     strange = on_scale(group, scale)
     order = np.argsort(group.images[:, _INDEX, 0])
     places = np.unique(np.linspace(0, len(order) - 1, min(EACH, len(order))).astype(int))
-    return [(group.shots[i], float(strange[i])) for i in order[places]]
+    return [(group.samples[i], float(strange[i])) for i in order[places]]
 
 
-def _tiles(shot: Shot, judge: Judge, scale: StrangeScale) -> tuple[np.ndarray, ...]:
+def _tiles(sample: OodSample, scorer: OodScorer, scale: StrangeScale) -> tuple[np.ndarray, ...]:
     """Picture, labels and strangeness by cell, bright where strange, (H, W, 3) each."""
-    rgb, _ = shot.read()
-    answer = judge.answer(rgb)
+    rgb, _ = sample.read()
+    answer = scorer.answer(rgb)
     values = [scale.strange(float(value)) for value in answer.maps[_INDEX].ravel()]
     grey = np.rint(255 * np.array(values).reshape(answer.labels.shape)).astype(np.uint8)
     heat = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    labels = colourise(answer.labels, judge.classes)
+    labels = colourise(answer.labels, scorer.classes)
     return _fit(rgb, cv2.INTER_AREA), _fit(labels, cv2.INTER_NEAREST), _fit(heat, cv2.INTER_LINEAR)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import colourise
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.evaluate.calibration import CalibrationError
+from training.evaluate.calibration_error import CalibrationError
 from training.output import write_whole
 
 if TYPE_CHECKING:  # seconds to import

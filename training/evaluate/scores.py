@@ -16,7 +16,7 @@ from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.boundary_f import BoundaryScore
 from seg_perception.evaluation.metrics import Absent, ConfusionMatrix, mean_known
 from training.data.sample import FrameSet, Sample
-from training.evaluate.calibration import CalibrationError
+from training.evaluate.calibration_error import CalibrationError
 from training.evaluate.reading import read_ahead
 from training.stats import magnitude_groups
 

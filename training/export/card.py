@@ -13,8 +13,8 @@ import numpy as np
 from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard
 from training.config import SIZE_MULTIPLE, TrainConfig
 from training.evaluate.scores import Scores
-from training.export.sources import data_text, limits, terms, val_name
-from training.export.subject import Subject
+from training.export.candidate import ExportCandidate
+from training.export.provenance import data_text, limits, terms, val_name
 
 
 @dataclass(frozen=True)
@@ -27,67 +27,71 @@ class FileNote:
     checks: Sequence[str]
 
 
-def make_card(subject: Subject, variant: str = '') -> ModelCard:
+def make_card(candidate: ExportCandidate, variant: str = '') -> ModelCard:
     """The card without scores; ``variant`` is added to the name, such as ``int8``."""
-    deploy = subject.config.deploy
+    deploy = candidate.config.deploy
     return ModelCard(
-        name=' '.join(filter(None, (subject.config.name, variant))),
-        classes=subject.classes,
+        name=' '.join(filter(None, (candidate.config.name, variant))),
+        classes=candidate.classes,
         input_size=deploy.input_size,
         size_multiple=SIZE_MULTIPLE if deploy.dynamic else 1,
         dynamic=deploy.dynamic,
-        temperature=subject.temperature,
-        data=data_text(subject.config, subject.held_out),
+        temperature=candidate.temperature,
+        data=data_text(candidate.config, candidate.held_out),
         scores={},
-        licence='; '.join(terms(subject.config)),
+        licence='; '.join(terms(candidate.config)),
         commit=_commit(),
         upscale=deploy.upscale,
     )
 
 
-def score_table(subject: Subject, scores: Scores) -> dict[str, float]:
+def score_table(candidate: ExportCandidate, scores: Scores) -> dict[str, float]:
     """Scores by name, for the card in the file; classes that never occur are left out."""
-    where, means = val_name(subject.config), scores.means()
+    where, means = val_name(candidate.config), scores.means()
     named = {name: means[name] for name in ('mean_iou', 'pixel_accuracy', 'calibration_error')}
-    for name, iou in zip(subject.classes.names, scores.matrix.iou(), strict=True):
+    for name, iou in zip(candidate.classes.names, scores.matrix.iou(), strict=True):
         named[f'iou {name}'] = float(iou)
     return {
         f'{name} {where}': round(value, 4) for name, value in named.items() if not np.isnan(value)
     }
 
 
-def card_text(card: ModelCard, subject: Subject, scores: Scores, files: Sequence[FileNote]) -> str:
+def card_text(
+    card: ModelCard, candidate: ExportCandidate, scores: Scores, files: Sequence[FileNote]
+) -> str:
     """The card as Markdown."""
-    config = subject.config
+    config = candidate.config
     sections = [
         f'# Model card: {card.name}',
-        f'{_origin(card, subject)} {_sizes(card)}',
+        f'{_origin(card, candidate)} {_sizes(card)}',
         '## Files and checks',
         _bullets(line for file in files for line in _about(file)),
         '## Data and terms',
         _bullets(f'{line[:1].upper()}{line[1:]}.' for line in (card.data, *terms(config))),
         '## Scores',
-        _scores(card, subject, scores),
+        _scores(card, candidate, scores),
         '## Limits',
         _bullets(_limits(card, config)),
     ]
     return '\n\n'.join(sections) + '\n'
 
 
-def _origin(card: ModelCard, subject: Subject) -> str:
-    model = subject.config.model
+def _origin(card: ModelCard, candidate: ExportCandidate) -> str:
+    model = candidate.config.model
     options = ', '.join(f'{key} {value}' for key, value in model.options.items())
     network = f'{model.name} ({options})' if options else model.name
     start = f'the weights `{model.weights}`' if model.weights else 'fresh weights'
     return (
-        f'{network}, trained from {start} by `python -m training fit`: epoch {subject.epoch}, '
-        f'step {subject.step}{_blended(subject)}. Contract version {card.contract}, class table '
-        f'`{card.classes.name}` of {len(card.classes)} classes.'
+        f'{network}, trained from {start} by `python -m training fit`: epoch {candidate.epoch}, '
+        f'step {candidate.step}{_blended(candidate)}. Contract version {card.contract}, class '
+        f'table `{card.classes.name}` of {len(card.classes)} classes.'
     )
 
 
-def _blended(subject: Subject) -> str:
-    return f'; the weights are the mean of {" and ".join(subject.blend)}' if subject.blend else ''
+def _blended(candidate: ExportCandidate) -> str:
+    return (
+        f'; the weights are the mean of {" and ".join(candidate.blend)}' if candidate.blend else ''
+    )
 
 
 def _sizes(card: ModelCard) -> str:
@@ -106,7 +110,7 @@ def _about(file: FileNote) -> list[str]:
     return [head, *(f'Measured: {check}.' for check in file.checks)]
 
 
-def _scores(card: ModelCard, subject: Subject, scores: Scores) -> str:
+def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
     means = scores.means()
     rows = [
         f'| {name} | {"not in the truth" if np.isnan(iou) else f"{iou:.3f}"} |'
@@ -115,10 +119,10 @@ def _scores(card: ModelCard, subject: Subject, scores: Scores) -> str:
     table = '\n'.join(
         ['| class | IoU |', '|---|---|', *rows, f'| **mean** | **{means["mean_iou"]:.3f}** |']
     )
-    where = val_name(subject.held_out or subject.config)
+    where = val_name(candidate.held_out or candidate.config)
     return (
         f'{scores.frames} frames of {where}, compared at their own size; void '
-        f'is ignored, one confusion matrix over all. {_worth(subject)}\n\n{table}\n\n'
+        f'is ignored, one confusion matrix over all. {_worth(candidate)}\n\n{table}\n\n'
         f'Pixel accuracy {means["pixel_accuracy"]:.3f}. The confidence is the largest softmax of '
         f'logits / {card.temperature:g}; its expected calibration error (15 bins) is '
         f'{means["calibration_error"]:.3f}, measured on the frames that the temperature was '
@@ -126,15 +130,15 @@ def _scores(card: ModelCard, subject: Subject, scores: Scores) -> str:
     )
 
 
-def _worth(subject: Subject) -> str:
+def _worth(candidate: ExportCandidate) -> str:
     """What a reader may conclude from the scores."""
-    if subject.held_out:
+    if candidate.held_out:
         return (
             'They are of another run, which was not trained on them, while this one was. Its '
             'checkpoint was chosen and the temperature fitted on them, so expect less on other '
             'streets.'
         )
-    if subject.trained_on_val():
+    if candidate.trained_on_val():
         return (
             '**They were trained on too, so the scores say that training is sound, not how good '
             'the model is.**'

@@ -7,20 +7,20 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.losses.priors import ClassPriors
+from training.losses.class_weights import ClassWeights
+from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
-from training.losses.scored import Scored
 
 
 class CrossEntropy(nn.Module):
     """Mean of -log p of the true class, weighted by class."""
 
-    def __init__(self, priors: ClassPriors, weighted: bool = True) -> None:
+    def __init__(self, class_weights: ClassWeights, weighted: bool = True) -> None:
         super().__init__()
-        self.register_buffer('weights', priors.table(weighted), persistent=False)
+        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        return weighted_mean(-scored.log_truth, scored.target.look_up(self.weights))
+    def forward(self, inputs: LossInputs) -> Tensor:
+        return weighted_mean(-inputs.log_truth, inputs.target.look_up(self.weights))
 
 
 class EdgeCrossEntropy(nn.Module):
@@ -31,14 +31,16 @@ class EdgeCrossEntropy(nn.Module):
     seed document 001 trains with; its recipe is weights 1, 0.5 and 0.5.
     """
 
-    def __init__(self, priors: ClassPriors, weighted: bool = True, radius_px: int = 1) -> None:
+    def __init__(
+        self, class_weights: ClassWeights, weighted: bool = True, radius_px: int = 1
+    ) -> None:
         super().__init__()
         self.radius_px = radius_px
-        self.register_buffer('weights', priors.table(weighted), persistent=False)
+        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        is_near = (scored.target.boundary == 1).to(scored.log_truth.dtype)
+    def forward(self, inputs: LossInputs) -> Tensor:
+        is_near = (inputs.target.boundary == 1).to(inputs.log_truth.dtype)
         if self.radius_px > 1:
             reach = self.radius_px - 1
             is_near = F.max_pool2d(is_near, 2 * reach + 1, stride=1, padding=reach)
-        return weighted_mean(-scored.log_truth, is_near * scored.target.look_up(self.weights))
+        return weighted_mean(-inputs.log_truth, is_near * inputs.target.look_up(self.weights))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import ConfigError
-from training.losses.priors import ClassPriors, label_table
+from training.losses.class_weights import ClassWeights, label_table
+from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
-from training.losses.scored import Scored
 
 LEAST_DOUBT = 1e-7
 """1 - p is at least that: below 1 as exponent, the gradient of its power has no end at 0."""
@@ -25,14 +25,16 @@ class Focal(nn.Module):
     sum of the class weights, not by that of the focal factors.
     """
 
-    def __init__(self, priors: ClassPriors, gamma: float = 2.0, weighted: bool = True) -> None:
+    def __init__(
+        self, class_weights: ClassWeights, gamma: float = 2.0, weighted: bool = True
+    ) -> None:
         super().__init__()
         self.gamma = gamma
-        self.register_buffer('weights', priors.table(weighted), persistent=False)
+        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        losses = -(doubt(scored.log_truth) ** self.gamma) * scored.log_truth
-        return weighted_mean(losses, scored.target.look_up(self.weights))
+    def forward(self, inputs: LossInputs) -> Tensor:
+        losses = -(doubt(inputs.log_truth) ** self.gamma) * inputs.log_truth
+        return weighted_mean(losses, inputs.target.look_up(self.weights))
 
 
 class ObjectWeightedFocal(nn.Module):
@@ -44,26 +46,26 @@ class ObjectWeightedFocal(nn.Module):
     ``loss.class_weights`` has no part in it; ``loss.boost`` multiplies alpha.
     """
 
-    def __init__(self, priors: ClassPriors, offset: float = 1.02) -> None:
+    def __init__(self, class_weights: ClassWeights, offset: float = 1.02) -> None:
         """
         Set up alpha and gamma.
 
         :raises ConfigError: when no pixels are counted.
         """
         super().__init__()
-        statistics = priors.statistics
+        statistics = class_weights.statistics
         if not statistics.pixels.any():
             raise ConfigError('labelled pixels for loss term owfl', 0, 'counts of each class')
         weights = statistics.weights('enet', offset)
-        alpha = weights / weights.max() * priors.boost
+        alpha = weights / weights.max() * class_weights.boost
         gamma = np.maximum(statistics.groups, 0)
         self.register_buffer('alpha', label_table(alpha), persistent=False)
         self.register_buffer('gamma', label_table(gamma), persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        target = scored.target
+    def forward(self, inputs: LossInputs) -> Tensor:
+        target = inputs.target
         alpha, gamma = target.look_up(self.alpha), target.look_up(self.gamma)
-        losses = -alpha * doubt(scored.log_truth) ** gamma * scored.log_truth
+        losses = -alpha * doubt(inputs.log_truth) ** gamma * inputs.log_truth
         return weighted_mean(losses, target.known.to(losses.dtype))
 
 

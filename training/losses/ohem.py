@@ -8,9 +8,9 @@ import math
 
 from torch import Tensor, nn
 
-from training.losses.priors import ClassPriors
+from training.losses.class_weights import ClassWeights
+from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
-from training.losses.scored import Scored
 
 
 class Ohem(nn.Module):
@@ -24,18 +24,18 @@ class Ohem(nn.Module):
 
     def __init__(
         self,
-        priors: ClassPriors,
+        class_weights: ClassWeights,
         threshold: float = 0.7,
         min_kept: float = 1 / 16,
         weighted: bool = True,
     ) -> None:
         super().__init__()
         self.hard_loss, self.min_kept = -math.log(threshold), min_kept
-        self.register_buffer('weights', priors.table(weighted), persistent=False)
+        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        losses = -scored.log_truth  # 0 where void: taken last, and then without weight
+    def forward(self, inputs: LossInputs) -> Tensor:
+        losses = -inputs.log_truth  # 0 where void: taken last, and then without weight
         count = math.ceil(self.min_kept * losses.numel())
         hardest = losses.detach().flatten().topk(count, sorted=False).values.min()
         kept = losses.detach() >= hardest.clamp(max=self.hard_loss)
-        return weighted_mean(losses, kept * scored.target.look_up(self.weights))
+        return weighted_mean(losses, kept * inputs.target.look_up(self.weights))

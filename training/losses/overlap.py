@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import ConfigError
-from training.losses.priors import ClassPriors, class_id
+from training.losses.class_weights import ClassWeights, class_id
+from training.losses.inputs import LossInputs
 from training.losses.reduce import sum_over_processes
-from training.losses.scored import Scored
 
 
 class Regions(nn.Module):
@@ -18,13 +18,13 @@ class Regions(nn.Module):
 
     reads_predicted = True
 
-    def __init__(self, priors: ClassPriors, smooth: float = 0.0) -> None:
+    def __init__(self, class_weights: ClassWeights, smooth: float = 0.0) -> None:
         """:param smooth: is added to numerator and denominator."""
         super().__init__()
         self.smooth = smooth
 
-    def forward(self, scored: Scored) -> Tensor:
-        overlap, predicted, pixels = region_sums(scored)
+    def forward(self, inputs: LossInputs) -> Tensor:
+        overlap, predicted, pixels = region_sums(inputs)
         shared, all_of_both = self.parts(overlap, predicted + pixels)
         score = (shared + self.smooth) / (all_of_both + self.smooth).clamp(min=1e-6)
         return mean_where(1 - score, pixels > 0)
@@ -57,7 +57,7 @@ class ForegroundIou(nn.Module):
     """
 
     def __init__(
-        self, priors: ClassPriors, foreground: tuple[str, ...] = (), smooth: float = 1.0
+        self, class_weights: ClassWeights, foreground: tuple[str, ...] = (), smooth: float = 1.0
     ) -> None:
         """
         Set up the loss.
@@ -66,7 +66,7 @@ class ForegroundIou(nn.Module):
         :raises ConfigError: when there are none, or one is not in the table.
         """
         super().__init__()
-        key, classes = 'option foreground of loss term iou', priors.statistics.classes
+        key, classes = 'option foreground of loss term iou', class_weights.statistics.classes
         if not foreground:
             raise ConfigError(key, 'no names', 'names of ' + ', '.join(classes.names))
         ids = torch.tensor([class_id(name, classes, key) for name in foreground])
@@ -76,9 +76,9 @@ class ForegroundIou(nn.Module):
         self.register_buffer('ids', ids, persistent=False)
         self.register_buffer('is_foreground', is_foreground, persistent=False)
 
-    def forward(self, scored: Scored) -> Tensor:
-        share = scored.logits.softmax(1)[:, self.ids].sum(1) * scored.target.known
-        truth = scored.target.look_up(self.is_foreground)
+    def forward(self, inputs: LossInputs) -> Tensor:
+        share = inputs.logits.softmax(1)[:, self.ids].sum(1) * inputs.target.known
+        truth = inputs.target.look_up(self.is_foreground)
         sums = torch.stack([(share * truth).sum(), share.sum(), truth.sum().to(share.dtype)])
         overlap, predicted, pixels = sum_over_processes(sums)
         union = predicted + pixels - overlap
@@ -86,16 +86,16 @@ class ForegroundIou(nn.Module):
         return (1 - iou) * (predicted + pixels > 0)
 
 
-def region_sums(scored: Scored) -> Tensor:
+def region_sums(inputs: LossInputs) -> Tensor:
     """
     Shares at the pixels of the class, shares at all labelled pixels, pixels: (3, C).
 
     Sums by class go through indices: a one-hot truth costs a fifth of a training step.
     """
-    target, count = scored.target, scored.num_classes
-    overlap = target.by_class(scored.truth, count)
+    target, count = inputs.target, inputs.num_classes
+    overlap = target.by_class(inputs.truth, count)
     pixels = target.by_class(target.known.to(overlap.dtype), count)
-    return sum_over_processes(torch.stack([overlap, scored.predicted, pixels]))
+    return sum_over_processes(torch.stack([overlap, inputs.predicted, pixels]))
 
 
 def mean_where(values: Tensor, mask: Tensor) -> Tensor:

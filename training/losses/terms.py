@@ -8,11 +8,11 @@ from torch import nn
 
 from training.config import TermConfig, as_arguments
 from training.errors import ConfigError, near
+from training.losses.class_weights import ClassWeights
 from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy
 from training.losses.focal import Focal, ObjectWeightedFocal
 from training.losses.ohem import Ohem
 from training.losses.overlap import Dice, ForegroundIou, Jaccard
-from training.losses.priors import ClassPriors
 
 TERMS: dict[str, type[nn.Module]] = {
     'cross_entropy': CrossEntropy,
@@ -24,7 +24,7 @@ TERMS: dict[str, type[nn.Module]] = {
     'jaccard': Jaccard,
     'iou': ForegroundIou,
 }
-"""Each takes the priors and its options, and scores a ``Scored``."""
+"""Each takes the class weights and its options, and turns ``LossInputs`` into a scalar."""
 
 RANGES: dict[str, tuple[float, float]] = {
     'gamma': (0, 10),
@@ -36,7 +36,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def build_term(config: TermConfig, priors: ClassPriors) -> nn.Module:
+def build_term(config: TermConfig, class_weights: ClassWeights) -> nn.Module:
     """
     The term of that name with its options.
 
@@ -54,4 +54,4 @@ def build_term(config: TermConfig, priors: ClassPriors) -> nn.Module:
         if not low <= options[key] <= high:
             thing = f'config key loss.terms, {config.name}.{key}'
             raise ConfigError(thing, options[key], f'{low:g} to {high:g}')
-    return TERMS[config.name](priors, **options)
+    return TERMS[config.name](class_weights, **options)

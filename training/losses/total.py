@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from training.config import LossConfig, TermConfig
 from training.errors import ConfigError
 from training.losses.boundary import boundary_loss
+from training.losses.class_weights import ClassWeights
 from training.losses.encoding import encoding_loss
+from training.losses.inputs import Target, loss_inputs
 from training.losses.outputs import Outputs
-from training.losses.priors import ClassPriors
-from training.losses.scored import Target, score
 from training.losses.terms import build_term
 from training.stats import ClassStatistics
 
@@ -23,17 +23,17 @@ from training.stats import ClassStatistics
 class TermSum(nn.Module):
     """Terms times their weights, of one tensor of logits."""
 
-    def __init__(self, configs: Sequence[TermConfig], priors: ClassPriors) -> None:
+    def __init__(self, configs: Sequence[TermConfig], class_weights: ClassWeights) -> None:
         super().__init__()
-        self.terms = nn.ModuleList(build_term(config, priors) for config in configs)
+        self.terms = nn.ModuleList(build_term(config, class_weights) for config in configs)
         self.weights = [config.weight for config in configs]
         self.names = _distinct([config.name for config in configs])
         self.reads_predicted = any(hasattr(term, 'reads_predicted') for term in self.terms)
 
     def forward(self, logits: Tensor, target: Target) -> dict[str, Tensor]:
-        scored = score(logits, target, self.reads_predicted)
+        inputs = loss_inputs(logits, target, self.reads_predicted)
         rows = zip(self.names, self.weights, self.terms, strict=True)
-        return {name: weight * term(scored) for name, weight, term in rows}
+        return {name: weight * term(inputs) for name, weight, term in rows}
 
 
 class SegmentationLoss(nn.Module):
@@ -44,11 +44,11 @@ class SegmentationLoss(nn.Module):
     so every pixel counts and none is seen shifted.
     """
 
-    def __init__(self, config: LossConfig, priors: ClassPriors) -> None:
+    def __init__(self, config: LossConfig, class_weights: ClassWeights) -> None:
         super().__init__()
         self.config = config
-        self.main = TermSum(config.terms, priors)
-        self.aux = TermSum(config.aux_terms or config.terms[:1], priors)
+        self.main = TermSum(config.terms, class_weights)
+        self.aux = TermSum(config.aux_terms or config.terms[:1], class_weights)
         self.parts: dict[str, Tensor] = {}
         """Each part of the last call, weighted: they sum up to the loss. No wait for a GPU."""
 
@@ -85,7 +85,7 @@ def build_loss(config: LossConfig, statistics: ClassStatistics) -> SegmentationL
     """
     if not config.terms:
         raise ConfigError('config key loss.terms', 'an empty list', 'one term or more')
-    return SegmentationLoss(config, ClassPriors.of(config, statistics))
+    return SegmentationLoss(config, ClassWeights.of(config, statistics))
 
 
 def needs_counts(config: LossConfig) -> bool:

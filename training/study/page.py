@@ -38,22 +38,24 @@ class Findings:
     study: Study
     runs: tuple[Run, ...]  # those with a result
     results: tuple[Result, ...]
-    cpu_ms: Mapping[str, float]  # of each arm
+    cpu_ms: Mapping[str, float]  # of each variant
     missing: tuple[str, ...]  # runs without a result
 
     @property
-    def arms(self) -> list[str]:
-        """Arms with a result, the best first."""
-        names = {row.arm for row in self.results}
-        return sorted(names, key=lambda arm: -self.figure(arm, 'mean_iou').mean)
+    def variants(self) -> list[str]:
+        """Variants with a result, the best first."""
+        names = {row.variant for row in self.results}
+        return sorted(names, key=lambda variant: -self.figure(variant, 'mean_iou').mean)
 
-    def figure(self, arm: str, metric: str) -> Figure:
-        """A metric of an arm over its seeds."""
-        return figure(self.study, self.results, arm, metric)
+    def figure(self, variant: str, metric: str) -> Figure:
+        """A metric of a variant over its seeds."""
+        return figure(self.study, self.results, variant, metric)
 
-    def first(self, arm: str) -> Result:
-        """The result of the first seed of an arm."""
-        return min((row for row in self.results if row.arm == arm), key=lambda row: row.seed)
+    def first(self, variant: str) -> Result:
+        """The result of the first seed of a variant."""
+        return min(
+            (row for row in self.results if row.variant == variant), key=lambda row: row.seed
+        )
 
 
 def write_page(findings: Findings, val: FrameSet, folder: Path) -> Path:
@@ -99,9 +101,9 @@ def _text(findings: Findings, val: FrameSet) -> str:
 
 
 def _table(findings: Findings) -> list[str]:
-    """Arms by rows, the best first."""
+    """Variants by rows, the best first."""
     columns = _columns(findings)
-    rows = [[cell(arm) for cell in columns.values()] for arm in findings.arms]
+    rows = [[cell(variant) for cell in columns.values()] for variant in findings.variants]
     rule = ['---'] + ['---:'] * (len(columns) - 1)
     return [f'| {" | ".join(line)} |' for line in ([*columns], rule, *rows)]
 
@@ -110,22 +112,22 @@ def _columns(findings: Findings) -> dict[str, Callable[[str], str]]:
     """Heading and cell of each column."""
 
     def score(metric: str) -> Callable[[str], str]:
-        return lambda arm: findings.figure(arm, metric).text()
+        return lambda variant: findings.figure(variant, metric).text()
 
-    columns: dict[str, Callable[[str], str]] = {'arm': str, 'mean IoU': score('mean_iou')}
+    columns: dict[str, Callable[[str], str]] = {'variant': str, 'mean IoU': score('mean_iou')}
     columns |= {f'{group} IoU': score(group) for group in findings.study.groups}
     columns['pixel accuracy'] = score('pixel_accuracy')
-    columns['CPU [ms]'] = lambda arm: f'{findings.cpu_ms[arm]:.0f}'
-    columns['parameters [M]'] = lambda arm: f'{findings.first(arm).parameters / 1e6:.2f}'
-    columns['GMACs'] = lambda arm: f'{findings.first(arm).macs / 1e9:.1f}'
-    columns['training [min]'] = lambda arm: f'{findings.first(arm).minutes:.1f}'
+    columns['CPU [ms]'] = lambda variant: f'{findings.cpu_ms[variant]:.0f}'
+    columns['parameters [M]'] = lambda variant: f'{findings.first(variant).parameters / 1e6:.2f}'
+    columns['GMACs'] = lambda variant: f'{findings.first(variant).macs / 1e9:.1f}'
+    columns['training [min]'] = lambda variant: f'{findings.first(variant).minutes:.1f}'
     if findings.study.plot == 'pareto':
-        columns['paper'] = lambda arm: NETWORKS[_network(findings, arm)].paper
+        columns['paper'] = lambda variant: NETWORKS[_network(findings, variant)].paper
     return columns
 
 
-def _network(findings: Findings, arm: str) -> str:
-    return next(run.config.model.name for run in findings.runs if run.arm == arm)
+def _network(findings: Findings, variant: str) -> str:
+    return next(run.config.model.name for run in findings.runs if run.variant == variant)
 
 
 def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
@@ -135,7 +137,7 @@ def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
     seeds = len({row.seed for row in findings.results})
     return (
         f'Budget of every run: {steps} steps of {optim.batch} crops of {crop[0]}x{crop[1]}; base '
-        f'`{findings.study.base}`, and of each arm the keys in `{STUDIES / study.name}.yaml`. '
+        f'`{findings.study.base}`, and of each variant the keys in `{STUDIES / study.name}.yaml`. '
         f'Scored: the exported file on {len(val)} frames that no run was trained on, classes of '
         f'{val.classes.name}. {seeds} seed{"s" * (seeds > 1)}'
         f'{", ± half their range" if seeds > 1 else ""}. CPU: uint8 frame of '
@@ -155,12 +157,12 @@ def _processor() -> str:
 
 
 def _pareto(findings: Findings, path: Path) -> None:
-    arms = findings.arms
+    variants = findings.variants
     pareto_plot(
-        arms,
-        [findings.cpu_ms[arm] for arm in arms],
-        [findings.figure(arm, 'mean_iou').mean for arm in arms],
-        [findings.first(arm).parameters / 1e6 for arm in arms],
+        variants,
+        [findings.cpu_ms[variant] for variant in variants],
+        [findings.figure(variant, 'mean_iou').mean for variant in variants],
+        [findings.first(variant).parameters / 1e6 for variant in variants],
         path,
     )
 
@@ -168,27 +170,27 @@ def _pareto(findings: Findings, path: Path) -> None:
 def _bars(findings: Findings, path: Path) -> None:
     metrics = ['mean_iou', *findings.study.groups]
     values = {
-        arm: [findings.figure(arm, metric).values for metric in metrics]
-        for arm in findings.study.arms
-        if arm in findings.arms
+        variant: [findings.figure(variant, metric).values for metric in metrics]
+        for variant in findings.study.variants
+        if variant in findings.variants
     }
     bars_plot([metric.replace('_', ' ') for metric in metrics], values, path)
 
 
 def _sheet(findings: Findings, val: FrameSet, path: Path) -> None:
-    """The same frames, evenly spread, through the files of all arms."""
+    """The same frames, evenly spread, through the files of all variants."""
     frames = [val[len(val) * (2 * number + 1) // (2 * SHOWN)] for number in range(SHOWN)]
     classes = val.classes
     rows = [
         Tile('image', [frame.rgb for frame in frames]),
         Tile('truth', [colourise(frame.labels, classes) for frame in frames]),
     ]
-    firsts = {run.arm: run for run in reversed(findings.runs)}
-    for arm in findings.arms:
-        predict = file_predictor(firsts[arm].out / MODEL, classes)
+    firsts = {run.variant: run for run in reversed(findings.runs)}
+    for variant in findings.variants:
+        predict = file_predictor(firsts[variant].out / MODEL, classes)
         pictures = [_faded(frame.rgb, predict(frame.rgb)[0], classes) for frame in frames]
-        score = findings.figure(arm, 'mean_iou').mean
-        rows.append(Tile(f'{arm} {score:.3f}', pictures))
+        score = findings.figure(variant, 'mean_iou').mean
+        rows.append(Tile(f'{variant} {score:.3f}', pictures))
     tile_sheet(rows, classes, path)
 
 

@@ -69,18 +69,18 @@ def bars_plot(
     path: Path,
 ) -> None:
     """
-    One group of bars a metric, one bar an arm, a dot a seed.
+    One group of bars a metric, one bar a variant, a dot a seed.
 
-    :param values: for each arm, the values over the seeds of each metric.
+    :param values: for each variant, the values over the seeds of each metric.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(6.0, 2.6 * len(metrics)), 5), layout='constrained')
     axes = figure.subplots()
     wide = 0.8 / len(values)
-    for number, (arm, rows) in enumerate(values.items()):
+    for number, (variant, rows) in enumerate(values.items()):
         places = np.arange(len(metrics)) + (number - (len(values) - 1) / 2) * wide
-        axes.bar(places, [np.mean(row) for row in rows], 0.92 * wide, label=arm)
+        axes.bar(places, [np.mean(row) for row in rows], 0.92 * wide, label=variant)
         for place, row in zip(places, rows, strict=True):
             axes.plot([place] * len(row), row, 'k.', ms=4)
             axes.annotate(

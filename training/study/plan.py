@@ -4,13 +4,13 @@
 What a study compares: a YAML file of ``config/training/studies``, and the runs that follow.
 
     title, claim   what the page says first
-    base           configuration that every arm starts from
-    changes        keys and values over it, the same for all arms
-    seeds          one run each for every arm
-    arms           by name, the keys and values that make the arm
+    base           configuration that every variant starts from
+    changes        keys and values over it, the same for all variants
+    seeds          one run each for every variant
+    variants       by name, the keys and values that make the variant
     groups         by name, classes whose mean IoU is a metric of its own
     plot           pareto (mean IoU over milliseconds) or bars
-    verdicts       claims: ``metric`` of arm ``of`` lies above that of arm ``over`` by ``least``
+    verdicts       claims: ``metric`` of variant ``of`` exceeds that of ``over`` by ``least``
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ METRICS = ('mean_iou', 'pixel_accuracy', 'mean_dice', 'boundary_f_3px', 'calibra
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim that numbers decide: a metric of one arm lies above that of another."""
+    """A claim that numbers decide: a metric of one variant lies above that of another."""
 
     say: str
     metric: str
@@ -45,7 +45,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Study:
-    """A claim and its arms."""
+    """A claim and its variants."""
 
     name: str
     title: str
@@ -53,25 +53,27 @@ class Study:
     base: Path
     changes: dict[str, Any]
     seeds: tuple[int, ...]
-    arms: dict[str, dict[str, Any]]
+    variants: dict[str, dict[str, Any]]
     groups: dict[str, tuple[str, ...]]
     plot: str
     verdicts: tuple[Verdict, ...]
 
-    def only(self, arms: Sequence[str], seeds: Sequence[int]) -> Study:
-        """The study of some of the arms and other seeds; empty leaves them."""
-        for arm in arms:
-            if arm not in self.arms:
-                raise ConfigError(f'arm of study {self.name}', repr(arm), ', '.join(self.arms))
-        chosen = {arm: self.arms[arm] for arm in arms or self.arms}
-        return dataclasses.replace(self, arms=chosen, seeds=tuple(seeds) or self.seeds)
+    def only(self, variants: Sequence[str], seeds: Sequence[int]) -> Study:
+        """The study of some of the variants and other seeds; empty leaves them."""
+        for variant in variants:
+            if variant not in self.variants:
+                raise ConfigError(
+                    f'variant of study {self.name}', repr(variant), ', '.join(self.variants)
+                )
+        chosen = {variant: self.variants[variant] for variant in variants or self.variants}
+        return dataclasses.replace(self, variants=chosen, seeds=tuple(seeds) or self.seeds)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One arm with one seed."""
+    """One variant with one seed."""
 
-    arm: str
+    variant: str
     seed: int
     config: TrainConfig
 
@@ -95,13 +97,15 @@ def load_study(name: str) -> Study:
     if name not in known:
         raise ConfigError('study', repr(name), ', '.join(known) or 'none', near(name, known))
     data = yaml.safe_load(path.read_text())
+    if 'arms' in data:  # their name in older files
+        data['variants'] = data.pop('arms')
     fields = [field.name for field in dataclasses.fields(Study)[1:]]
     for key in data:
         if key not in fields:
             raise ConfigError(f'key of {path}', repr(key), ', '.join(fields), near(key, fields))
-    for key in ('title', 'claim', 'base', 'arms'):
+    for key in ('title', 'claim', 'base', 'variants'):
         if key not in data:
-            raise ConfigError(f'{path}', f'no key {key}', 'title, claim, base and arms')
+            raise ConfigError(f'{path}', f'no key {key}', 'title, claim, base and variants')
     study = Study(
         name=name,
         title=data['title'],
@@ -109,7 +113,7 @@ def load_study(name: str) -> Study:
         base=Path(data['base']),
         changes=data.get('changes') or {},
         seeds=tuple(data.get('seeds') or (0,)),
-        arms={arm: keys or {} for arm, keys in data['arms'].items()},
+        variants={variant: keys or {} for variant, keys in data['variants'].items()},
         groups={group: tuple(names) for group, names in (data.get('groups') or {}).items()},
         plot=data.get('plot', 'bars'),
         verdicts=tuple(Verdict(**row) for row in data.get('verdicts') or ()),
@@ -125,9 +129,11 @@ def _check(study: Study, path: Path) -> None:
     for row in study.verdicts:
         if row.metric not in known:
             raise ConfigError(f'metric of a verdict in {path}', repr(row.metric), ', '.join(known))
-        for arm in (row.of, row.over):
-            if arm not in study.arms:
-                raise ConfigError(f'arm of a verdict in {path}', repr(arm), ', '.join(study.arms))
+        for variant in (row.of, row.over):
+            if variant not in study.variants:
+                raise ConfigError(
+                    f'variant of a verdict in {path}', repr(variant), ', '.join(study.variants)
+                )
 
 
 def plan_runs(study: Study, folder: Path, words: Sequence[str] = ()) -> list[Run]:
@@ -135,22 +141,24 @@ def plan_runs(study: Study, folder: Path, words: Sequence[str] = ()) -> list[Run
     The runs of a study, seed by seed, so that an early stop leaves whole comparisons.
 
     :param folder: where each run gets a folder of its own.
-    :param words: ``key=value`` over the configuration of every arm.
+    :param words: ``key=value`` over the configuration of every variant.
     """
     return [
-        Run(arm, seed, _config(study, arm, seed, folder, words))
+        Run(variant, seed, _config(study, variant, seed, folder, words))
         for seed in study.seeds
-        for arm in study.arms
+        for variant in study.variants
     ]
 
 
-def _config(study: Study, arm: str, seed: int, folder: Path, words: Sequence[str]) -> TrainConfig:
+def _config(
+    study: Study, variant: str, seed: int, folder: Path, words: Sequence[str]
+) -> TrainConfig:
     own = {
-        'name': f'{study.name}_{arm}',
-        'out': str(folder / f'{arm}_{seed}'),
+        'name': f'{study.name}_{variant}',
+        'out': str(folder / f'{variant}_{seed}'),
         'seed': seed,
     }
-    changes = _words(study.changes) + _words(study.arms[arm])
+    changes = _words(study.changes) + _words(study.variants[variant])
     return load_config(study.base, [*changes, *words, *_words(own)])
 
 

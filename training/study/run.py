@@ -43,7 +43,7 @@ SIZE = (384, 640)
 class Result:
     """What one run reached, on ``data.val``, by its exported file."""
 
-    arm: str
+    variant: str
     seed: int
     steps: int
     minutes: float
@@ -98,11 +98,11 @@ def train(run: Run) -> None:
 
 def finish(run: Run) -> Result:
     """Export and score what was trained, and write it down."""
-    from training.export.command import Options, export
+    from training.export.export import ExportOptions, export
 
     model = run.out / MODEL
     if not model.is_file():
-        export(Options(run.out / BEST, model))
+        export(ExportOptions(run.out / BEST, model))
     result = _measure(run, open_val(run.config), model)
     text = json.dumps(_no_nan(asdict(result)), indent=1)
     write_whole(run.out / RESULT, f'{text}\n'.encode())
@@ -110,13 +110,14 @@ def finish(run: Run) -> Result:
 
 
 def open_val(config: TrainConfig) -> FrameSet:
-    """The frames that the arms are compared on."""
+    """The frames that the variants are compared on."""
     return open_frames(config.data).val
 
 
 def read_result(run: Run) -> Result:
     """What the run wrote down."""
     row = json.loads((run.out / RESULT).read_text())
+    row.setdefault('variant', row.pop('arm', run.variant))  # its name in older files
     for name in ('scores', 'class_iou'):
         row[name] = {key: math.nan if value is None else value for key, value in row[name].items()}
     return Result(**row)
@@ -128,7 +129,7 @@ def _measure(run: Run, val: FrameSet, model: Path) -> Result:
         last = list(csv.DictReader(file))[-1]
     net = checkpoint_network(load_checkpoint(run.out / BEST))
     return Result(
-        arm=run.arm,
+        variant=run.variant,
         seed=run.seed,
         steps=int(last['step']),
         minutes=float(last['minutes']),

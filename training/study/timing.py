@@ -20,7 +20,7 @@ import torch
 from seg_perception.inference.open_engine import open_engine
 from training.checkpoint import load_checkpoint
 from training.distributed import joined
-from training.fit import LAST, Trainer, open_material
+from training.fit import LAST, Trainer, open_training_data
 from training.study.plan import Run
 
 THREADS, WARM_UP, ROUNDS = 2, 2, 15
@@ -52,12 +52,12 @@ def seconds_left(run: Run) -> float:
     if config.threads:
         torch.set_num_threads(config.threads)
     with joined(config.device) as process:
-        trainer = Trainer(config, open_material(config, process), process)
+        trainer = Trainer(config, open_training_data(config, process), process)
         if (run.out / LAST).is_file():
             trainer.resume(load_checkpoint(run.out / LAST))
         if trainer.is_over():
             return 0.0
-        with closing(trainer.material.loader):
+        with closing(trainer.training_data.loader):
             step_s = _step_seconds(trainer)
     limit_s = 60 * config.optim.max_minutes or math.inf
     return min((trainer.total_steps - trainer.step) * step_s, limit_s)

@@ -14,7 +14,7 @@ from training.study.run import Result
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric of one arm over its seeds."""
+    """A metric of one variant over its seeds."""
 
     values: tuple[float, ...]
 
@@ -30,9 +30,9 @@ class Figure:
         return f'{text} ± {(max(self.values) - min(self.values)) / 2:.{digits}f}'
 
 
-def figure(study: Study, results: Sequence[Result], arm: str, metric: str) -> Figure:
-    """A metric of the runs of one arm, by seed."""
-    runs = sorted((row for row in results if row.arm == arm), key=lambda row: row.seed)
+def figure(study: Study, results: Sequence[Result], variant: str, metric: str) -> Figure:
+    """A metric of the runs of one variant, by seed."""
+    runs = sorted((row for row in results if row.variant == variant), key=lambda row: row.seed)
     return Figure(tuple(row.metric(metric, study.groups) for row in runs))
 
 
@@ -40,16 +40,20 @@ def judge(study: Study, results: Sequence[Result], verdict: Verdict) -> str:
     """
     One sentence: the claim, whether it holds, and the differences that say so.
 
-    It holds, or does not, when every seed agrees; arms are compared seed by seed, since a seed
+    It holds, or does not, when every seed agrees; variants are compared seed by seed, since a seed
     has the same batches in both.
     """
     of, over = (
-        {row.seed: row.metric(verdict.metric, study.groups) for row in results if row.arm == arm}
-        for arm in (verdict.of, verdict.over)
+        {
+            row.seed: row.metric(verdict.metric, study.groups)
+            for row in results
+            if row.variant == variant
+        }
+        for variant in (verdict.of, verdict.over)
     )
     gains = [of[seed] - over[seed] for seed in sorted(of.keys() & over.keys())]
     if not gains:
-        return f'{verdict.say}: not tested, its arms have no results.'
+        return f'{verdict.say}: not tested, its variants have no results.'
     held = [gain > verdict.least for gain in gains]
     word = 'holds' if all(held) else 'does not hold' if not any(held) else 'undecided'
     least = f', asked more than {100 * verdict.least:.1f}' if verdict.least else ''

@@ -21,7 +21,7 @@ from torchmetrics.classification import (
 
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.evaluate.calibration import CalibrationError
+from training.evaluate.calibration_error import CalibrationError
 
 SAMPLES = Path(__file__).parents[4] / 'shared/data/cityscapes'
 # Written down here once more, so that a wrong table of the package does not check itself.

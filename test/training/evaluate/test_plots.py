@@ -7,7 +7,7 @@ import pytest
 from seg_perception.core.classes import BDD100K_DRIVABLE_3, CAMVID_11, VISTAS_66
 from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.errors import OutputError
-from training.evaluate.calibration import CalibrationError
+from training.evaluate.calibration_error import CalibrationError
 from training.evaluate.plots import (
     Prediction,
     confusion_plot,

@@ -13,7 +13,7 @@ from torch import nn
 
 from small_net import INPUT_SIZE, SmallNet, paint
 from training.export.deploy import Deployed
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import to_onnx
 from training.export.program import to_program
 from training.transforms import normalise
@@ -39,7 +39,7 @@ def trained() -> SmallNet:
 
 @pytest.fixture(scope='session')
 def light(trained: SmallNet) -> nn.Module:
-    return lighten(trained)
+    return fold_and_quantise_weights(trained)
 
 
 @pytest.fixture(scope='session')

@@ -12,8 +12,8 @@ from tiny_frames import TinyFrames, flat
 from training.config import parse_config
 from training.data import OpenedData
 from training.evaluate.scores import score
+from training.export.candidate import ExportCandidate
 from training.export.card import FileNote, card_text, make_card, score_table
-from training.export.subject import Subject
 
 ROAD, CAR = 3, 8
 VAL = TinyFrames([flat(ROAD), flat(CAR)])
@@ -23,7 +23,7 @@ FILES = [
 ]
 
 
-def subject(train=VAL, **config):
+def candidate(train=VAL, **config):
     parsed = parse_config(
         {
             'name': 'mine',
@@ -38,7 +38,7 @@ def subject(train=VAL, **config):
         | config
     )
     data = OpenedData([(train, 0.0)], VAL, CAMVID_11)
-    return Subject(parsed, CAMVID_11, data, nn.Identity(), 0.7, 8, epoch=3, step=12)
+    return ExportCandidate(parsed, CAMVID_11, data, nn.Identity(), 0.7, 8, epoch=3, step=12)
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +49,7 @@ def scores():
 
 
 def test_card_of_the_file():
-    card = make_card(subject())
+    card = make_card(candidate())
     assert (card.name, card.classes, card.temperature) == ('mine', CAMVID_11, 0.7)
     assert (card.input_size, card.dynamic, card.size_multiple) == ((64, 96), True, 8)
     assert card.upscale == 1.25 and card.scores == {}
@@ -58,16 +58,16 @@ def test_card_of_the_file():
 
 
 def test_variant_is_in_the_name():
-    assert make_card(subject(), 'int8').name == 'mine int8'
+    assert make_card(candidate(), 'int8').name == 'mine int8'
 
 
 def test_fixed_size():
-    card = make_card(subject(deploy={'input_size': [50, 70], 'dynamic': False}))
+    card = make_card(candidate(deploy={'input_size': [50, 70], 'dynamic': False}))
     assert (card.input_size, card.dynamic, card.size_multiple) == ((50, 70), False, 1)
 
 
 def test_scores_by_name(scores):
-    assert score_table(subject(), scores) == {
+    assert score_table(candidate(), scores) == {
         'mean_iou 0001TP': 0.25,
         'pixel_accuracy 0001TP': 0.5,
         'calibration_error 0001TP': 0.5,
@@ -77,13 +77,13 @@ def test_scores_by_name(scores):
 
 
 def test_card_says_what_was_blended(scores):
-    about = replace(subject(), blend=('after.pt', 'before.pt'))
+    about = replace(candidate(), blend=('after.pt', 'before.pt'))
     text = card_text(make_card(about), about, scores, FILES)
     assert 'step 12; the weights are the mean of after.pt and before.pt. Contract' in text
 
 
 def test_card_in_words(scores):
-    about = subject(train=TinyFrames([flat(0)]))
+    about = candidate(train=TinyFrames([flat(0)]))
     text = card_text(make_card(about), about, scores, FILES)
     assert text.startswith(
         '# Model card: mine\n\n'
@@ -109,12 +109,12 @@ def test_card_in_words(scores):
 
 
 def test_scores_of_training_frames_are_called_that(scores):
-    text = card_text(make_card(subject()), subject(), scores, FILES)
+    text = card_text(make_card(candidate()), candidate(), scores, FILES)
     assert '**They were trained on too, so the scores say that training is sound' in text
 
 
 def test_fixed_size_and_weights_in_words(scores):
-    about = subject(
+    about = candidate(
         deploy={'input_size': [50, 70], 'dynamic': False},
         model={'name': 'enet', 'weights': 'imagenet'},
     )
@@ -127,7 +127,7 @@ def test_fixed_size_and_weights_in_words(scores):
 def test_frames_for_calibration_are_spread_over_every_set():
     first = TinyFrames([flat(label, (64, 96)) for label in range(9)])
     second = TinyFrames([flat(10, (64, 96))])
-    about = subject()
+    about = candidate()
     about = replace(about, data=OpenedData([(first, 0.0), (second, 0.1)], VAL, CAMVID_11))
     frames = about.frames_to_calibrate(6)
     assert [int(rgb[0, 0, 0]) for rgb in frames] == [0, 8, 16, 20]  # twice the label
@@ -135,13 +135,17 @@ def test_frames_for_calibration_are_spread_over_every_set():
 
 
 def test_frames_to_check_have_one_of_another_size():
-    assert [rgb.shape[:2] for rgb in subject().frames_to_check()] == [(40, 40), (40, 40), (56, 88)]
-    fixed = subject(deploy={'input_size': [50, 70], 'dynamic': False})
+    assert [rgb.shape[:2] for rgb in candidate().frames_to_check()] == [
+        (40, 40),
+        (40, 40),
+        (56, 88),
+    ]
+    fixed = candidate(deploy={'input_size': [50, 70], 'dynamic': False})
     assert [rgb.shape[:2] for rgb in fixed.frames_to_check()] == [(50, 70), (50, 70)]
 
 
 def test_scale_of_the_strangeness_is_told(scores):
-    one = subject()
+    one = candidate()
     card = make_card(one)
     assert 'does not say how strange a frame is' in card_text(card, one, scores, FILES)
     card = replace(card, strange=StrangeScale('energy', -9.1, -8.12))

@@ -21,7 +21,7 @@ from training.errors import ExportError
 from training.export import deploy
 from training.export.check import check_equal, check_half
 from training.export.deploy import Deployed
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import finish, network_nodes, to_onnx, with_card
 from training.export.program import program_bytes, to_program
 from training.transforms import normalise
@@ -157,7 +157,7 @@ def test_agreement_is_told(engine, dense):
 
 def test_another_network_is_refused(engine, trained):
     torch.manual_seed(1)
-    other = Deployed(lighten(type(trained)()), 0.7).eval()
+    other = Deployed(fold_and_quantise_weights(type(trained)()), 0.7).eval()
     message = r'file x: got \d+ labels that torch does not give, expected none where logits are'
     with pytest.raises(ExportError, match=message):
         check_equal('file x', engine, other, [paint(50)[0]])
@@ -203,7 +203,9 @@ def test_activations_that_float16_cannot_hold(trained, tmp_path):
             norm.weight *= 300
             norm.bias *= 300
     path, rgb = tmp_path / 'hot.pt2', paint(50)[0]
-    path.write_bytes(program_bytes(to_program(Deployed(lighten(net), 1.0), INPUT_SIZE), CARD))
+    path.write_bytes(
+        program_bytes(to_program(Deployed(fold_and_quantise_weights(net), 1.0), INPUT_SIZE), CARD)
+    )
     message = r'labels of hot in float16: got \d+\.\d% as in float32, expected 90% or more\. Activ'
     with pytest.raises(ExportError, match=message):
         check_half('hot', path, rgb)

@@ -16,7 +16,7 @@ from training.config import SourceConfig
 from training.data import open_source
 from training.export.check import check_equal
 from training.export.deploy import Deployed
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import to_program
 from training.models import build_model
@@ -50,7 +50,7 @@ def overfitted(name: str, rgb: np.ndarray, labels: np.ndarray) -> nn.Module:
 @pytest.mark.parametrize('name', OPTIONS)
 def test_file_of_an_unpooling_network_equals_torch_on_real_frames(name, tmp_path):
     frames = open_source(SourceConfig('camvid', str(SHARED / 'camvid')))
-    net = lighten(overfitted(name, frames[0].rgb, frames[0].labels))
+    net = fold_and_quantise_weights(overfitted(name, frames[0].rgb, frames[0].labels))
     deployed = Deployed(net, 1.0, stride=1).eval()
     path = tmp_path / 'unpooling.onnx'
     path.write_bytes(with_card(finish(to_onnx(to_program(deployed, SIZE))), tiny_card()))

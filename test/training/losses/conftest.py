@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from training.config import LossConfig, TermConfig
-from training.losses.priors import ClassPriors
-from training.losses.scored import Scored, Target, score
+from training.losses.class_weights import ClassWeights
+from training.losses.inputs import LossInputs, Target, loss_inputs
 from training.losses.terms import build_term
 from training.stats import ClassStatistics
 
@@ -54,8 +54,8 @@ def labels() -> Tensor:
 
 
 @pytest.fixture
-def scored(logits: Tensor, labels: Tensor) -> Scored:
-    return score(logits, Target(labels), with_predicted=True)
+def inputs(logits: Tensor, labels: Tensor) -> LossInputs:
+    return loss_inputs(logits, Target(labels), with_predicted=True)
 
 
 @pytest.fixture
@@ -64,8 +64,10 @@ def term(two_classes: ClassTable, counted: Callable[..., Any]) -> Callable[..., 
 
     def build(name: str, weights: Any = (1, 1), counts: Any = (1, 1), **options: Any) -> nn.Module:
         ones = np.ones(2, np.float32)
-        priors = ClassPriors(counted(two_classes, counts), np.array(weights, np.float32), ones)
-        return build_term(TermConfig(name, options=options), priors)
+        class_weights = ClassWeights(
+            counted(two_classes, counts), np.array(weights, np.float32), ones
+        )
+        return build_term(TermConfig(name, options=options), class_weights)
 
     return build
 
@@ -80,10 +82,10 @@ def random_case() -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def four_priors(counted: Callable[..., Any]) -> ClassPriors:
+def four_class_weights(counted: Callable[..., Any]) -> ClassWeights:
     """Of four classes a, b, c, d with weights 1, 2, 0.5 and 3."""
     rows = tuple(SegClass(i, name, (0, 0, 0), Role.OTHER) for i, name in enumerate('abcd'))
-    return ClassPriors(
+    return ClassWeights(
         counted(ClassTable('four', rows), [10, 100, 20, 1]),
         np.array([1, 2, 0.5, 3], np.float32),
         np.ones(4, np.float32),

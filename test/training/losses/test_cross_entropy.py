@@ -5,51 +5,53 @@ import torch
 import torch.nn.functional as F
 
 from training.config import TermConfig
-from training.losses.scored import Target, score
+from training.losses.inputs import Target, loss_inputs
 from training.losses.terms import build_term
 
 
-def test_four_pixels_by_hand(term, scored):
+def test_four_pixels_by_hand(term, inputs):
     # (ln 2 + ln 4/3 + ln 4) / 3
-    assert float(term('cross_entropy')(scored)) == pytest.approx(0.7890412, abs=1e-6)
+    assert float(term('cross_entropy')(inputs)) == pytest.approx(0.7890412, abs=1e-6)
 
 
-def test_weights_by_hand(term, scored):
+def test_weights_by_hand(term, inputs):
     # (ln 2 + ln 4/3 + 3 ln 4) / (1 + 1 + 3)
     loss = term('cross_entropy', weights=(1, 3))
-    assert float(loss(scored)) == pytest.approx(1.0279425, abs=1e-6)
+    assert float(loss(inputs)) == pytest.approx(1.0279425, abs=1e-6)
 
 
-def test_weights_can_be_left_out(term, scored):
+def test_weights_can_be_left_out(term, inputs):
     loss = term('cross_entropy', weights=(1, 3), weighted=False)
-    assert float(loss(scored)) == pytest.approx(0.7890412, abs=1e-6)
+    assert float(loss(inputs)) == pytest.approx(0.7890412, abs=1e-6)
 
 
-def test_equals_that_of_torch(four_priors, random_case):
+def test_equals_that_of_torch(four_class_weights, random_case):
     logits, labels = random_case
-    loss = build_term(TermConfig('cross_entropy'), four_priors)
+    loss = build_term(TermConfig('cross_entropy'), four_class_weights)
     expected = F.cross_entropy(
         logits, labels.long(), torch.tensor([1, 2, 0.5, 3]), ignore_index=255
     )
-    assert float(loss(score(logits, Target(labels)))) == pytest.approx(float(expected), abs=1e-6)
+    assert float(loss(loss_inputs(logits, Target(labels)))) == pytest.approx(
+        float(expected), abs=1e-6
+    )
 
 
 def test_edge_is_the_cross_entropy_of_boundary_pixels(term):
     # Shares of the true class 0.99, 1/2, 3/4, 1/4; the last two are boundary.
     logits = torch.tensor([[[[5.0, 0.0, 1.0986123, 1.0986123]], [[0.0, 0.0, 0.0, 0.0]]]])
     labels = torch.tensor([[[0, 0, 0, 1]]], dtype=torch.uint8)
-    scored = score(logits, Target(labels))
+    inputs = loss_inputs(logits, Target(labels))
     # (ln 4/3 + ln 4) / 2, then with weights (2 ln 4/3 + ln 4) / 3
-    assert float(term('edge')(scored)) == pytest.approx(0.8369882, abs=1e-6)
-    assert float(term('edge', weights=(2, 1))(scored)) == pytest.approx(0.6538862, abs=1e-6)
+    assert float(term('edge')(inputs)) == pytest.approx(0.8369882, abs=1e-6)
+    assert float(term('edge', weights=(2, 1))(inputs)) == pytest.approx(0.6538862, abs=1e-6)
     # With a radius of 2 also the second: (ln 2 + ln 4/3 + ln 4) / 3
-    assert float(term('edge', radius_px=2)(scored)) == pytest.approx(0.7890412, abs=1e-6)
+    assert float(term('edge', radius_px=2)(inputs)) == pytest.approx(0.7890412, abs=1e-6)
 
 
 def test_edge_without_boundary_is_zero(term):
     logits = torch.zeros((1, 2, 2, 2), requires_grad=True)
     labels = torch.tensor([[[0, 0], [0, 255]]], dtype=torch.uint8)
-    loss = term('edge')(score(logits, Target(labels)))
+    loss = term('edge')(loss_inputs(logits, Target(labels)))
     loss.backward()
     assert float(loss.detach()) == 0
     assert not logits.grad.any()

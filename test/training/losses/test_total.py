@@ -153,7 +153,7 @@ EVERYTHING = LossConfig(
 )
 
 
-def test_two_processes_train_as_one(monkeypatch, four_priors, random_case):
+def test_two_processes_train_as_one(monkeypatch, four_class_weights, random_case):
     logits, labels = random_case
     labels = labels.clone()
     labels[0, :4] = 255  # an unequal share of the pixels
@@ -162,7 +162,7 @@ def test_two_processes_train_as_one(monkeypatch, four_priors, random_case):
         (-logits.double(),),
         {'boundary': logits[:, :1].double(), 'encoding': logits[:, :, 0, 0].double()},
     )
-    loss = SegmentationLoss(EVERYTHING, four_priors)
+    loss = SegmentationLoss(EVERYTHING, four_class_weights)
 
     def gradients(part: slice) -> list[Tensor]:
         leaves = [x.detach()[part].clone().requires_grad_() for x in (whole.logits, *whole.aux)]

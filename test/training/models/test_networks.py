@@ -25,7 +25,7 @@ for _name, _row in NETWORKS.items():
 """One name for each small network; the larger sizes of some networks have the same."""
 EVERY_KIND = pytest.mark.parametrize('name', KINDS.values())
 STRIDE = 8  # logits are at 1/8 or finer
-STEPS, LOOK_EVERY = 150, 10  # to learn one batch by heart
+STEPS, LOOK_EVERY = 150, 10  # to overfit one batch
 
 
 def tiny(name: str, num_classes: int = 5) -> nn.Module:

@@ -17,7 +17,8 @@ from training.cli import main
 from training.config import load_config
 from training.errors import CheckpointError, ConfigError
 from training.fit import fit
-from training.study import command, plan
+from training.study import plan
+from training.study import study as study_module
 from training.study.pictures import pareto_front
 from training.study.plan import Study, Verdict, load_study, plan_runs
 from training.study.run import Result, is_done, read_result
@@ -26,13 +27,13 @@ from training.study.verdict import figure, judge
 
 @pytest.fixture
 def studies(config, tmp_path, monkeypatch):
-    """A folder of studies whose arms are small and trained in this process: quick."""
+    """A folder of studies whose variants are small and trained in this process: quick."""
     folder = tmp_path / 'studies'
     folder.mkdir()
     base = tmp_path / 'base.yaml'
     base.write_text(yaml.safe_dump(config.to_dict()))
     monkeypatch.setattr(plan, 'STUDIES', folder)
-    monkeypatch.setattr(command, 'train', train_here)
+    monkeypatch.setattr(study_module, 'train', train_here)
     for module in ('training.fit', 'training.evaluate.network'):
         monkeypatch.setattr(f'{module}.build_model', lambda *_: TrainedSmallNet())
     monkeypatch.setattr('training.fit.write_run_report', lambda *_: 'nowhere')
@@ -61,7 +62,7 @@ def write_study(path, base, **keys):
         'base': str(base),
         'changes': {'optim.epochs': 2},
         'groups': {'flat': ['road']},
-        'arms': {
+        'variants': {
             'high': {'optim.learning_rate': 0.003},
             'none': {'optim.learning_rate': 1e-7},
         },
@@ -93,11 +94,11 @@ def test_from_yaml_to_page(studies, tmp_path, capsys, monkeypatch):
     def forbidden(run):
         raise AssertionError(f'{run.out} is done')
 
-    monkeypatch.setattr(command, 'train', forbidden)
+    monkeypatch.setattr(study_module, 'train', forbidden)
     assert run_study(tmp_path) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(command, 'train', train_here)
-        assert run_study(tmp_path, '--arms', 'high', '--set', 'optim.batch=1') == 1
+        patch.setattr(study_module, 'train', train_here)
+        assert run_study(tmp_path, '--variants', 'high', '--set', 'optim.batch=1') == 1
     assert 'optim.batch=2, expected optim.batch=1' in capsys.readouterr().err
 
 
@@ -105,10 +106,10 @@ def test_arm_that_fails_is_told_and_the_others_are_kept(studies, tmp_path, capsy
     """Its training runs in a process, as outside of these tests."""
     from training.study.run import train
 
-    arms = {'good': {}, 'bad': {'optim.learning_rate': 1e30}}
-    write_study(studies / 'rates.yaml', tmp_path / 'base.yaml', arms=arms, verdicts=[])
+    variants = {'good': {}, 'bad': {'optim.learning_rate': 1e30}}
+    write_study(studies / 'rates.yaml', tmp_path / 'base.yaml', variants=variants, verdicts=[])
     monkeypatch.setattr(
-        command, 'train', lambda run: train(run) if run.arm == 'bad' else train_here(run)
+        study_module, 'train', lambda run: train(run) if run.variant == 'bad' else train_here(run)
     )
     assert run_study(tmp_path) == 1
     told = capsys.readouterr().err
@@ -158,7 +159,7 @@ def test_unknown_study_names_near_ones(studies):
 def test_every_shipped_study_plans_its_runs(path, tmp_path):
     study = load_study(path.stem)
     runs = plan_runs(study, tmp_path)
-    assert len(runs) == len(study.arms) * len(study.seeds)
+    assert len(runs) == len(study.variants) * len(study.seeds)
     assert len({run.config.out for run in runs}) == len(runs)
 
 
@@ -174,9 +175,9 @@ def test_run_of_another_configuration_is_refused(studies, tmp_path):
     assert not is_done(run)
 
 
-def result(arm, seed, iou):
+def result(variant, seed, iou):
     scores = {'mean_iou': iou}
-    return Result(arm, seed, 10, 1.0, 1000, 1e6, scores, {'Pole': iou / 2, 'Road': iou})
+    return Result(variant, seed, 10, 1.0, 1000, 1e6, scores, {'Pole': iou / 2, 'Road': iou})
 
 
 STUDY = Study(
@@ -186,7 +187,7 @@ STUDY = Study(
     base=None,
     changes={},
     seeds=(0, 1),
-    arms={'a': {}, 'b': {}},
+    variants={'a': {}, 'b': {}},
     groups={'both': ('Pole', 'Road')},
     plot='bars',
     verdicts=(),
@@ -223,7 +224,7 @@ def test_result_survives_a_file(studies, tmp_path):
     run = plan_runs(load_study('rates'), tmp_path / 'runs')[0]
     run.out.mkdir(parents=True)
     text = (
-        '{"arm": "high", "seed": 0, "steps": 4, "minutes": 0.1, "parameters": 5, "macs": 1.0,'
+        '{"variant": "high", "seed": 0, "steps": 4, "minutes": 0.1, "parameters": 5, "macs": 1.0,'
         ' "scores": {"mean_iou": 0.5}, "class_iou": {"Road": 0.5, "Pole": null}}'
     )
     (run.out / RESULT).write_text(text)

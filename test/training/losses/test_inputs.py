@@ -5,29 +5,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.losses.scored import Target, score
+from training.losses.inputs import Target, loss_inputs
 
 
 def log_truth_by_torch(logits: Tensor, labels: Tensor) -> Tensor:
     return -F.cross_entropy(logits, labels.long(), ignore_index=255, reduction='none')
 
 
-def test_views_of_four_pixels(scored):
+def test_views_of_four_pixels(inputs):
     expected = [-0.6931472, -0.2876821, -1.3862944, 0.0]
-    assert scored.log_truth.flatten().tolist() == pytest.approx(expected, abs=1e-6)
-    assert scored.truth.flatten().tolist() == pytest.approx([0.5, 0.75, 0.25, 0.0], abs=1e-6)
-    assert scored.predicted.tolist() == pytest.approx([2.0, 1.0], abs=1e-6)
+    assert inputs.log_truth.flatten().tolist() == pytest.approx(expected, abs=1e-6)
+    assert inputs.truth.flatten().tolist() == pytest.approx([0.5, 0.75, 0.25, 0.0], abs=1e-6)
+    assert inputs.predicted.tolist() == pytest.approx([2.0, 1.0], abs=1e-6)
 
 
 def test_log_truth_and_its_gradient_equal_those_of_torch(random_case):
     logits, labels = random_case
     ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     weights = torch.rand(labels.shape)
-    (score(ours, Target(labels)).log_truth * weights).sum().backward()
+    (loss_inputs(ours, Target(labels)).log_truth * weights).sum().backward()
     (log_truth_by_torch(theirs, labels) * weights).sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad)
     torch.testing.assert_close(
-        score(logits, Target(labels)).log_truth, log_truth_by_torch(logits, labels)
+        loss_inputs(logits, Target(labels)).log_truth, log_truth_by_torch(logits, labels)
     )
 
 
@@ -37,8 +37,8 @@ def test_gradients_of_both_views(random_case, size):
     logits = F.interpolate(logits, size).double().requires_grad_()
 
     def views(values: Tensor) -> tuple[Tensor, Tensor]:
-        scored = score(values, Target(labels), with_predicted=True)
-        return scored.log_truth, scored.predicted
+        inputs = loss_inputs(values, Target(labels), with_predicted=True)
+        return inputs.log_truth, inputs.predicted
 
     assert torch.autograd.gradcheck(views, logits)
 
@@ -47,20 +47,20 @@ def test_logits_are_resized_without_corner_alignment():
     # Between pixel centres at 1/4 and 3/4 of the width, 0 and 4 become 0, 1, 3, 4.
     logits = torch.zeros(1, 2, 1, 2)
     logits[0, 0, 0, 1] = 4
-    scored = score(logits, Target(torch.zeros((1, 1, 4), dtype=torch.uint8)))
-    assert scored.logits[0, 0, 0].tolist() == [0, 1, 3, 4]
+    inputs = loss_inputs(logits, Target(torch.zeros((1, 1, 4), dtype=torch.uint8)))
+    assert inputs.logits[0, 0, 0].tolist() == [0, 1, 3, 4]
 
 
 def test_a_share_below_what_float32_holds_still_has_a_gradient():
     logits = torch.tensor([[[[0.0]], [[200.0]]]], requires_grad=True)
-    scored = score(logits, Target(torch.zeros((1, 1, 1), dtype=torch.uint8)))
-    scored.log_truth.sum().backward()
+    inputs = loss_inputs(logits, Target(torch.zeros((1, 1, 1), dtype=torch.uint8)))
+    inputs.log_truth.sum().backward()
     assert logits.grad.flatten().tolist() == [1, -1]
-    assert -90 < float(scored.log_truth.detach()) < -80
+    assert -90 < float(inputs.log_truth.detach()) < -80
 
 
 def test_half_precision_is_widened(logits, labels):
-    assert score(logits.bfloat16(), Target(labels)).log_truth.dtype == torch.float32
+    assert loss_inputs(logits.bfloat16(), Target(labels)).log_truth.dtype == torch.float32
 
 
 def test_sums_by_class_leave_void_out(random_case):

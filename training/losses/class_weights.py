@@ -17,7 +17,7 @@ from training.stats import ClassStatistics
 
 
 @dataclass(frozen=True)
-class ClassPriors:
+class ClassWeights:
     """How often each class occurs, its weight in the loss, and the boost that is part of it."""
 
     statistics: ClassStatistics
@@ -25,7 +25,7 @@ class ClassPriors:
     boost: np.ndarray  # (C,) float32
 
     @classmethod
-    def of(cls, config: LossConfig, statistics: ClassStatistics) -> ClassPriors:
+    def of(cls, config: LossConfig, statistics: ClassStatistics) -> ClassWeights:
         """
         Weights by ``class_weights``, times ``boost``.
 

@@ -15,9 +15,9 @@ from small_net import SmallNet
 from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main
 from training.errors import ExportError
-from training.export import command
-from training.export.command import Options, export
-from training.export.subject import unlike
+from training.export import export as export_module
+from training.export.candidate import unlike
+from training.export.export import ExportOptions, export
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_scores_and_temperature_of_a_held_out_run(trained, config, checkpoint, t
 @pytest.fixture
 def exported_before(exported, monkeypatch):
     """The graph of the same network, which others made, to save the time of exporting again."""
-    monkeypatch.setattr(command, 'to_onnx', lambda program: exported)
-    monkeypatch.setattr('training.export.subject.to_program', lambda *_: None)
+    monkeypatch.setattr(export_module, 'to_onnx', lambda program: exported)
+    monkeypatch.setattr('training.export.candidate.to_program', lambda *_: None)
 
 
 def test_file_that_is_not_the_network_is_not_written(checkpoint, exported_before, tmp_path):
@@ -104,21 +104,21 @@ def test_file_that_is_not_the_network_is_not_written(checkpoint, exported_before
     out = tmp_path / 'out/tiny.onnx'
     message = r'file .*tiny\.onnx: got a confidence \d+ of 255 off, expected at most 1 from torch'
     with pytest.raises(ExportError, match=message):
-        export(Options(checkpoint, out))
+        export(ExportOptions(checkpoint, out))
     assert not out.parent.exists()
 
 
 def test_eight_bits_that_cost_too_much_are_not_written(
     checkpoint, exported_before, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr('training.export.subject.holdout_temperature', lambda *_: 0.7)
+    monkeypatch.setattr('training.export.candidate.holdout_temperature', lambda *_: 0.7)
     out = tmp_path / 'out/tiny.onnx'
     message = (
         r'mean IoU lost to eight bits: got -?\d+\.\d\d points \(min-max\), -?\d+\.\d\d points '
         r'\(percentile\), -?\d+\.\d\d points \(entropy\), expected at most -90 points\. Allow more'
     )
     with pytest.raises(ExportError, match=message):
-        export(Options(checkpoint, out, int8=True, calibration=2, max_drop=-90.0))
+        export(ExportOptions(checkpoint, out, int8=True, calibration=2, max_drop=-90.0))
     assert not out.parent.exists()
 
 
@@ -136,7 +136,7 @@ def test_wrong_ending(checkpoint, tmp_path, capsys):
     [(64, ('data.train=[]',), '64 frames of 0 sets'), (0, (), '0 frames of 1 sets')],
 )
 def test_int8_needs_frames_to_calibrate_on(checkpoint, tmp_path, calibration, words, seen):
-    options = Options(
+    options = ExportOptions(
         checkpoint, tmp_path / 'x.onnx', int8=True, calibration=calibration, overrides=words
     )
     with pytest.raises(ExportError, match=rf'--int8: got {seen} in data\.train, expected frames'):
@@ -146,7 +146,7 @@ def test_int8_needs_frames_to_calibrate_on(checkpoint, tmp_path, calibration, wo
 def test_checkpoint_of_other_classes(config, tmp_path):
     path = save(tmp_path / 'best.pt', SmallNet(19), config, CITYSCAPES_19)
     with pytest.raises(ClassTableError, match='class table of the checkpoint: got cityscapes_19'):
-        export(Options(path, tmp_path / 'x.onnx'))
+        export(ExportOptions(path, tmp_path / 'x.onnx'))
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True)
-class Shot:
+class OodSample:
     """
     A picture that can be read: rgb (H, W, 3) and labels (H, W) or None, both uint8.
 
@@ -77,14 +77,14 @@ class Group:
     """
 
     name: str
-    shots: tuple[Shot, ...]
+    samples: tuple[OodSample, ...]
     images: np.ndarray
     blocks: np.ndarray
     pixels: np.ndarray
     kinds: np.ndarray
 
 
-class Judge:
+class OodScorer:
     """
     A network with what is needed to score a picture as its model file will.
 
@@ -113,11 +113,11 @@ class Judge:
         maps = torch.cat([score(logits, self.temperature) for score in SCORES.values()])
         return Answer(logits[0].argmax(0).byte().cpu().numpy(), maps.cpu().numpy())
 
-    def group(self, name: str, shots: Sequence[Shot]) -> Group:
+    def group(self, name: str, samples: Sequence[OodSample]) -> Group:
         """Score all pictures of a set."""
         images, pixels, kinds = [], [], []
-        for shot in tqdm(shots, name, unit='picture', leave=False, disable=None):
-            rgb, truth = shot.read()
+        for sample in tqdm(samples, name, unit='picture', leave=False, disable=None):
+            rgb, truth = sample.read()
             answer = self.answer(rgb)
             flat = answer.maps.reshape(len(SCORES), -1)
             images.append(np.stack([flat.mean(1), *np.quantile(flat, (0.5, 0.9), axis=1)], 1))
@@ -126,9 +126,9 @@ class Judge:
             kinds.append(self._kinds(answer.labels, truth)[spread].ravel())
         return Group(
             name,
-            tuple(shots),
+            tuple(samples),
             np.array(images),
-            np.array([shot.block for shot in shots]),
+            np.array([sample.block for sample in samples]),
             np.concatenate(pixels),
             np.concatenate(kinds),
         )
@@ -145,30 +145,30 @@ class Judge:
         return kinds.astype(np.uint8)
 
 
-def labelled_shots(frames: FrameSet) -> list[Shot]:
+def labelled_samples(frames: FrameSet) -> list[OodSample]:
     """The frames of a data set, which is a sequence."""
     return [
-        Shot(name, index // BLOCK, partial(_read_labelled, frames, index))
+        OodSample(name, index // BLOCK, partial(_read_labelled, frames, index))
         for index, name in enumerate(frames.names)
     ]
 
 
-def picture_shots(paths: Sequence[Path], every: int) -> list[Shot]:
+def picture_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
     """
     Pictures, and each ``every``-th frame of videos.
 
     :raises DatasetError: when a path is missing, of no known kind, or a folder has none.
     """
-    shots: list[Shot] = []
+    samples: list[OodSample] = []
     for file in (file for path in paths for file in _files_of(path)):
-        first = shots[-1].block + 1 if shots else 0
+        first = samples[-1].block + 1 if samples else 0
         if file.suffix.lower() in IMAGES:
-            shots.append(Shot(file.stem, first, partial(_read_picture, file)))
+            samples.append(OodSample(file.stem, first, partial(_read_picture, file)))
             continue
         for number, index in enumerate(range(0, _count_frames(file), every)):
             name, block = f'{file.stem}_{index:06d}', first + number // BLOCK
-            shots.append(Shot(name, block, partial(_read_video_frame, file, index)))
-    return shots
+            samples.append(OodSample(name, block, partial(_read_video_frame, file, index)))
+    return samples
 
 
 def _files_of(path: Path) -> list[Path]:

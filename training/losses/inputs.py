@@ -64,7 +64,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Scored:
+class LossInputs:
     """Logits (N, C, h, w) at the size of the target, and their softmax in two views."""
 
     target: Target
@@ -82,7 +82,7 @@ class Scored:
         return self.log_truth.exp() * self.target.known
 
 
-def score(logits: Tensor, target: Target, with_predicted: bool = False) -> Scored:
+def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) -> LossInputs:
     """
     Resize the logits (N, C, h, w) to the target and take the softmax.
 
@@ -93,11 +93,11 @@ def score(logits: Tensor, target: Target, with_predicted: bool = False) -> Score
     size = target.labels.shape[1:]
     logits = F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
     places = target.places(logits.shape[1])
-    log_truth, predicted = _ScoredSoftmax.apply(logits, places, target.known, with_predicted)
-    return Scored(target, logits, log_truth, predicted)
+    log_truth, predicted = _TargetSoftmax.apply(logits, places, target.known, with_predicted)
+    return LossInputs(target, logits, log_truth, predicted)
 
 
-class _ScoredSoftmax(torch.autograd.Function):
+class _TargetSoftmax(torch.autograd.Function):
     """
     Log share of the true class, and sums of the shares, with the gradient of both in one go.
 

@@ -38,7 +38,7 @@ from training.output import output_error
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluateOptions:
     """
     What to score and how; the data are ``data.val`` of the configuration.
 
@@ -59,7 +59,7 @@ class Options:
     submission: str = ''
 
 
-def evaluate(options: Options, config: TrainConfig) -> str:
+def evaluate(options: EvaluateOptions, config: TrainConfig) -> str:
     """
     Score, write the files that were asked for, and give the table to print.
 
@@ -90,7 +90,7 @@ def evaluate(options: Options, config: TrainConfig) -> str:
     return next(iter(named.values())).text(frames.classes, options.absent)
 
 
-def _score(name: str, predict: Predictor, options: Options, frames: FrameSet) -> Scores:
+def _score(name: str, predict: Predictor, options: EvaluateOptions, frames: FrameSet) -> Scores:
     """Scores of one model, and its part of the output folder."""
     seen = None
     if options.submission and options.out:
@@ -104,7 +104,9 @@ def _score(name: str, predict: Predictor, options: Options, frames: FrameSet) ->
     return scores
 
 
-def _predictor(path: Path, options: Options, config: TrainConfig, frames: FrameSet) -> Predictor:
+def _predictor(
+    path: Path, options: EvaluateOptions, config: TrainConfig, frames: FrameSet
+) -> Predictor:
     if options.models:
         provider = config.device.split(':')[0]
         return file_predictor(path, frames.classes, provider, config.threads)
@@ -116,7 +118,7 @@ def _predictor(path: Path, options: Options, config: TrainConfig, frames: FrameS
     return at_working_size(predict, config.deploy.size_for)
 
 
-def _named_paths(options: Options) -> dict[str, Path]:
+def _named_paths(options: EvaluateOptions) -> dict[str, Path]:
     """Names to tell the models apart, the shortest that do."""
     paths = [options.checkpoint] if options.checkpoint else list(options.models)
     choices = (
@@ -136,7 +138,7 @@ def _make_folder(path: Path) -> None:
         raise output_error(path, 0, error) from error
 
 
-def _check(options: Options) -> None:
+def _check(options: EvaluateOptions) -> None:
     if bool(options.checkpoint) == bool(options.models):
         raise ConfigError('what to evaluate', 'both or neither', '--checkpoint or --model')
     if len({path.resolve() for path in options.models}) < len(options.models):

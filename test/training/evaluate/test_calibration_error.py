@@ -5,7 +5,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from training.evaluate.calibration import CalibrationError
+from training.evaluate.calibration_error import CalibrationError
 
 
 def measured() -> CalibrationError:

@@ -17,7 +17,7 @@ from seg_perception.core.classes import (
 from tiny_model import write_tiny_model
 from training.checkpoint import KEYS, save_checkpoint
 from training.cli import main
-from training.evaluate import command
+from training.evaluate import evaluate as evaluate_module
 from training.models import build_model
 
 MODEL = {'name': 'ddrnet23_slim', 'options': {'planes': 8, 'head': 16}}
@@ -36,7 +36,7 @@ def opened(monkeypatch):
     """Has the command open given frames."""
 
     def use(frames):
-        monkeypatch.setattr(command, 'open_val', lambda data: frames)
+        monkeypatch.setattr(evaluate_module, 'open_val', lambda data: frames)
 
     return use
 

@@ -21,14 +21,14 @@ from training.data.sample import FrameSet
 from training.data.tables import check_table
 from training.evaluate.network import checkpoint_network, holdout_temperature
 from training.export.deploy import Deployed, stride_of
-from training.export.lighten import lighten
+from training.export.fold import fold_and_quantise_weights
 from training.export.program import to_program
 
 CHECKED_FRAMES = 6
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExportCandidate:
     """
     One network to export.
 
@@ -84,9 +84,9 @@ class Subject:
         return [_resized(rgb, size_for((rgb.shape[0], rgb.shape[1]))) for rgb in rgbs]
 
 
-def load_subject(
-    checkpoint: Path, overrides: Sequence[str], held_out: Subject | None = None
-) -> Subject:
+def load_candidate(
+    checkpoint: Path, overrides: Sequence[str], held_out: ExportCandidate | None = None
+) -> ExportCandidate:
     """
     Read a checkpoint, open the data of its run and fit the temperature.
 
@@ -99,13 +99,13 @@ def load_subject(
     config = parse_config(state['config'], overrides)
     data, classes = open_frames(config.data), ClassTable.from_dict(state['classes'])
     check_table('the checkpoint', classes, data.classes)
-    net = lighten(checkpoint_network(state))
+    net = fold_and_quantise_weights(checkpoint_network(state))
     if held_out is not None:
         check_table('the held-out run', held_out.classes, classes)
         temperature = held_out.temperature
     else:
         temperature = holdout_temperature(net, data.val, config)
-    return Subject(
+    return ExportCandidate(
         config=config,
         classes=classes,
         data=data,

@@ -31,37 +31,37 @@ from training.study.timing import seconds_left, time_files
 
 
 @dataclass(frozen=True)
-class Options:
+class StudyOptions:
     """
     What to do.
 
     :param out: folder of the runs.
     :param docs: folder of the pages.
-    :param arms: some of the arms; empty: all.
+    :param variants: some of the variants; empty: all.
     :param seeds: instead of those of the study.
     :param minutes: what the machine has for it; 0: no limit.
-    :param overrides: words such as ``optim.epochs=100`` over every arm.
+    :param overrides: words such as ``optim.epochs=100`` over every variant.
     """
 
     name: str
     out: Path = Path('runs/studies')
     docs: Path = Path('docs/studies')
-    arms: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     minutes: float = 0.0
     overrides: tuple[str, ...] = ()
 
 
-def study(options: Options) -> Path:
+def study(options: StudyOptions) -> Path:
     """
     Run a study to its page, from where it stands.
 
-    :raises StudyError: when the time is too short for what is left, or an arm failed; the page
+    :raises StudyError: when the time is too short for what is left, or a variant failed; the page
         of the others is written first.
     """
     whole = load_study(options.name)
     runs = plan_runs(
-        whole.only(options.arms, options.seeds), options.out / options.name, options.overrides
+        whole.only(options.variants, options.seeds), options.out / options.name, options.overrides
     )
     for run in runs:
         check_same(run)
@@ -102,7 +102,7 @@ def _write(whole: Study, runs: Sequence[Run], docs: Path) -> Path:
     done = [run for run in runs if is_done(run)]
     if not done:
         raise StudyError(f'study {whole.name}', 'no run with a result', 'one at least')
-    firsts = {run.arm: run.out / MODEL for run in reversed(done)}
+    firsts = {run.variant: run.out / MODEL for run in reversed(done)}
     val = open_val(done[0].config)
     findings = Findings(
         study=whole,
@@ -151,6 +151,6 @@ def _check_time(runs: Sequence[Run], minutes: float) -> None:
             f'time for {len(left)} runs',
             f'--minutes {minutes:g}',
             f'{needed:.0f}, as estimated from {len(left)} short tries',
-            'Give more, fewer --arms or --seeds, or a smaller optim.epochs.',
+            'Give more, fewer --variants or --seeds, or a smaller optim.epochs.',
         )
     print(f'{needed:.0f} min for {len(left)} runs', file=sys.stderr)

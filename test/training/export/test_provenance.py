@@ -5,7 +5,7 @@ import pytest
 from training.checkpoint import KEYS, save_checkpoint
 from training.config import parse_config
 from training.data import KINDS
-from training.export.sources import ABOUT, data_text, limits, terms, val_name
+from training.export.provenance import ABOUT, data_text, limits, terms, val_name
 
 
 def config(**data):

@@ -17,13 +17,13 @@ from seg_perception.inference.open_engine import open_engine
 from training.errors import ExportError
 from training.evaluate.model_files import score_file
 from training.evaluate.scores import Scores
+from training.export.candidate import ExportCandidate, load_candidate
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.check import check_equal, check_half
 from training.export.int8 import CALIBRATIONS, quantise
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes
 from training.export.strange import fit_scale
-from training.export.subject import Subject, load_subject
 from training.output import write_whole
 
 ONNX_ENDING = '.onnx'
@@ -31,7 +31,7 @@ INT8_ENDING = '.int8.onnx'
 
 
 @dataclass(frozen=True)
-class Options:
+class ExportOptions:
     """
     What to write.
 
@@ -56,7 +56,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportArtifact:
     """A file to be: its card and scores, and what was measured of it."""
 
     path: Path
@@ -75,14 +75,14 @@ class Made:
     def note(self) -> FileNote:
         return FileNote(self.path.name, len(self.content), self.what, self.checks + self.costs)
 
-    def measured_as(self, other: Made) -> Made:
+    def measured_as(self, other: ExportArtifact) -> ExportArtifact:
         """The same with what was measured of another run's file."""
         card = replace(self.card, scores=other.card.scores, strange=other.card.strange)
         costs = tuple(f'of the held-out run, {cost}' for cost in other.costs)
         return replace(self, card=card, scores=other.scores, costs=costs)
 
 
-def export(options: Options) -> str:
+def export(options: ExportOptions) -> str:
     """
     Write the files and their cards, and give the report to print.
 
@@ -93,68 +93,72 @@ def export(options: Options) -> str:
         raise ExportError('--out', options.out, f'a name that ends in {ONNX_ENDING}')
     held_out = None
     if options.held_out is not None:
-        held_out = load_subject(options.held_out, options.overrides)
-    subject = load_subject(options.checkpoint, options.overrides, held_out)
-    if options.int8 and not (subject.data.train and options.calibration > 0):
-        seen = f'{options.calibration} frames of {len(subject.data.train)} sets in data.train'
+        held_out = load_candidate(options.held_out, options.overrides)
+    candidate = load_candidate(options.checkpoint, options.overrides, held_out)
+    if options.int8 and not (candidate.data.train and options.calibration > 0):
+        seen = f'{options.calibration} frames of {len(candidate.data.train)} sets in data.train'
         raise ExportError('--int8', seen, 'frames to calibrate on')
     with tempfile.TemporaryDirectory() as folder:
-        made = _make_all(subject, options, Path(folder))
+        made = _make_all(candidate, options, Path(folder))
         if held_out is not None:
             others = _make_all(held_out, options, Path(folder))
             made = [file.measured_as(one) for file, one in zip(made, others, strict=True)]
-    files = {file.path: file.content for file in made} | _cards(subject, made)
+    files = {file.path: file.content for file in made} | _cards(candidate, made)
     for path, content in files.items():
         write_whole(path, content)
     checks = [check for file in made for check in file.note.checks]
     wrote = [f'wrote {path}' for path in files]
-    return '\n'.join([made[0].scores.text(subject.classes), *checks, *wrote])
+    return '\n'.join([made[0].scores.text(candidate.classes), *checks, *wrote])
 
 
-def _cards(subject: Subject, made: list[Made]) -> dict[Path, bytes]:
+def _cards(candidate: ExportCandidate, made: list[ExportArtifact]) -> dict[Path, bytes]:
     """One Markdown card for the files of each stem."""
-    groups: dict[Path, list[Made]] = {}
+    groups: dict[Path, list[ExportArtifact]] = {}
     for file in made:
         groups.setdefault(file.path.with_suffix('.md'), []).append(file)
     return {
         path: card_text(
-            files[0].card, subject, files[0].scores, [file.note for file in files]
+            files[0].card, candidate, files[0].scores, [file.note for file in files]
         ).encode()
         for path, files in groups.items()
     }
 
 
-def _make_all(subject: Subject, options: Options, folder: Path) -> list[Made]:
-    model = to_onnx(subject.program(subject.config.deploy.cells))
-    plain = _make_onnx(subject, model, options, folder)
+def _make_all(
+    candidate: ExportCandidate, options: ExportOptions, folder: Path
+) -> list[ExportArtifact]:
+    model = to_onnx(candidate.program(candidate.config.deploy.cells))
+    plain = _make_onnx(candidate, model, options, folder)
     made = [plain]
     if options.pt2:
-        made.append(_make_pt2(subject, plain, folder))
+        made.append(_make_pt2(candidate, plain, folder))
     if options.int8:
-        made.append(_make_int8(subject, model, plain, options, folder))
+        made.append(_make_int8(candidate, model, plain, options, folder))
     return made
 
 
-def _make_onnx(subject: Subject, model: onnx.ModelProto, options: Options, folder: Path) -> Made:
+def _make_onnx(
+    candidate: ExportCandidate, model: onnx.ModelProto, options: ExportOptions, folder: Path
+) -> ExportArtifact:
     """The float32 file, equal to the network."""
-    card, small = make_card(subject), finish(model)
+    card, small = make_card(candidate), finish(model)
     draft = _draft(folder, options.out, with_card(small, card))
-    frames, engine = subject.frames_to_check(), open_engine(draft, 'cpu')
-    equal = check_equal(f'file {options.out}', engine, subject.reference, frames)
-    scores = score_file(draft, subject.data.val)
-    strange = fit_scale(engine, subject.data.val)
-    card = replace(card, scores=score_table(subject, scores), strange=strange)
+    frames, engine = candidate.frames_to_check(), open_engine(draft, 'cpu')
+    equal = check_equal(f'file {options.out}', engine, candidate.reference, frames)
+    scores = score_file(draft, candidate.data.val)
+    strange = fit_scale(engine, candidate.data.val)
+    card = replace(card, scores=score_table(candidate, scores), strange=strange)
     what = 'float16 weights and float32 arithmetic, for onnxruntime'
     pack = partial(with_card, small)
-    return Made(options.out, pack, card, scores, what, (f'onnxruntime {equal}',))
+    return ExportArtifact(options.out, pack, card, scores, what, (f'onnxruntime {equal}',))
 
 
-def _make_pt2(subject: Subject, plain: Made, folder: Path) -> Made:
+def _make_pt2(candidate: ExportCandidate, plain: ExportArtifact, folder: Path) -> ExportArtifact:
     """The same for the torch engine."""
     path = plain.path.with_suffix(TORCH_ENDING)
-    pack = partial(program_bytes, subject.program(by_cells=False))
-    draft, frames = _draft(folder, path, pack(plain.card)), subject.frames_to_check()
-    equal = check_equal(f'file {path}', open_engine(draft, 'cpu'), subject.reference, frames)
+    pack = partial(program_bytes, candidate.program(by_cells=False))
+    draft, frames = _draft(folder, path, pack(plain.card)), candidate.frames_to_check()
+    equal = check_equal(f'file {path}', open_engine(draft, 'cpu'), candidate.reference, frames)
     share = check_half(str(path), draft, frames[0])
     checks = (
         f'torch engine {equal}',
@@ -165,17 +169,21 @@ def _make_pt2(subject: Subject, plain: Made, folder: Path) -> Made:
 
 
 def _make_int8(
-    subject: Subject, model: onnx.ModelProto, plain: Made, options: Options, folder: Path
-) -> Made:
+    candidate: ExportCandidate,
+    model: onnx.ModelProto,
+    plain: ExportArtifact,
+    options: ExportOptions,
+    folder: Path,
+) -> ExportArtifact:
     """The file in eight bits, by the first calibration that costs little enough."""
     path = plain.path.with_suffix(INT8_ENDING)
-    card = make_card(subject, 'int8')
-    frames = subject.frames_to_calibrate(options.calibration)
+    card = make_card(candidate, 'int8')
+    frames = candidate.frames_to_calibrate(options.calibration)
     before, drops = plain.scores.means()['mean_iou'], list[str]()
     for name in CALIBRATIONS:
         small = finish(quantise(model, frames, name))
         draft = _draft(folder, path, with_card(small, card))
-        scores = score_file(draft, subject.data.val)
+        scores = score_file(draft, candidate.data.val)
         after = scores.means()['mean_iou']
         drops.append(f'{100 * (before - after):.2f} points ({name})')
         if 100 * (before - after) <= options.max_drop:
@@ -191,13 +199,13 @@ def _make_int8(
         f'eight bits: mean IoU {after:.4f}, in float32 {before:.4f}; lost {", ".join(drops)}, at '
         f'most {options.max_drop:g} allowed; ranges from {len(frames)} training frames'
     )
-    strange = fit_scale(open_engine(draft, 'cpu'), subject.data.val)
-    card = replace(card, scores=score_table(subject, scores), strange=strange)
+    strange = fit_scale(open_engine(draft, 'cpu'), candidate.data.val)
+    card = replace(card, scores=score_table(candidate, scores), strange=strange)
     what = (
         'eight-bit weights and activations inside the network, for onnxruntime on processors with '
         'VNNI; without, sums may saturate'
     )
-    return Made(path, partial(with_card, small), card, scores, what, (), (cost,))
+    return ExportArtifact(path, partial(with_card, small), card, scores, what, (), (cost,))
 
 
 def _draft(folder: Path, path: Path, content: bytes) -> Path:

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 from training.errors import ExportError
-from training.export.lighten import fold_norms, lighten, watch
+from training.export.fold import fold_and_quantise_weights, fold_norms, watch
 
 
 def used(net):
@@ -37,14 +37,14 @@ def assert_same(net, other, tolerance=1e-5):
 def test_network_that_is_not_sequential():
     """Blocks whose layers are attributes, called in an order that only forward knows."""
     net = used(torchvision.models.resnet18(num_classes=5))
-    light = lighten(net)
+    light = fold_and_quantise_weights(net)
     assert len(norms(net)) == 20 and norms(light) == []
     assert_same(net, light, tolerance=5e-3)  # of the rounding to float16
 
 
 @torch.no_grad()
 def test_folding_alone_is_exact(trained):
-    light = lighten(trained)
+    light = fold_and_quantise_weights(trained)
     folded = type(trained)().eval()
     folded.load_state_dict(trained.state_dict())
     fold_norms(folded, watch(folded).pairs)
@@ -95,7 +95,7 @@ class WithAuxiliary(nn.Module):
 
 def test_what_only_training_needs_is_gone():
     net = WithAuxiliary().eval()
-    light = lighten(net)
+    light = fold_and_quantise_weights(net)
     assert sorted(light.state_dict()) == ['head.bias', 'head.weight', 'held.bias', 'held.weight']
     assert 'aux.0.weight' in net.state_dict()
     assert_same(net, light, tolerance=5e-3)
@@ -108,7 +108,7 @@ def test_weights_are_what_float16_holds(light):
 
 def test_original_is_left_alone(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
-    lighten(trained)
+    fold_and_quantise_weights(trained)
     after = trained.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], value) for name, value in before.items())
@@ -119,4 +119,4 @@ def test_weight_that_is_too_large_is_refused(trained):
     with torch.no_grad():
         net.head.bias[3] = 70000.0
     with pytest.raises(ExportError, match=r'weight head\.bias: got a value above 65504, expected'):
-        lighten(net)
+        fold_and_quantise_weights(net)

@@ -22,7 +22,7 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d
 PROBE_SHAPE = (1, 3, 64, 64)  # of the image that shows what follows what
 
 
-def lighten(net: nn.Module) -> nn.Module:
+def fold_and_quantise_weights(net: nn.Module) -> nn.Module:
     """
     A copy with batch norms folded into the convolutions and weights rounded to float16.
 
