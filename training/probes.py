@@ -40,7 +40,7 @@ LEAST_END = 1e-3  # the rate that a sweep has to reach: below it there is no slo
 
 @dataclass(frozen=True)
 class Overfit:
-    """What a network reached on one batch; the score is that of evaluation mode."""
+    """What a network reached on one batch, scored with the statistics of that batch."""
 
     steps: int
     first_loss: float
@@ -113,8 +113,7 @@ def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
     """
     Train on the first batch alone, without augmentation.
 
-    The run is the configured one, but the rate falls to 0 over these steps, so that the norm
-    statistics come to rest.
+    The run is the configured one, but the learning rate falls to 0 over these steps.
 
     :raises ProbeError: when the loss is no number any more.
     """
@@ -128,7 +127,7 @@ def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
     if not math.isfinite(losses[-1]):
         fix = 'Lower optim.learning_rate.'
         raise ProbeError(f'loss after {len(losses)} steps', losses[-1], 'a number', fix)
-    matrix = _score(trainer.net, rgb, labels, len(trainer.classes))
+    matrix = _score(trainer, rgb, labels)
     return Overfit(steps, losses[0], losses[-1], matrix.mean_iou())
 
 
@@ -219,13 +218,32 @@ def _losses(
 
 
 @torch.no_grad()
-def _score(net: nn.Module, rgb: Tensor, labels: Tensor, num_classes: int) -> ConfusionMatrix:
-    """Confusion matrix of a network, in evaluation mode, on one batch of uint8."""
-    net.eval()
-    device = next(net.parameters()).device
-    matrix = ConfusionMatrix(num_classes)
-    for image, truth in zip(rgb, labels, strict=True):
-        logits = net(normalise(image[None].to(device))).float()
-        logits = F.interpolate(logits, truth.shape, mode='bilinear', align_corners=False)
-        matrix.add(truth.numpy(), logits[0].argmax(0).byte().cpu().numpy())
+def _score(trainer: Trainer, rgb: Tensor, labels: Tensor) -> ConfusionMatrix:
+    """Confusion matrix of the trained network on the batch, rgb and labels uint8."""
+    trainer.set_train_mode()
+    with_batch_statistics(trainer.net)
+    matrix = ConfusionMatrix(len(trainer.classes))
+    count = trainer.config.optim.accumulate
+    for images, truths in zip(rgb.chunk(count), labels.chunk(count), strict=True):
+        logits = trainer.net(normalise(images.to(trainer.device))).float()
+        logits = F.interpolate(logits, truths.shape[1:], mode='bilinear', align_corners=False)
+        matrix.add(truths.numpy(), logits.argmax(1).byte().cpu().numpy())
     return matrix
+
+
+def with_batch_statistics(net: nn.Module) -> nn.Module:
+    """
+    Put a network in evaluation mode, except that its batch norms normalise as they do in training.
+
+    Running statistics lag behind the weights. After few steps they decide the score, and rounding,
+    which differs between processors, decides them. Norms that are frozen keep their statistics.
+    """
+    norms = [
+        module
+        for module in net.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+    ]
+    net.eval()
+    for norm in norms:
+        norm.train()
+    return net

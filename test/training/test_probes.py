@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from training.cli import main
 from training.errors import ProbeError
+from training.fit import Trainer
 from training.probes import (
     Overfit,
     Sweep,
@@ -27,9 +29,31 @@ def with_optim(config, **keys):
 def test_network_learns_one_batch_by_heart(config):
     model = dataclasses.replace(config.model, options={'planes': 16, 'head': 16, 'branch': 16})
     wider = with_optim(dataclasses.replace(config, model=model), learning_rate=1e-2)
-    result = overfit(wider, steps=80)
+    result = overfit(wider, steps=160)
     assert result.loss < 0.1 * result.first_loss
     check_overfit(result, 0.9)
+
+
+@pytest.mark.parametrize('frozen', [False, True])
+def test_running_statistics_decide_only_where_the_norms_are_frozen(config, monkeypatch, frozen):
+    config = with_optim(config, freeze_norm=frozen, learning_rate=1e-2)
+    plain = overfit(config, steps=4)
+    monkeypatch.setattr('training.probes.Trainer', UselessStatistics)
+    spoiled = overfit(config, steps=4)
+    assert spoiled.loss == plain.loss
+    assert (spoiled.mean_iou == plain.mean_iou) is not frozen
+
+
+class UselessStatistics(Trainer):
+    """Its last step leaves running statistics that belong to no image."""
+
+    def train_step(self, rgb, labels):
+        losses = super().train_step(rgb, labels)
+        if self.step == self.total_steps:
+            for module in self.net.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.running_mean.uniform_(-9, 9)
+        return losses
 
 
 def test_network_that_cannot_learn_is_refused(config, tmp_path, capsys):
