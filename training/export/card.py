@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model card that lies beside a model file, and the one inside it."""
+"""The model card as Markdown next to a model file, and the card inside the file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.export.provenance import data_text, limits, terms, val_name
 
 @dataclass(frozen=True)
 class FileNote:
-    """A file that the card is of: what it is, and what was measured before it was written."""
+    """One exported file: its description, and the checks that it passed before it was written."""
 
     name: str
     size_bytes: int
@@ -46,7 +46,7 @@ def make_card(candidate: ExportCandidate, variant: str = '') -> ModelCard:
 
 
 def score_table(candidate: ExportCandidate, scores: Scores) -> dict[str, float]:
-    """Scores by name, for the card in the file; classes that never occur are left out."""
+    """Scores by name, for the card in the file; classes without labelled pixels are left out."""
     where, means = val_name(candidate.config), scores.means()
     named = {name: means[name] for name in ('mean_iou', 'pixel_accuracy', 'calibration_error')}
     for name, iou in zip(candidate.classes.names, scores.matrix.iou(), strict=True):
@@ -67,7 +67,8 @@ def card_text(
         '## Files and checks',
         _bullets(line for file in files for line in _about(file)),
         '## Data and terms',
-        _bullets(f'{line[:1].upper()}{line[1:]}.' for line in (card.data, *terms(config))),
+        card.data,
+        _bullets(f'{line[:1].upper()}{line[1:]}.' for line in terms(config)),
         '## Scores',
         _scores(card, candidate, scores),
         '## Limits',
@@ -98,10 +99,15 @@ def _sizes(card: ModelCard) -> str:
     height, width = card.input_size
     if not card.dynamic:
         return f'Every frame is stretched to {height}x{width} (height x width).'
-    grown = f', smaller ones enlarged by at most {card.upscale:g}' if card.upscale > 1 else ''
+    small = (
+        f' Smaller frames are enlarged by a factor of at most {card.upscale:g}.'
+        if card.upscale > 1
+        else ''
+    )
     return (
-        f'Frames are segmented at their own aspect within {height}x{width} (height x width), '
-        f'upright ones within it turned{grown}; any multiple of {card.size_multiple} is taken.'
+        f'Frames keep their aspect ratio and are scaled to fit into {height}x{width} (height x '
+        f'width), portrait frames into {width}x{height}.{small} The network accepts any height '
+        f'and width that are multiples of {card.size_multiple}.'
     )
 
 
@@ -113,7 +119,7 @@ def _about(file: FileNote) -> list[str]:
 def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
     means = scores.means()
     rows = [
-        f'| {name} | {"not in the truth" if np.isnan(iou) else f"{iou:.3f}"} |'
+        f'| {name} | {"not in the ground truth" if np.isnan(iou) else f"{iou:.3f}"} |'
         for name, iou in zip(card.classes.names, scores.matrix.iou(), strict=True)
     ]
     table = '\n'.join(
@@ -121,42 +127,43 @@ def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
     )
     where = val_name(candidate.held_out or candidate.config)
     return (
-        f'{scores.frames} frames of {where}, compared at their own size; void '
-        f'is ignored, one confusion matrix over all. {_worth(candidate)}\n\n{table}\n\n'
+        f'{scores.frames} frames of {where}, scored at their own size with one confusion matrix '
+        f'over all frames; pixels with the ignore label do not count. '
+        f'{_worth(candidate)}\n\n{table}\n\n'
         f'Pixel accuracy {means["pixel_accuracy"]:.3f}. The confidence is the largest softmax of '
         f'logits / {card.temperature:g}; its expected calibration error (15 bins) is '
-        f'{means["calibration_error"]:.3f}, measured on the frames that the temperature was '
-        f'fitted on. {_strange(card)}'
+        f'{means["calibration_error"]:.3f}, measured on the frames on which the temperature was '
+        f'fitted. {_strange(card)}'
     )
 
 
 def _worth(candidate: ExportCandidate) -> str:
-    """What a reader may conclude from the scores."""
+    """What the scores allow a reader to conclude."""
     if candidate.held_out:
         return (
-            'They are of another run, which was not trained on them, while this one was. Its '
-            'checkpoint was chosen and the temperature fitted on them, so expect less on other '
-            'streets.'
+            'The scores are those of a parallel run that was not trained on these frames; the '
+            'shipped run was. The checkpoint was selected and the temperature fitted on them, so '
+            'expect lower scores on other streets.'
         )
     if candidate.trained_on_val():
         return (
-            '**They were trained on too, so the scores say that training is sound, not how good '
-            'the model is.**'
+            '**The run was trained on these frames, so the scores show that training works, not '
+            'how good the model is.**'
         )
     return (
-        'They were not trained on, but the checkpoint was chosen and the temperature fitted on '
-        'them, so expect less on other streets.'
+        'The run was not trained on these frames, but the checkpoint was selected and the '
+        'temperature fitted on them, so expect lower scores on other streets.'
     )
 
 
 def _strange(card: ModelCard) -> str:
     scale = card.strange
     if scale is None:
-        return 'The file does not say how strange a frame is: these frames gave one value.'
+        return 'The file has no OOD calibration: all these frames have the same OOD output.'
     return (
-        f'The output `strangeness` is the mean {scale.score.replace("_", " ")} of a frame: '
-        f'{scale.median:g} in the middle of these frames, which the node calls 0, below '
-        f'{scale.threshold:g} in 95 % of them, which it calls {AT_THRESHOLD:g} of 1.'
+        f'The output `strangeness` is the mean {scale.score.replace("_", " ")} of a frame. Its '
+        f'median on these frames, {scale.median:g}, is OOD score 0; its 95 % quantile, '
+        f'{scale.threshold:g}, is OOD score {AT_THRESHOLD:g} (of 1).'
     )
 
 
@@ -164,9 +171,9 @@ def _limits(card: ModelCard, config: TrainConfig) -> list[str]:
     return [
         '**Not for driving a car**, nor for any use where a wrong pixel can hurt someone.',
         *limits(config),
-        'Thin, rare and distant things are missed most often: see the table above.',
-        f'What is none of the {len(card.classes)} classes still gets one of them, often with high '
-        'confidence.',
+        'Thin, rare and distant objects are missed most often; see the table above.',
+        f'Every object gets one of the {len(card.classes)} classes, often with high confidence, '
+        'even if none of them fits.',
     ]
 
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a model card says of data and network: names, terms, and what they cannot teach."""
+"""Data sets and network on a model card: names, terms and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from training.models import NETWORKS
 
 @dataclass(frozen=True)
 class About:
-    """One kind of data set; terms as its source states them, limits of what is learned from it."""
+    """One kind of data set; terms as its publisher states them, limits of models trained on it."""
 
     name: str
     terms: str
@@ -25,16 +25,16 @@ class About:
 
 _CAMVID_LIMITS = (
     'CamVid is a few hundred frames of one city, one camera and mostly daylight, left-hand '
-    'traffic. Models trained on it miss vehicles at night, and then the risk reads far too low; '
-    'bonnets and dashboards in view are taken for road or car.'
+    'traffic. Models trained on it miss vehicles at night, and the risk is then far too low. They '
+    'label a hood or dashboard in view as road or car.'
 )
 _CITYSCAPES_LIMITS = (
-    'Cityscapes is dry daylight in German and neighbouring cities, one camera behind a clean '
-    'windscreen: night, snow, rain and country roads are outside of what it shows.'
+    'Cityscapes shows dry daylight in German and neighbouring cities, through a clean windscreen. '
+    'It has no night, snow, rain or country roads.'
 )
 _DRIVABLE_LIMITS = (
-    'Labels of the drivable area say where one may drive, not what stands there: nothing in the '
-    'model finds people or vehicles.'
+    'Drivable-area labels say where a vehicle may drive, not what stands there: the model does '
+    'not detect people or vehicles.'
 )
 _CITYSCAPES_TERMS = 'Cityscapes terms: non-commercial use only, no redistribution of the data'
 _BDD_TERMS = 'BDD100K licence: educational, research and not-for-profit use'
@@ -60,10 +60,10 @@ ABOUT = {
     'crowdai': About(
         "Udacity's CrowdAI boxes",
         'MIT: the annotated driving data of Udacity',
-        'Boxes were painted as masks: the outlines of vehicles are rectangles.',
+        'The labels are boxes, so the model draws vehicles as rectangles.',
     ),
-    'folder': About('own frames', 'own frames: their owner states the terms'),
-    'shards': About('shards of other sets', 'shards: the terms of the sets they were made of'),
+    'folder': About('own frames', 'own frames: terms of their owner'),
+    'shards': About('shards of other sets', 'shards: terms of the data sets they were made from'),
     'synthetic': About('rendered streets', 'rendered streets: Apache-2.0, made by this project'),
 }
 """A row for each of ``training.data.KINDS``."""
@@ -71,26 +71,34 @@ ABOUT = {
 
 IMAGENET = 'imagenet'
 _IMAGENET_TERMS = (
-    'ImageNet weights: as their publisher states, Apache-2.0 for EfficientNet-Lite, BSD-3-Clause '
-    'for torchvision; the pictures of ImageNet are for non-commercial research'
+    'ImageNet weights: licence of their publisher (Apache-2.0 for EfficientNet-Lite, BSD-3-Clause '
+    'for torchvision); the images of ImageNet are for non-commercial research'
 )
 
 
 def data_text(config: TrainConfig, chosen_on: TrainConfig | None = None) -> str:
     """
-    What the model was trained on, and chosen and calibrated on.
+    Three sentences: the training data of the whole chain of runs, its start, and the selection.
 
-    :param chosen_on: of the run that was chosen and calibrated in its place.
+    :param chosen_on: configuration of the run that was selected and calibrated in its place.
     """
-    chosen = '; '.join(map(_part, (chosen_on or config).data.val))
-    whose = 'chosen and calibrated on'
-    if chosen_on is not None:
-        whose = 'a run without them was chosen and calibrated on'
-    return f'trained on {_trained(config)}; {whose} {chosen}'
+    runs = list(_chain(config))
+    sources = [source for run in runs for source in run.data.train]
+    whole = {_named(source) for source in sources if _part(source) == _named(source)}
+    parts = _once(_part(s) for s in sources if _part(s) == _named(s) or _named(s) not in whole)
+    selection = '; '.join(map(_part, (chosen_on or config).data.val))
+    return ' '.join(
+        [
+            f'Trained on {"; ".join(parts) or "nothing"}.',
+            _start(runs),
+            f'Checkpoint and temperature were selected on {selection}'
+            + (', by a parallel run that left these frames out.' if chosen_on else '.'),
+        ]
+    )
 
 
 def terms(config: TrainConfig) -> list[str]:
-    """The terms of everything that the model is made of, trained or chosen on, each once."""
+    """The terms of network, weights, training data and selection data, each once."""
     kinds = [source.kind for source in (*config.data.train, *config.data.val)]
     found = [NETWORKS[config.model.name].terms, *(ABOUT[kind].terms for kind in kinds)]
     weights, before = config.model.weights, _run_before(config)
@@ -99,22 +107,29 @@ def terms(config: TrainConfig) -> list[str]:
     elif weights == IMAGENET:
         found.append(_IMAGENET_TERMS)
     elif weights:
-        found.append(f'the terms of the weights {weights} that it started from')
+        found.append(f'terms of the weights {weights}, from which training started')
     return _once(found)
 
 
-def _trained(config: TrainConfig) -> str:
-    data = '; '.join(map(_part, config.data.train)) or 'nothing'
-    weights, before = config.model.weights, _run_before(config)
-    if before is not None:
-        return f'{data}, starting from a run that was trained on {_trained(before)}'
+def _chain(config: TrainConfig) -> Iterator[TrainConfig]:
+    """This run and the runs before it whose checkpoints it started from, newest first."""
+    run: TrainConfig | None = config
+    while run is not None:
+        yield run
+        run = _run_before(run)
+
+
+def _start(runs: Sequence[TrainConfig]) -> str:
+    weights = runs[-1].model.weights
+    start = f'the weights {weights}' if weights else 'fresh weights'
     if weights == IMAGENET:
-        return f'{data}, starting from weights of ImageNet'
-    return f'{data}, starting from the weights {weights}' if weights else data
+        start = 'ImageNet weights'
+    stages = f' and continued through {len(runs)} runs' if len(runs) > 1 else ''
+    return f'Training started from {start}{stages}.'
 
 
 def _run_before(config: TrainConfig) -> TrainConfig | None:
-    """The run whose checkpoint this one started from; None where that was none of ours."""
+    """The run whose checkpoint this run started from; None if that is not a checkpoint of ours."""
     try:
         return parse_config(load_checkpoint(Path(config.model.weights))['config'])
     except CheckpointError:
@@ -122,33 +137,34 @@ def _run_before(config: TrainConfig) -> TrainConfig | None:
 
 
 def limits(config: TrainConfig) -> list[str]:
-    """What the training data leave out, each once."""
+    """The limits of the training data, each once."""
     return _once(ABOUT[source.kind].limits for source in config.data.train)
 
 
 def val_name(config: TrainConfig) -> str:
-    """A short name of the frames that scores are of, such as ``0001TP`` or ``cityscapes val``."""
+    """Short name of the scored frames, such as ``0001TP`` or ``cityscapes val``."""
     return ' + '.join(
         '+'.join(source.only) or f'{source.kind} {source.split}' for source in config.data.val
     )
 
 
+def _named(source: SourceConfig) -> str:
+    """One data set and its split."""
+    if source.kind == 'synthetic':
+        return f'{source.frames} {ABOUT[source.kind].name}'
+    root = [Path(source.root).name] if source.kind == 'folder' else []
+    return ' '.join([ABOUT[source.kind].name, *root, source.split])
+
+
 def _part(source: SourceConfig) -> str:
     """One data set, and which frames of it."""
-    if source.kind == 'synthetic':
-        words = [f'{source.frames} {ABOUT[source.kind].name}']
-    elif source.kind == 'folder':
-        words = [ABOUT[source.kind].name, Path(source.root).name, source.split]
-    else:
-        words = [ABOUT[source.kind].name, source.split]
+    words = [_named(source)]
     if source.only:
         words.append(f'({", ".join(source.only)} only)')
     if source.exclude:
         words.append(f'(without {", ".join(source.exclude)})')
     if source.limit:
         words.append(f'(the first {source.limit} frames)')
-    if source.share:
-        words.append(f'({source.share:.0%} of the samples)')
     return ' '.join(words)
 
 

@@ -54,7 +54,7 @@ def test_card_of_the_file():
     assert (card.input_size, card.dynamic, card.size_multiple) == ((64, 96), True, 8)
     assert card.upscale == 1.25 and card.scores == {}
     assert card.licence.startswith('CC BY-NC: CamVid')
-    assert card.data.startswith('trained on CamVid') and len(card.commit) in (0, 40)
+    assert card.data.startswith('Trained on CamVid') and len(card.commit) in (0, 40)
 
 
 def test_variant_is_in_the_name():
@@ -89,8 +89,9 @@ def test_card_in_words(scores):
         '# Model card: mine\n\n'
         'enet (width 2), trained from fresh weights by `python -m training fit`: epoch 3, '
         'step 12. Contract version 1, class table `camvid_11` of 11 classes. '
-        'Frames are segmented at their own aspect within 64x96 (height x width), upright ones '
-        'within it turned, smaller ones enlarged by at most 1.25; any multiple of 8 is taken.\n\n'
+        'Frames keep their aspect ratio and are scaled to fit into 64x96 (height x width), '
+        'portrait frames into 96x64. Smaller frames are enlarged by a factor of at most 1.25. '
+        'The network accepts any height and width that are multiples of 8.\n\n'
         '## Files and checks\n\n'
         '- `a.onnx`, 1.2 MB: for onnxruntime.\n'
         '- Measured: equal to torch.\n'
@@ -98,11 +99,11 @@ def test_card_in_words(scores):
         '- Measured: equal too.\n'
         '- Measured: kept.\n\n'
         '## Data and terms\n\n'
-        '- Trained on CamVid (SegNet grouping, 360x480) train (without 0001TP); chosen and '
+        'Trained on CamVid (SegNet grouping, 360x480) train (without 0001TP). Training started '
     )
-    assert '2 frames of 0001TP, compared at their own size' in text
-    assert 'They were not trained on, but the checkpoint was chosen' in text
-    assert '| sky | not in the truth |' in text
+    assert '2 frames of 0001TP, scored at their own size' in text
+    assert 'was not trained on these frames, but the checkpoint was selected' in text
+    assert '| sky | not in the ground truth |' in text
     assert '| road | 0.500 |' in text and '| **mean** | **0.250** |' in text
     assert 'Pixel accuracy 0.500.' in text and 'logits / 0.7;' in text
     assert '**Not for driving a car**' in text and 'miss vehicles at night' in text
@@ -110,7 +111,7 @@ def test_card_in_words(scores):
 
 def test_scores_of_training_frames_are_called_that(scores):
     text = card_text(make_card(candidate()), candidate(), scores, FILES)
-    assert '**They were trained on too, so the scores say that training is sound' in text
+    assert '**The run was trained on these frames' in text
 
 
 def test_fixed_size_and_weights_in_words(scores):
@@ -121,7 +122,7 @@ def test_fixed_size_and_weights_in_words(scores):
     text = card_text(make_card(about), about, scores, FILES)
     assert 'enet, trained from the weights `imagenet` by' in text
     assert 'Every frame is stretched to 50x70 (height x width).' in text
-    assert '- ImageNet weights: as their publisher states, Apache-2.0 for' in text
+    assert '- ImageNet weights: licence of their publisher (Apache-2.0 for' in text
 
 
 def test_frames_for_calibration_are_spread_over_every_set():
@@ -147,8 +148,8 @@ def test_frames_to_check_have_one_of_another_size():
 def test_scale_of_the_strangeness_is_told(scores):
     one = candidate()
     card = make_card(one)
-    assert 'does not say how strange a frame is' in card_text(card, one, scores, FILES)
+    assert 'no OOD calibration' in card_text(card, one, scores, FILES)
     card = replace(card, strange=StrangeScale('energy', -9.1, -8.12))
     text = card_text(card, one, scores, FILES)
-    assert 'the mean energy of a frame: -9.1 in the middle of these frames' in text
-    assert 'below -8.12 in 95 % of them, which it calls 0.25 of 1' in text
+    assert 'median on these frames, -9.1, is OOD score 0' in text
+    assert '95 % quantile, -8.12, is OOD score 0.25 (of 1)' in text

@@ -87,7 +87,7 @@ def test_scores_and_temperature_of_a_held_out_run(trained, config, checkpoint, t
     assert cards['final'].strange == cards['alone'].strange
     assert 'of the held-out run, eight bits: mean IoU' in capsys.readouterr().out
     text = (tmp_path / 'final.md').read_text()
-    assert 'They are of another run, which was not trained on them' in text
+    assert 'those of a parallel run that was not trained on these frames' in text
     weights = [kernels_of(tmp_path / f'{name}.onnx') for name in ('worse', 'final')]
     assert weights[0] == weights[1] != kernels_of(tmp_path / 'alone.onnx')
 

@@ -1,5 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import pytest
 
 from training.checkpoint import KEYS, save_checkpoint
@@ -30,9 +32,9 @@ def test_every_kind_has_a_row():
 
 def test_data_in_words():
     assert data_text(CAMVID) == (
-        'trained on CamVid (SegNet grouping, 360x480) train (without 0001TP) (the first 9 frames)'
-        '; 60 rendered streets (13% of the samples); '
-        'chosen and calibrated on CamVid (SegNet grouping, 360x480) train (0001TP only)'
+        'Trained on CamVid (SegNet grouping, 360x480) train (without 0001TP) (the first 9 frames)'
+        '; 60 rendered streets. Training started from fresh weights. Checkpoint and temperature '
+        'were selected on CamVid (SegNet grouping, 360x480) train (0001TP only).'
     )
 
 
@@ -47,9 +49,10 @@ def test_weights_bring_their_terms():
     )
     assert terms(started) == [
         'Cityscapes terms: non-commercial use only, no redistribution of the data',
-        'the terms of the weights own.pt that it started from',
+        'terms of the weights own.pt, from which training started',
     ]
-    assert 'trained on nothing, starting from the weights own.pt; chosen' in data_text(started)
+    text = data_text(started)
+    assert text.startswith('Trained on nothing. Training started from the weights own.pt. ')
 
 
 def test_a_chain_of_runs_brings_the_data_and_terms_of_each(tmp_path):
@@ -64,20 +67,45 @@ def test_a_chain_of_runs_brings_the_data_and_terms_of_each(tmp_path):
         data={'train': [{'kind': 'cityscapes'}], 'val': [{'kind': 'cityscapes'}]},
     )
     assert data_text(second) == (
-        "trained on Cityscapes fine train, starting from a run that was trained on Udacity's "
-        'CrowdAI boxes train, starting from weights of ImageNet; chosen and calibrated on '
-        'Cityscapes fine train'
+        "Trained on Cityscapes fine train; Udacity's CrowdAI boxes train. Training started from "
+        'ImageNet weights and continued through 2 runs. Checkpoint and temperature were selected '
+        'on Cityscapes fine train.'
     )
     cityscapes, crowdai, camvid, imagenet = terms(second)
     assert cityscapes.startswith('Cityscapes terms') and crowdai.startswith('MIT')
-    assert camvid.startswith('CC BY-NC') and imagenet.startswith('ImageNet weights: as their')
+    assert camvid.startswith('CC BY-NC') and imagenet.startswith('ImageNet weights: licence')
+
+
+def test_a_long_chain_names_each_set_once(tmp_path):
+    """The card of the first default model nested the texts of five runs: 1,100 characters."""
+    weights = 'imagenet'
+    for index in range(5):
+        held_out = {'exclude': ['0001TP']} if index < 3 else {}
+        run = config(
+            model={'name': 'fpn_lite0', 'weights': weights},
+            data={
+                'train': [
+                    {'kind': 'camvid', **held_out},
+                    {'kind': 'synthetic', 'frames': 800, 'share': 0.1 + index / 100},
+                ],
+                'val': [{'kind': 'camvid', 'only': ['0001TP']}],
+            },
+        )
+        weights = str(tmp_path / f'{index}.pt')
+        save_checkpoint(Path(weights), dict.fromkeys(KEYS, 0) | {'config': run.to_dict()})
+    text = data_text(run)
+    assert text.startswith(
+        'Trained on CamVid (SegNet grouping, 360x480) train; 800 rendered streets. '
+        'Training started from ImageNet weights and continued through 5 runs. '
+    )
+    assert len(text) < 500
 
 
 def test_a_run_that_was_chosen_elsewhere_says_so():
     text = data_text(config(data={'train': [{'kind': 'camvid'}]}), CAMVID)
-    assert text == (
-        'trained on CamVid (SegNet grouping, 360x480) train; a run without them was chosen and '
-        'calibrated on CamVid (SegNet grouping, 360x480) train (0001TP only)'
+    assert text.endswith(
+        'selected on CamVid (SegNet grouping, 360x480) train (0001TP only), by a parallel run '
+        'that left these frames out.'
     )
 
 
