@@ -388,7 +388,9 @@ def test_mirrored_scene_has_the_mirrored_risk_in_metres(boxes):
     here = assess(labels, camera=camera)
     there = assess(np.ascontiguousarray(labels[:, ::-1]), camera=camera)
     assert there.score == pytest.approx(here.score, abs=0.5)
-    assert there.suggested_speed_mps == pytest.approx(here.suggested_speed_mps, rel=0.02)
+    assert there.suggested_speed_mps == pytest.approx(
+        here.suggested_speed_mps, rel=0.02, nan_ok=True
+    )
 
 
 @given(
