@@ -15,7 +15,7 @@ from math import nan
 import numpy as np
 
 from seg_perception.core.errors import SourceError
-from seg_perception.report.run_data import RunData
+from seg_perception.evaluation.run_data import RunData
 
 BLOCK_S = 5.0
 _MOST_BLOCKS, _ENOUGH_BLOCKS, _FEWEST_BLOCKS = 1000, 20, 5

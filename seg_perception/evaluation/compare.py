@@ -18,11 +18,8 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import unknown_key
 from seg_perception.evaluation.bootstrap import MEANS, Change, Changes, Pairs, changes, pair_frames
 from seg_perception.evaluation.disagreement import Disagreement, disagreement
-from seg_perception.report import write_report
-from seg_perception.report.comparison import FORMAT, NAME
-from seg_perception.report.findings import worst_rows
-from seg_perception.report.page import write_whole
-from seg_perception.report.run_data import RunData, read_run
+from seg_perception.evaluation.run_data import COMPARISON, FORMAT, RunData, read_run
+from seg_perception.report.page import write_report, write_whole
 
 _CROSSED = 1
 _RATIOS = ('fps_ratio', 'latency_ratio')
@@ -113,7 +110,7 @@ def compare(folder: Path, baseline: Path, limits: Mapping[str, float]) -> Compar
         **facts,
     )
     text = json.dumps(_record(comparison), indent=1, allow_nan=False)
-    write_whole(folder / NAME, f'{text}\n')
+    write_whole(folder / COMPARISON, f'{text}\n')
     write_report(folder)
     return comparison
 
@@ -209,7 +206,7 @@ def _worst(
     partner = dict(zip(pairs.rows.tolist(), pairs.baseline_rows.tolist(), strict=True))
     return by, [
         Difference(row, partner[row], float(before[partner[row]]), float(after[row]))
-        for row in worst_rows(run, drop)
+        for row in run.worst_rows(drop)
     ]
 
 
@@ -222,7 +219,7 @@ def _most_different(run: RunData, pairs: Pairs, found: Disagreement) -> list[Dif
         share[row] = found.share_of.get((sources[codes[row]], int(stamps[row])), nan)
     share[share == 0] = nan
     return [
-        Difference(row, partner[row], None, float(share[row])) for row in worst_rows(run, -share)
+        Difference(row, partner[row], None, float(share[row])) for row in run.worst_rows(-share)
     ]
 
 

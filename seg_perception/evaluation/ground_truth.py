@@ -19,12 +19,12 @@ from seg_perception.core.classes import UNLABELED, ClassTable, Role
 from seg_perception.core.errors import ImageError, SourceError
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.boundary_f import BoundaryScore
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.class_mapping import class_lut
 from seg_perception.evaluation.metrics import ConfusionMatrix
 from seg_perception.inference.class_file import load_table
 
 BOUNDARY_RADIUS_PX = 3
-BINS = 15  # of the reliability plot, as in Guo et al., "On Calibration of Modern Neural Networks"
 _DRIVABLE = (Role.DRIVABLE, Role.MARKING)
 _CONDITION_COLUMNS = ['source', 'start_s', 'stop_s', 'condition']
 
@@ -83,7 +83,7 @@ class Score:
         self.confusion = ConfusionMatrix(num_classes)
         self.boundary = BoundaryScore(num_classes, (BOUNDARY_RADIUS_PX,))
         self.drivable = np.zeros(2, np.int64)  # pixels in both, pixels in either
-        self.confidence = np.zeros((256, 2), np.int64)  # pixels at each, right pixels at each
+        self.calibration = ConfidenceCalibration()
 
     def merge(self, other: Score) -> None:
         """Add the frames of another score."""
@@ -91,7 +91,7 @@ class Score:
         self.confusion.merge(other.confusion)
         self.boundary.merge(other.boundary)
         self.drivable += other.drivable
-        self.confidence += other.confidence
+        self.calibration.pixels += other.calibration.pixels
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that it has counted, to be stored."""
@@ -102,7 +102,7 @@ class Score:
             'boundary_sums': self.boundary.sums,
             'boundary_frames': self.boundary.frames,
             'drivable': self.drivable,
-            'confidence': self.confidence,
+            'confidence': self.calibration.pixels,
         }
 
     @classmethod
@@ -112,7 +112,7 @@ class Score:
         score.confusion.counts, score.confusion.missed = arrays['counts'], arrays['missed']
         score.boundary.sums = arrays['boundary_sums']
         score.boundary.frames = arrays['boundary_frames']
-        score.drivable, score.confidence = arrays['drivable'], arrays['confidence']
+        score.drivable, score.calibration.pixels = arrays['drivable'], arrays['confidence']
         return score
 
     @property
@@ -120,24 +120,8 @@ class Score:
         both, either = self.drivable
         return float(both / either) if either else float('nan')
 
-    def reliability(self) -> list[dict[str, float]]:
-        """Mean confidence, accuracy and pixels of each bin of confidence that has any."""
-        values = np.arange(256)
-        bins = np.minimum(values * BINS // 255, BINS - 1)
-        rows = []
-        for i in range(BINS):
-            pixels, right = self.confidence[bins == i].T
-            if count := int(pixels.sum()):
-                mean = float((pixels * values[bins == i]).sum() / (255 * count))
-                accuracy = float(right.sum() / count)
-                rows.append({'confidence': mean, 'accuracy': accuracy, 'count': count})
-        return rows
-
     def summary(self, table: ClassTable) -> dict[str, Any]:
         """As ``summary.json`` has it; None for what has no value."""
-        bins = self.reliability()
-        pixels = sum(row['count'] for row in bins)
-        gap = sum(row['count'] * abs(row['confidence'] - row['accuracy']) for row in bins)
         return {
             'frames': self.frames,
             'miou': _known(self.confusion.mean_iou()),
@@ -146,9 +130,9 @@ class Score:
             'dice': _by_class(table, self.confusion.dice()),
             'boundary_f': _known(float(self.boundary.mean()[0])),
             'drivable_iou': _known(self.drivable_iou),
-            'ece': gap / pixels if pixels else None,
+            'ece': _known(self.calibration.error()),
             'confusion': self.confusion.counts.tolist(),
-            'reliability': bins,
+            'reliability': self.calibration.reliability(),
         }
 
 
@@ -171,10 +155,7 @@ def score_frame(
     known = ids < len(truth.table)
     free, found = _drivable(truth.table)[ids], _drivable(table)[labels] & known
     score.drivable[:] = np.count_nonzero(free & found), np.count_nonzero(free | found)
-    scored = expected != UNLABELED
-    right = scored & (expected == labels)
-    for column, mask in enumerate((scored, right)):
-        score.confidence[:, column] = np.bincount(confidence[mask], minlength=256)
+    score.calibration.add(expected, labels, confidence)
     return score
 
 

@@ -206,3 +206,33 @@ def _check_values(name: str, pixels_per_value: np.ndarray, num_classes: int) -> 
             f'0 to {num_classes - 1}, or {UNLABELED} for unlabeled',
             'Map the labels to the class table first.',
         )
+
+
+def shares_of_truth(counts: np.ndarray) -> np.ndarray:
+    """
+    Share of each true class that was predicted as each class, 0 where a class has no pixels.
+
+    :param counts: pixels (C, P), the true class in rows; a last column may count the unlabeled.
+    """
+    pixels = counts.sum(axis=1, keepdims=True)
+    shares: np.ndarray = np.divide(counts, pixels, out=np.zeros(counts.shape), where=pixels > 0)
+    return shares
+
+
+def largest_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int, float, float]]:
+    """
+    The confusions of the most pixels first, at most ``most`` of them.
+
+    :param counts: as for ``shares_of_truth``.
+    :returns: true class, predicted class, share of the true class, share of all pixels.
+    """
+    wrong, shares = counts.astype(np.int64), shares_of_truth(counts)
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None)[::-1][:most]
+    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    total = max(1, int(counts.sum()))
+    return [
+        (int(true), int(taken), float(shares[true, taken]), float(wrong[true, taken] / total))
+        for true, taken in pairs
+        if wrong[true, taken]
+    ]

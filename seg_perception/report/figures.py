@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The plots of the report as plotly figures in JSON types.
+The interactive widgets of a page: plotly figures in JSON types.
 
 A colour is the name of a CSS variable after an at sign, ``@accent``: the page puts in the value
 of its light, dark or printed scheme. One hue carries quantity, the level colours carry danger.
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from seg_perception.core.results import RiskLevel
-from seg_perception.report.run_data import RunData
 from seg_perception.report.timeline import rounded
 
 Figure = dict[str, Any]
@@ -26,42 +25,51 @@ _BAR_PX, _THIN_BAR_PX = 24, 17
 _MANY = 30  # bars from which they are thin
 _SEQUENTIAL = [[0, '@panel'], [1, '@heat']]
 _STEEP = [[0, '@panel'], [0.2, '@heatlow'], [1, '@heat']]  # mistakes are small and matter
-_GAP = {'ticks': 'outside', 'ticklen': 6, 'tickcolor': '@paper'}  # between words and bars
+_LABELS: Figure = {  # of an axis of names, with a gap between them and the bars
+    'showgrid': False,
+    'showline': False,
+    'ticks': 'outside',
+    'ticklen': 6,
+    'tickcolor': '@paper',
+}
 _MAP_POINTS = 4000
 _MOST_BINS = 60
 
 
-def latency(total_ms: np.ndarray) -> Figure:
-    """Histogram of a frame's milliseconds; what lies above p99.5 is told, not drawn."""
-    p50, p95, p99, end = np.percentile(total_ms, [50, 95, 99, 99.5])
-    counts, edges = np.histogram(
-        total_ms[total_ms <= end], bins=min(_MOST_BINS, 2 * isqrt(len(total_ms)))
-    )
-    share = 100 * counts / len(total_ms)
+def histogram(values: np.ndarray, marks: Mapping[str, float], unit: str, title: str) -> Figure:
+    """
+    Share of the frames at each value, with marks; the 0.5 % above p99.5 are not drawn.
+
+    :param marks: values to mark, by name.
+    """
+    inside = values[values <= np.percentile(values, 99.5)]
+    counts, edges = np.histogram(inside, bins=min(_MOST_BINS, 2 * isqrt(len(values))))
     bars = {
         'type': 'bar',
         'x': rounded((edges[:-1] + edges[1:]) / 2, 2),
-        'y': rounded(share, 3),
+        'y': rounded(100 * counts / len(values), 3),
         'width': round(float(edges[1] - edges[0]), 4),
         'marker': {'color': '@accent'},
-        'hovertemplate': '%{x:.1f} ms: %{y:.2f} % of the frames<extra></extra>',
+        **_hover(f'%{{x:.1f}} {unit}: %{{y:.2f}} % of the frames'),
     }
-    marks = [(p50, 'p50', 1.0), (p95, 'p95', 0.88), (p99, 'p99', 0.76)]
     return {
         'data': [bars],
         'layout': {
             'height': 300,
             'bargap': 0.05,
-            'xaxis': {'title': {'text': 'milliseconds a frame, all stages'}},
-            'yaxis': {'title': {'text': '% of the frames'}, 'rangemode': 'tozero'},
-            'shapes': [_upright(value) for value, _, _ in marks],
-            'annotations': [_mark(value, f'{name} {value:.1f}', y) for value, name, y in marks],
+            'xaxis': _titled(title),
+            'yaxis': _titled('% of the frames', rangemode='tozero'),
+            'shapes': [_upright(value) for value in marks.values()],
+            'annotations': [
+                _mark(value, f'{name} {value:.1f}', 1 - 0.12 * place)
+                for place, (name, value) in enumerate(marks.items())
+            ],
         },
     }
 
 
 def bars(names: Sequence[str], percent: Sequence[float], hover: str) -> Figure:
-    """One bar a name with its value beside it, the longest first."""
+    """One bar per name with its value next to it, the longest first."""
     order = sorted(range(len(names)), key=lambda index: percent[index])
     values = [percent[index] for index in order]
     trace = {
@@ -73,7 +81,7 @@ def bars(names: Sequence[str], percent: Sequence[float], hover: str) -> Figure:
         'textposition': 'outside',
         'cliponaxis': False,
         'marker': {'color': '@accent'},
-        'hovertemplate': f'%{{y}}: %{{x:.2f}} % {hover}<extra></extra>',
+        **_hover(f'%{{y}}: %{{x:.2f}} % {hover}'),
     }
     return {
         'data': [trace],
@@ -81,161 +89,148 @@ def bars(names: Sequence[str], percent: Sequence[float], hover: str) -> Figure:
             'height': (_BAR_PX if len(names) <= _MANY else _THIN_BAR_PX) * len(names) + 30,
             'bargap': 0.3,
             'xaxis': {'visible': False, 'range': [0, 1.15 * max([*values, 1e-6])]},
-            'yaxis': {'showgrid': False, 'showline': False, 'tickmode': 'linear', **_GAP},
+            'yaxis': {'tickmode': 'linear', **_LABELS},
             'margin': {'t': 4, 'b': 4, 'r': 44},
         },
     }
 
 
-def confusion(names: Sequence[str], counts: np.ndarray) -> Figure:
-    """Share of each true class (row) that was predicted as each class (column)."""
-    rows = counts.sum(axis=1, keepdims=True)
-    percent = 100 * np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
-    columns = [*names, 'unlabeled'][: counts.shape[1]]
+def confusion(names: Sequence[str], shares: np.ndarray) -> Figure:
+    """
+    The confusion matrix in percent.
+
+    :param shares: of each true class (row) that was predicted as each class (column), 0..1.
+    """
+    percent = 100 * shares
+    columns = [*names, 'unlabeled'][: shares.shape[1]]
     legible = len(names) <= LEGIBLE_CLASSES
-    heat: Figure = {
-        'type': 'heatmap',
-        'z': [rounded(row, 2) for row in percent],
-        'x': columns,
-        'y': list(names),
-        'zmin': 0,
-        'zmax': 100,
-        'colorscale': _STEEP,
-        'showscale': not legible,
-        'colorbar': _colorbar('% of row'),
-        'xgap': 1,
-        'ygap': 1,
-        'hovertemplate': 'true %{y}, predicted %{x}: %{z:.1f} %<extra></extra>',
-    }
+    heat = _heatmap(
+        [rounded(row, 2) for row in percent],
+        '% of row',
+        'true %{y}, predicted %{x}: %{z:.1f} %',
+        _STEEP,
+        x=columns,
+        y=list(names),
+        zmax=100,
+        showscale=not legible,
+        xgap=1,
+        ygap=1,
+    )
     if legible:
         heat['text'] = [[f'{cell:.0f}' if cell >= 0.5 else '' for cell in row] for row in percent]
         heat['texttemplate'] = '%{text}'
     cell = 34 if legible else 13
-    side: Figure = {'showgrid': False, 'tickmode': 'linear', 'showline': False, **_GAP}
-    if not legible:
-        side['tickfont'] = {'size': 10}
+    side = {'tickmode': 'linear', **_LABELS, **({} if legible else {'tickfont': {'size': 10}})}
     return {
         'data': [heat],
         'min_width': 130 + cell * len(columns),
         'layout': {
             'height': 120 + cell * len(names),
-            'xaxis': {**side, 'side': 'top', 'tickangle': -60, 'title': {'text': 'predicted'}},
-            'yaxis': {**side, 'autorange': 'reversed', 'title': {'text': 'true'}},
+            'xaxis': _titled('predicted', side='top', tickangle=-60, **side),
+            'yaxis': _titled('true', autorange='reversed', **side),
             'margin': {'t': 20, 'b': 8, 'r': 8},
         },
     }
 
 
 def reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
-    """Share of right pixels over stated confidence; the diagonal is what is honest."""
+    """Share of correct pixels over stated confidence; a calibrated model is on the diagonal."""
     known = [one for one in bins if one.get('count')]
     total = max(1, sum(one['count'] for one in known))
     share = [one['count'] / total for one in known]
-    dots = {
-        'type': 'scatter',
-        'mode': 'lines+markers',
-        'x': [round(100 * one['confidence'], 2) for one in known],
-        'y': [round(100 * one['accuracy'], 2) for one in known],
-        'customdata': [round(100 * value, 2) for value in share],
-        'line': {'color': '@accent', 'width': 1.5},
-        'marker': {'color': '@accent', 'size': [round(6 + 22 * value**0.5, 1) for value in share]},
-        'hovertemplate': 'stated %{x:.0f} %, right %{y:.0f} %<br>'
-        '%{customdata:.1f} % of the pixels<extra></extra>',
-    }
-    honest = {
-        'type': 'scatter',
-        'mode': 'lines',
-        'x': [0, 100],
-        'y': [0, 100],
-        'line': {'color': '@muted', 'width': 1, 'dash': 'dot'},
-        'hoverinfo': 'skip',
-    }
-    words = [
-        {'x': 22, 'y': 55, 'text': 'too modest', 'showarrow': False, 'font': {'color': '@muted'}},
-        {'x': 78, 'y': 45, 'text': 'too sure', 'showarrow': False, 'font': {'color': '@muted'}},
-    ]
+    dots = _scatter(
+        [round(100 * one['confidence'], 2) for one in known],
+        [round(100 * one['accuracy'], 2) for one in known],
+        'confidence %{x:.0f} %, correct %{y:.0f} %<br>%{customdata:.1f} % of the pixels',
+        mode='lines+markers',
+        customdata=[round(100 * value, 2) for value in share],
+        line={'color': '@accent', 'width': 1.5},
+        marker={'color': '@accent', 'size': [round(6 + 22 * value**0.5, 1) for value in share]},
+    )
+    diagonal = _scatter(
+        [0, 100],
+        [0, 100],
+        mode='lines',
+        line={'color': '@muted', 'width': 1, 'dash': 'dot'},
+        hoverinfo='skip',
+    )
+    muted = {'showarrow': False, 'font': {'color': '@muted'}}
     return {
-        'data': [honest, dots],
+        'data': [diagonal, dots],
         'layout': {
             'height': 340,
-            'xaxis': {'title': {'text': 'stated confidence, %'}, 'range': [0, 103]},
-            'yaxis': {'title': {'text': 'right pixels, %'}, 'range': [0, 103]},
-            'annotations': words,
+            'xaxis': _titled('stated confidence, %', range=[0, 103]),
+            'yaxis': _titled('correct pixels, %', range=[0, 103]),
+            'annotations': [
+                {'x': 22, 'y': 55, 'text': 'underconfident', **muted},
+                {'x': 78, 'y': 45, 'text': 'overconfident', **muted},
+            ],
         },
     }
 
 
-def track(run: RunData, shown: np.ndarray) -> Figure | None:
+def track(lat: np.ndarray, lon: np.ndarray, level: np.ndarray, rows: np.ndarray) -> Figure | None:
     """
     Where the frames were taken, a dot in the colour of its level; None without positions.
 
-    :param shown: rows of the timeline, which a click can go to.
+    :param rows: of the frames, (n,) as the others, which a click goes to.
     """
-    lat, lon = run.numbers('lat')[shown], run.numbers('lon')[shown]
     known = np.flatnonzero(np.isfinite(lat) & np.isfinite(lon))
     if not len(known):
         return None
     known = known[:: 1 + len(known) // _MAP_POINTS]
-    levels = run.numbers('level')[shown][known].astype(int)
-    traces = [
-        _places(level, lat[known[levels == level]], lon[known[levels == level]])
-        | {'customdata': shown[known[levels == level]].tolist()}
-        for level in RiskLevel
-        if (levels == level).any()
-    ]
+    traces = []
+    for one in RiskLevel:
+        name, at = one.name.lower(), known[level[known] == one]
+        if len(at):
+            traces.append(
+                _scatter(
+                    rounded(lon[at], 7),
+                    rounded(lat[at], 7),
+                    f'{name}<br>%{{y:.6f}}, %{{x:.6f}}',
+                    name=name,
+                    marker={'color': f'@{name}', 'size': 6 + int(one)},
+                    customdata=rows[at].tolist(),
+                )
+            )
     stretch = 1 / max(0.02, float(np.cos(np.radians(lat[known].mean()))))
+    side = {'tickformat': '.4f', 'constrain': 'domain'}
     return {
         'data': traces,
         'layout': {
             'height': 420,
-            'xaxis': {
-                'title': {'text': 'longitude, °'},
-                'tickformat': '.4f',
-                'nticks': 4,
-                'constrain': 'domain',
-            },
-            'yaxis': {
-                'title': {'text': 'latitude, °'},
-                'tickformat': '.4f',
-                'scaleanchor': 'x',
-                'scaleratio': stretch,
-                'constrain': 'domain',
-            },
-            'showlegend': True,
-            'legend': {'orientation': 'h', 'y': 1.08, 'x': 0},
+            'xaxis': _titled('longitude, °', nticks=4, **side),
+            'yaxis': _titled('latitude, °', scaleanchor='x', scaleratio=stretch, **side),
+            **_legend(1.08),
         },
     }
 
 
 def overview(titles: Sequence[str], low: Sequence[float], median: Sequence[float]) -> Figure:
-    """Median and lowest score of each input, the least safe first."""
-    order = sorted(range(len(titles)), key=lambda index: median[index])
-    x = list(range(1, len(order) + 1))
-    names = [titles[index] for index in order]
-    common = {'type': 'scatter', 'mode': 'markers', 'x': x, 'customdata': order, 'text': names}
-    hover = '%{text}<br>%{y:.0f}<extra></extra>'
-    dots = {
-        **common,
-        'name': 'median',
-        'y': [round(median[index], 1) for index in order],
-        'marker': {'color': '@accent', 'size': 7},
-        'hovertemplate': f'median: {hover}',
-    }
-    lows = {
-        **common,
-        'name': 'lowest',
-        'y': [round(low[index], 1) for index in order],
-        'marker': {'color': '@muted', 'size': 4},
-        'hovertemplate': f'lowest: {hover}',
-    }
+    """Median and lowest score of each input, the least safe first; NaN counts as the least."""
+    order = sorted(range(len(titles)), key=lambda index: np.nan_to_num(median[index], nan=-1))
+    traces = [
+        _scatter(
+            list(range(1, len(order) + 1)),
+            rounded(np.array(values, float)[order], 1),
+            f'{name}: %{{text}}<br>%{{y:.0f}}',
+            name=name,
+            customdata=order,
+            text=[titles[index] for index in order],
+            marker={'color': colour, 'size': size},
+        )
+        for name, values, colour, size in (
+            ('lowest', low, '@muted', 4),
+            ('median', median, '@accent', 7),
+        )
+    ]
     return {
-        'data': [lows, dots],
+        'data': traces,
         'layout': {
             'height': 260,
-            'xaxis': {'title': {'text': 'inputs, the least safe first'}, 'tickformat': 'd'},
-            'yaxis': {'title': {'text': 'safety score'}, 'range': [-4, 104]},
-            'showlegend': True,
-            'legend': {'orientation': 'h', 'y': 1.15, 'x': 0},
+            'xaxis': _titled('inputs, the least safe first', tickformat='d'),
+            'yaxis': _titled('safety score', range=[-4, 104]),
+            **_legend(1.15),
         },
     }
 
@@ -243,92 +238,82 @@ def overview(titles: Sequence[str], low: Sequence[float], median: Sequence[float
 def changes(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Change of each class in points with its interval, the largest loss on top."""
     ordered = sorted(rows, key=lambda row: row['before'] - row['after'])
-    points = [100 * (row['after'] - row['before']) for row in ordered]
-    low, high = ([_bound(row, key) for row in ordered] for key in ('low', 'high'))
-    names = [
-        f'{row["name"]}  {100 * row["before"]:.1f} → {100 * row["after"]:.1f}' for row in ordered
-    ]
-    trace = {
-        'type': 'scatter',
-        'mode': 'markers',
-        'x': [round(value, 2) for value in points],
-        'y': names,
-        'error_x': {
+    before, after = (np.array([100 * row[key] for row in ordered]) for key in ('before', 'after'))
+    points = after - before
+    # Without bounds the interval is as wide as it can be.
+    low, high = (
+        np.array([bound if row[key] is None else 100 * row[key] for row in ordered], float)
+        for key, bound in (('low', -100), ('high', 100))
+    )
+    trace = _scatter(
+        rounded(points, 2),
+        [
+            f'{row["name"]}  {start:.1f} → {end:.1f}'
+            for row, start, end in zip(ordered, before, after, strict=True)
+        ],
+        '%{y}<br>%{x:+.2f} points',
+        error_x={
             'type': 'data',
             'symmetric': False,
-            'array': _lengths(points, high),
-            'arrayminus': _lengths(low, points),
+            'array': rounded(np.maximum(0, high - points), 2),
+            'arrayminus': rounded(np.maximum(0, points - low), 2),
             'color': '@muted',
             'thickness': 1.5,
             'width': 0,
         },
-        'marker': {
+        marker={
             'size': 9,
-            'color': [
-                '@good' if down > 0 else '@bad' if up < 0 else '@muted'
-                for down, up in zip(low, high, strict=True)
-            ],
+            'color': np.select([low > 0, high < 0], ['@good', '@bad'], '@muted').tolist(),
         },
-        'hovertemplate': '%{y}<br>%{x:+.2f} points<extra></extra>',
-    }
+    )
     return {
         'data': [trace],
         'layout': {
             'height': _BAR_PX * len(rows) + 70,
-            'xaxis': {'title': {'text': 'change of IoU, points'}},
-            'yaxis': {'showgrid': False, 'showline': False, **_GAP},
+            'xaxis': _titled('change of IoU, points'),
+            'yaxis': _LABELS,
             'shapes': [_upright(0)],
         },
     }
 
 
-def picture_map(cells: Sequence[Sequence[float]]) -> Figure:
-    """Shares 0..1 over the picture, row 0 on top."""
+def image_map(cells: Sequence[Sequence[float]]) -> Figure:
+    """Shares 0..1 over the image, row 0 on top."""
     rows, columns = len(cells), len(cells[0])
-    heat = {
-        'type': 'heatmap',
-        'z': [[round(100 * cell, 2) for cell in row] for row in cells],
-        'zmin': 0,
-        'colorscale': _SEQUENTIAL,
-        'colorbar': _colorbar('% of frames'),
-        'hovertemplate': '%{z:.1f} % of the frames<extra></extra>',
-    }
+    percent = [[round(100 * cell, 2) for cell in row] for row in cells]
+    side = {'visible': False, 'constrain': 'domain'}
     return {
-        'data': [heat],
+        'data': [_heatmap(percent, '% of frames', '%{z:.1f} % of the frames', _SEQUENTIAL)],
         'layout': {
             'height': 260,
-            'xaxis': {'visible': False, 'constrain': 'domain', 'range': [-0.5, columns - 0.5]},
-            'yaxis': {
-                'visible': False,
-                'scaleanchor': 'x',
-                'constrain': 'domain',
-                'range': [rows - 0.5, -0.5],
-            },
+            'xaxis': {**side, 'range': [-0.5, columns - 0.5]},
+            'yaxis': {**side, 'scaleanchor': 'x', 'range': [rows - 0.5, -0.5]},
         },
     }
 
 
-def _lengths(low: Sequence[float], high: Sequence[float]) -> list[float]:
-    return [round(max(0.0, end - start), 2) for start, end in zip(low, high, strict=True)]
+def _scatter(x: Sequence[Any], y: Sequence[Any], hover: str = '', **more: Any) -> Figure:
+    told = _hover(hover) if hover else {}
+    return {'type': 'scatter', 'mode': 'markers', 'x': x, 'y': y, **told, **more}
 
 
-def _bound(row: Mapping[str, Any], key: str) -> float:
-    """A bound in points; where there is none, the interval is as wide as can be for its colour."""
-    if row[key] is None:
-        return -100.0 if key == 'low' else 100.0
-    return 100 * float(row[key])
+def _heatmap(z: Sequence[Any], unit: str, hover: str, colours: Any, **more: Any) -> Figure:
+    title = {'text': unit, 'font': {'size': 12}}
+    bar = {'colorbar': {'title': title, 'thickness': 10, 'outlinewidth': 0}}
+    scale = {'zmin': 0, 'colorscale': colours}
+    return {'type': 'heatmap', 'z': z, **scale, **bar, **_hover(hover), **more}
 
 
-def _places(level: RiskLevel, lat: np.ndarray, lon: np.ndarray) -> Figure:
-    return {
-        'type': 'scatter',
-        'mode': 'markers',
-        'name': level.name.lower(),
-        'x': rounded(lon, 7),
-        'y': rounded(lat, 7),
-        'marker': {'color': f'@{level.name.lower()}', 'size': 6 + int(level)},
-        'hovertemplate': f'{level.name.lower()}<br>%{{y:.6f}}, %{{x:.6f}}<extra></extra>',
-    }
+def _hover(template: str) -> Figure:
+    return {'hovertemplate': f'{template}<extra></extra>'}
+
+
+def _titled(title: str, **more: Any) -> Figure:
+    return {'title': {'text': title}, **more}
+
+
+def _legend(y: float) -> Figure:
+    return {'showlegend': True, 'legend': {'orientation': 'h', 'y': y, 'x': 0}}
 
 
 def _upright(x: float) -> Figure:
@@ -341,11 +326,7 @@ def _mark(x: float, text: str, y: float) -> Figure:
     return {**place, 'text': text, 'showarrow': False, 'bgcolor': '@paper'}
 
 
-def _colorbar(title: str) -> Figure:
-    return {'title': {'text': title, 'font': {'size': 12}}, 'thickness': 10, 'outlinewidth': 0}
-
-
 def _percent(value: float) -> str:
-    """Two figures that count: 41 %, 4.1 %, 0.41 %."""
+    """Two significant digits: 41 %, 4.1 %, 0.41 %."""
     digits = 0 if value >= 9.95 or value == 0 else 1 if value >= 0.95 else 2
     return f'{value:.{digits}f} %'

@@ -172,40 +172,40 @@
 
   const drawSeries = () => draw(byId('series'), seriesFigure());
 
-  // ---- The frame beside it.
+  // ---- The frame next to it.
 
   const clock = (seconds) => {
     const minutes = Math.floor(seconds / 60);
     return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, '0')}`;
   };
 
-  const nearestPicture = (one, point) => {
+  const nearestImage = (one, point) => {
     const apart = (index) => Math.abs(one.time_s[index] - one.time_s[point]);
     let best = null;
     one.row.forEach((row, index) => {
-      if (row in data.pictures && (best === null || apart(index) < apart(best))) best = index;
+      if (row in data.images && (best === null || apart(index) < apart(best))) best = index;
     });
     return best;
   };
 
-  const showPicture = (one, point) => {
-    const near = nearestPicture(one, point);
-    const picture = byId('picture');
-    byId('no-picture').hidden = near !== null;
+  const showImage = (one, point) => {
+    const near = nearestImage(one, point);
+    const image = byId('image');
+    byId('no-image').hidden = near !== null;
     byId('frame-nearest').textContent = '';
     if (near === null) {
-      picture.removeAttribute('src');
-      picture.alt = '';
+      image.removeAttribute('src');
+      image.alt = '';
       return;
     }
-    picture.src = data.pictures[one.row[near]];
-    picture.alt = `Frame ${one.index[near]} of ${one.title}`;
-    picture.dataset.row = one.row[near];
+    image.src = data.images[one.row[near]];
+    image.alt = `Frame ${one.index[near]} of ${one.title}`;
+    image.dataset.row = one.row[near];
     const apart = one.time_s[near] - one.time_s[point];
     if (apart) {
       const side = apart < 0 ? 'before' : 'after';
       const words = `${Math.abs(apart).toFixed(2)} s ${side}`;
-      byId('frame-nearest').textContent = `Picture of the nearest frame that has one, ${words}.`;
+      byId('frame-nearest').textContent = `Image of the nearest frame that has one, ${words}.`;
     }
   };
 
@@ -236,7 +236,7 @@
     const one = current();
     const level = LEVELS[one.level[point]];
     const score = one.score[point];
-    showPicture(one, point);
+    showImage(one, point);
     byId('frame-score').textContent = score === null ? 'no score' : score.toFixed(0);
     byId('frame-level').textContent = level;
     byId('frame-level').className = `level ${level}`;
@@ -347,8 +347,8 @@
   };
 
   const begin = async () => {
-    for (const picture of document.querySelectorAll('[data-picture]')) {
-      picture.src = data.pictures[picture.dataset.picture];
+    for (const image of document.querySelectorAll('[data-image]')) {
+      image.src = data.images[image.dataset.image];
     }
     drawFigures();
     onClick('[data-row]', (one) => goToRow(one.dataset.row));

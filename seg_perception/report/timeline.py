@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seg_perception.report.run_data import Input, RunData
+from seg_perception.evaluation.run_data import Input, RunData
 
 POINTS_OF_INPUT = 1600  # about one a pixel of a wide screen
 POINTS_OF_REPORT = 40_000  # about 3 MB of JSON

@@ -11,7 +11,7 @@ import pytest
 
 from seg_perception.core.errors import SourceError
 from seg_perception.evaluation.bootstrap import changes, pair_frames
-from seg_perception.report.run_data import RunData, read_run
+from seg_perception.evaluation.run_data import RunData, read_run
 from tiny_run import FRONT, write_run
 
 

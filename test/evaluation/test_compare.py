@@ -118,7 +118,7 @@ def test_record_and_report(runs: tuple[Path, Path]) -> None:
         {'name': 'miou_drop', 'value': pytest.approx(MIOU_DROP), 'limit': 1, 'crossed': True}
     ]
     page = (runs[0] / 'report.html').read_text()
-    assert '<h2>Against the baseline</h2>' in page
+    assert '<section id="compare">' in page
     assert '<b class="bad">crossed</b>' in page
     assert page.count('alt="baseline"') == page.count('alt="this run"') == 1
 
@@ -127,14 +127,14 @@ def test_report_survives_a_baseline_that_is_gone(runs: tuple[Path, Path]) -> Non
     compare(*runs, {})
     runs[1].rename(runs[1].with_name('elsewhere'))
     page = write_report(runs[0]).read_text()
-    assert '<h2>Against the baseline</h2>' in page
+    assert '<section id="compare">' in page
     assert 'alt="baseline"' not in page
 
 
 def test_comparison_of_other_frames_is_left_out(runs: tuple[Path, Path]) -> None:
     compare(*runs, {})
     write_run(runs[0], frames=9)
-    assert 'Against the baseline' not in write_report(runs[0]).read_text()
+    assert '<section id="compare">' not in write_report(runs[0]).read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from seg_perception.core.errors import ClassTableError, ImageError, ParameterError
-from seg_perception.evaluation.metrics import ConfusionMatrix
+from seg_perception.evaluation.metrics import (
+    ConfusionMatrix,
+    largest_confusions,
+    shares_of_truth,
+)
 
 
 def mask(*values: int) -> np.ndarray:
@@ -201,3 +205,17 @@ def test_wrong_type_and_shape():
 def test_classes_of_different_size_do_not_merge():
     with pytest.raises(ClassTableError, match='got 3 classes, expected 2 classes'):
         ConfusionMatrix(2).merge(ConfusionMatrix(3))
+
+
+def test_shares_of_the_true_classes() -> None:
+    assert shares_of_truth(np.array([[3, 1, 0], [0, 0, 0]])).tolist() == [[0.75, 0.25, 0], [0] * 3]
+
+
+def test_confusions_of_the_most_pixels_come_first() -> None:
+    counts = np.array([[90, 0, 10], [30, 70, 0], [0, 0, 200]])
+    assert largest_confusions(counts, 12) == [(1, 0, 0.3, 0.075), (0, 2, 0.1, 0.025)]
+    assert largest_confusions(counts, 1) == [(1, 0, 0.3, 0.075)]
+    assert counts[0, 0] == 90  # the caller's
+    with_unlabeled = np.array([[6, 2, 3], [0, 1, 0]])
+    assert [pair[:2] for pair in largest_confusions(with_unlabeled, 12)] == [(0, 2), (0, 1)]
+    assert largest_confusions(np.zeros((0, 0)), 12) == []

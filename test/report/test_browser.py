@@ -83,10 +83,10 @@ class Opened:
         self.page.wait_for_function(f'() => {condition}')
 
     def wait_for_row(self, row: int) -> None:
-        self.wait(f'document.getElementById("picture").dataset.row === "{row}"')
+        self.wait(f'document.getElementById("image").dataset.row === "{row}"')
 
     def text(self, selector: str) -> str:
-        return str(self.page.text_content(selector)).strip()
+        return ' '.join(str(self.page.text_content(selector)).split())
 
     def frame(self) -> str:
         return self.text('#frame-time').rpartition(' ')[2]
@@ -219,10 +219,10 @@ def test_clicking_a_point_shows_its_frame(view: Opened) -> None:
     assert view.text('#frame-score') == '80'
     red, green, blue = view.page.evaluate(
         """async () => {
-            const picture = document.getElementById('picture');
-            await picture.decode();
+            const image = document.getElementById('image');
+            await image.decode();
             const canvas = document.createElement('canvas').getContext('2d');
-            canvas.drawImage(picture, 0, 0);
+            canvas.drawImage(image, 0, 0);
             return [...canvas.getImageData(4, 4, 1, 1).data].slice(0, 3);
         }"""
     )
@@ -276,7 +276,7 @@ def test_paper_is_white_and_has_no_buttons(phone: Opened) -> None:
     assert set(phone.page.evaluate(colours_of_plots)) == {'#ffffff'}
     phone.page.emulate_media(media='print')
     assert not phone.page.is_visible('#scrub')
-    assert phone.page.is_visible('#picture')
+    assert phone.page.is_visible('#image')
     phone.page.emulate_media(media='screen')
     phone.page.evaluate("dispatchEvent(new Event('afterprint'))")
 

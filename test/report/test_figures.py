@@ -3,28 +3,26 @@
 """The numbers in the plots."""
 
 import re
-from math import cos, radians
+from math import cos, nan, radians
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seg_perception.report import figures
-from seg_perception.report.run_data import read_run
-from tiny_run import write_run
 
-COUNTS = np.array([[3, 1], [0, 0]])
+SHARES = np.array([[0.75, 0.25], [0, 0]])
 
 
 def test_confusion_is_in_percent_of_the_true_class() -> None:
-    (heat,) = figures.confusion(['road', 'car'], COUNTS)['data']
+    (heat,) = figures.confusion(['road', 'car'], SHARES)['data']
     assert heat['z'] == [[75, 25], [0, 0]]
     assert heat['text'] == [['75', '25'], ['', '']]
     assert (heat['x'], heat['y']) == (['road', 'car'], ['road', 'car'])
 
 
 def test_confusion_may_have_a_column_for_unlabeled() -> None:
-    (heat,) = figures.confusion(['road', 'car'], np.array([[6, 2, 2], [0, 1, 0]]))['data']
+    (heat,) = figures.confusion(['road', 'car'], np.array([[0.6, 0.2, 0.2], [0, 1, 0]]))['data']
     assert heat['x'] == ['road', 'car', 'unlabeled']
     assert heat['z'][0] == [60, 20, 20]
 
@@ -36,10 +34,12 @@ def test_many_classes_drop_the_numbers_of_the_cells(classes: int, is_told: bool)
     assert figure['min_width'] < 1100
 
 
-def test_latency_marks_its_quantiles() -> None:
-    figure = figures.latency(np.arange(1001, dtype=float))
+def test_histogram_marks_its_quantiles() -> None:
+    marks = {'p50': 500.0, 'p95': 950.0}
+    figure = figures.histogram(np.arange(1001, dtype=float), marks, 'ms', 'time')
     texts = [mark['text'] for mark in figure['layout']['annotations']]
-    assert texts == ['p50 500.0', 'p95 950.0', 'p99 990.0']
+    assert texts == ['p50 500.0', 'p95 950.0']
+    assert [shape['x0'] for shape in figure['layout']['shapes']] == [500, 950]
     assert sum(figure['data'][0]['y']) == pytest.approx(100 * 996 / 1001, abs=0.1)
 
 
@@ -59,18 +59,18 @@ def test_reliability_leaves_out_empty_bins() -> None:
     assert (dots['x'], dots['y'], dots['customdata']) == ([50, 90], [25, 80], [25, 75])
 
 
-def test_map_has_one_scale_both_ways(tmp_path: Path) -> None:
-    figure = figures.track(read_run(write_run(tmp_path)), np.arange(12))
+def test_map_has_one_scale_both_ways() -> None:
+    lat, lon = np.array([47.0, 47.001, nan]), np.array([8.0, 8.001, nan])
+    figure = figures.track(lat, lon, np.array([1, 4, 4]), np.array([10, 11, 12]))
     assert figure is not None
     assert figure['layout']['yaxis']['scaleratio'] == pytest.approx(1 / cos(radians(47)), rel=1e-3)
     names = {trace['name']: trace['customdata'] for trace in figure['data']}
-    assert names['critical'] == [7]
-    assert len(names['low']) == 11
+    assert names == {'low': [10], 'critical': [11]}
 
 
-def test_no_map_without_positions(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path, with_fix=False))
-    assert figures.track(run, np.arange(12)) is None
+def test_no_map_without_positions() -> None:
+    unknown = np.full(3, nan)
+    assert figures.track(unknown, unknown, np.ones(3), np.arange(3)) is None
 
 
 def test_overview_puts_the_least_safe_first() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.report import write_report
-from tiny_run import FRONT, frame_table, summary_of, write_run, write_thumbs
+from tiny_run import BAD, BAD_REASON, FRONT, frame_table, summary_of, write_run, write_thumbs
 
 MIB = 2**20
 
@@ -81,6 +81,54 @@ def test_all_sections_are_there_once(tmp_path: Path) -> None:
     assert set(links) == set(wanted)
 
 
+def test_headline_and_worst_frame(tmp_path: Path) -> None:
+    inputs = [('a.mcap', FRONT), ('b.mcap', FRONT)]
+    text = Outline(write_report(write_run(tmp_path, 12, inputs)).read_text()).text
+    for told in (
+        'tiny on 24 frames of 2 inputs.',
+        f'The lowest safety score is 20 ({BAD_REASON}), in a.mcap, frame {BAD}.',
+        'Frames 24 of 2 inputs',
+        'Speed 25.0 frames/s 5 s of processing',
+        'Latency 22.0 ms p95 31.0 ms, all stages',
+        'Safety score 80 median',
+        'High or critical 8.3 % of the frames',  # 2 of 24
+        # road 60/70, pole 10/20, car 20/20; 90 of 100 pixels are correct
+        'Mean IoU 78.6 % pixel accuracy 90.0 %',
+        'Drivable IoU 85.7 % 24 frames with ground truth',
+        'Expected calibration error 4.0 %.',
+        'pole predicted as road: 50.0 % of its pixels, 10.00 % of all',
+        'condition frames miou day 24 75.0 %',
+    ):
+        assert told in text
+
+
+def test_table_of_inputs_has_the_values_to_sort_by(tmp_path: Path) -> None:
+    inputs = [('a.mcap', FRONT), ('clip.mp4', '')]
+    page = write_report(write_run(tmp_path, 10, inputs, with_truth=False)).read_text()
+    row = re.search(r'data-input="0">(.*?)</tr>', page, re.S)
+    assert row
+    cells = re.findall(r'data-value="([^"]*)">([^<]*)<', row[1])
+    assert [shown for _, shown in cells] == ['10', '80', '20', '10.0 %', '16.7', '–']  # noqa: RUF001
+    assert [float(value) for value, _ in cells[1:3]] == [80, 20]
+    assert cells[-1][0] == '-1'  # unknown comes before every number
+
+
+def test_levels_from_safe_to_unknown(tmp_path: Path) -> None:
+    counts = {'UNKNOWN': 1, 'CRITICAL': 2, 'LOW': 5, 'HIGH': 0, 'MODERATE': 2}
+    page = write_report(write_run(tmp_path, summary={'levels': counts})).read_text()
+    order = 'low 50.0 % moderate 20.0 % critical 20.0 % unknown 10.0 %'
+    assert order in Outline(page).text
+
+
+def test_facts_and_what_was_skipped(tmp_path: Path) -> None:
+    given = {'name': 'net', 'input_size': [384, 640], 'scores': {'a_b': 0.123456789}}
+    skipped = {'drive.mcap': {'truncated image': 3}}
+    write_run(tmp_path, summary={'model': given, 'skipped': skipped})
+    text = Outline(write_report(tmp_path).read_text()).text
+    assert 'name net input size 384, 640 scores 1 line a b 0.123457' in text
+    assert 'Skipped frames input and reason frames drive.mcap · truncated image 3' in text
+
+
 def test_names_from_outside_stay_text(tmp_path: Path) -> None:
     name = '</script><b onclick="x">&drive'
     failure = {'source': name, 'what': '<img src=x>'}
@@ -96,7 +144,7 @@ def test_without_truth_calibration_and_positions(tmp_path: Path) -> None:
     write_run(tmp_path, with_truth=False, with_fix=False, free_m=nan)
     outline = Outline(write_report(tmp_path).read_text())
     assert not {'truth', 'map', 'iou', 'confusion', 'reliability'} & set(outline.ids)
-    assert 'Without calibration there are no metres' in outline.text
+    assert 'The camera is not calibrated' in outline.text
     assert 'Mean IoU' not in outline.text
 
 
@@ -108,18 +156,18 @@ def test_without_frames_the_failures_are_told(tmp_path: Path) -> None:
     (tmp_path / 'summary.json').write_text(json.dumps(summary))
     outline = Outline(write_report(tmp_path).read_text())
     assert 'No frame was evaluated.' in outline.text
-    assert 'Not read to the end: 0.mcap, 1.mcap, 2.mcap and 2 more.' in outline.text
+    assert 'Not read completely: 0.mcap, 1.mcap, 2.mcap and 2 more.' in outline.text
     assert outline.text.count('no footer') == 5
     assert 'timeline' not in outline.ids
 
 
-def test_missing_pictures_are_told(tmp_path: Path) -> None:
+def test_missing_images_are_told(tmp_path: Path) -> None:
     write_run(tmp_path)
     for index in (2, 3, 7):
         (tmp_path / f'thumbs/drive.mcap/{index:06d}.jpg').unlink()
     page = write_report(tmp_path).read_text()
-    assert '3 pictures that frames.parquet names are not in' in Outline(page).text
-    assert sorted(data_of(page)['pictures'], key=int) == [
+    assert '3 images that frames.parquet names are missing from' in Outline(page).text
+    assert sorted(data_of(page)['images'], key=int) == [
         '0',
         '1',
         '4',
@@ -146,7 +194,7 @@ def test_an_hour_stays_below_15_mb(tmp_path: Path) -> None:
     assert 11e6 < path.stat().st_size < 15e6
     text = Outline(path.read_text()).text
     assert re.search(r'[12]\s?\d{3} of 90\s?000 frames are drawn', text)
-    assert re.search(r'\d{3} of 90\s?000 pictures are in this file', text)
+    assert re.search(r'\d{3} of 90\s?000 images are in this file', text)
 
 
 def test_report_is_replaced_as_a_whole(tmp_path: Path) -> None:

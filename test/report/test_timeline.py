@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seg_perception.report.run_data import read_run
+from seg_perception.evaluation.run_data import read_run
 from seg_perception.report.timeline import all_series, points_each, thin
 from tiny_run import START_NS, write_run
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import colourise
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.evaluate.calibration_error import CalibrationError
 from training.output import write_whole
 
 if TYPE_CHECKING:  # seconds to import
@@ -65,25 +65,29 @@ def confusion_plot(matrix: ConfusionMatrix, classes: ClassTable, path: Path) -> 
     save_figure(figure, path)
 
 
-def reliability_plot(calibration: CalibrationError, path: Path) -> None:
+def reliability_plot(calibration: ConfidenceCalibration, path: Path) -> None:
     """What share of the pixels is right at each confidence, and how many pixels have it."""
     from matplotlib.figure import Figure
 
     bins = calibration.reliability()
-    edges = np.linspace(0, 1, calibration.bins + 1)
+    stated, accuracy, count = (
+        np.array([row[key] for row in bins], float) for key in ('confidence', 'accuracy', 'count')
+    )
+    wide = 1 / calibration.bins
+    left = wide * np.minimum(stated // wide, calibration.bins - 1)
     figure = Figure(figsize=(5.5, 6.5), layout='constrained')
     right, pixels = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     right.plot([0, 1], [0, 1], '--', color='0.5', label='calibrated')
-    right.bar(edges[:-1], bins.right, np.diff(edges), align='edge', alpha=0.5, edgecolor='white')
-    right.plot(bins.stated, bins.right, 'o-', label='measured')
+    right.bar(left, accuracy, wide, align='edge', alpha=0.5, edgecolor='white')
+    right.plot(stated, accuracy, 'o-', label='measured')
     right.set(ylabel='share of pixels that are right', xlim=(0, 1), ylim=(0, 1))
     right.legend(loc='upper left')
-    share = 100 * bins.pixels / max(1, bins.pixels.sum())
-    pixels.bar(edges[:-1], share, np.diff(edges), align='edge', color='0.5', edgecolor='white')
+    share = 100 * count / max(1, count.sum())
+    pixels.bar(left, share, wide, align='edge', color='0.5', edgecolor='white')
     pixels.set(xlabel='confidence', ylabel='% of the pixels')
     if share.any():
         pixels.set_yscale('log')
-    right.set_title(f'expected calibration error {calibration.value():.4f}')
+    right.set_title(f'expected calibration error {calibration.error():.4f}')
     for axes in (right, pixels):
         axes.grid(alpha=0.3)
     save_figure(figure, path)

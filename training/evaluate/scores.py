@@ -14,9 +14,9 @@ import numpy as np
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.boundary_f import BoundaryScore
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import Absent, ConfusionMatrix, mean_known
 from training.data.sample import FrameSet, Sample
-from training.evaluate.calibration_error import CalibrationError
 from training.evaluate.reading import read_ahead
 from training.stats import magnitude_groups
 
@@ -55,7 +55,7 @@ class Scores:
     """What a model reached on a set of frames."""
 
     matrix: ConfusionMatrix
-    calibration: CalibrationError
+    calibration: ConfidenceCalibration
     frames: int
     boundary: BoundaryScore
     per_frame: tuple[FrameScore, ...]
@@ -75,7 +75,7 @@ class Scores:
             'mean_accuracy': matrix.mean_accuracy(),
             'pixel_accuracy': matrix.pixel_accuracy(),
             **edges,
-            'calibration_error': self.calibration.value(),
+            'calibration_error': self.calibration.error(),
             'ms_per_frame': float(np.median(milliseconds)) if milliseconds else float('nan'),
         }
 
@@ -129,7 +129,7 @@ def score(
     :param seen: is told of each frame and its predicted labels.
     """
     num_classes = len(frames.classes)
-    total, calibration = ConfusionMatrix(num_classes), CalibrationError()
+    total, calibration = ConfusionMatrix(num_classes), ConfidenceCalibration()
     boundary, rows = BoundaryScore(num_classes), []
     for sample in read_ahead(frames, task=task):
         began_s = time.perf_counter()

@@ -20,8 +20,8 @@ from torchmetrics.classification import (
 )
 
 from seg_perception.core.classes import CITYSCAPES_19
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.evaluate.calibration_error import CalibrationError
 
 SAMPLES = Path(__file__).parents[4] / 'shared/data/cityscapes'
 # Written down here once more, so that a wrong table of the package does not check itself.
@@ -149,7 +149,7 @@ def test_calibration_error_as_torchmetrics(masks):
     truth = np.where(truth == 255, 255, truth % 2).astype(np.uint8)
     share = 0.5 + confidence.astype(np.float64) / 510
     says_one = confidence % 2
-    ours = CalibrationError(bins=15)
+    ours = ConfidenceCalibration(bins=15)
     ours.add(truth, says_one, np.round(share * 255).astype(np.uint8))
     rounded = np.round(share * 255) / 255
     shares = np.stack(
@@ -158,4 +158,4 @@ def test_calibration_error_as_torchmetrics(masks):
     metric = MulticlassCalibrationError(2, n_bins=15, norm='l1', ignore_index=255)
     theirs = metric(torch.from_numpy(shares)[None], torch.from_numpy(truth).long()[None])
     # Bins are closed at the other end there: confidences on an edge may change bins.
-    assert ours.value() == pytest.approx(float(theirs), abs=5e-3)
+    assert ours.error() == pytest.approx(float(theirs), abs=5e-3)

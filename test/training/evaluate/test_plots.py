@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from seg_perception.core.classes import BDD100K_DRIVABLE_3, CAMVID_11, VISTAS_66
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import ConfusionMatrix
 from training.errors import OutputError
-from training.evaluate.calibration_error import CalibrationError
 from training.evaluate.plots import (
     Prediction,
     confusion_plot,
@@ -40,7 +40,7 @@ def test_confusion_plot_of_nothing(tmp_path):
 
 
 def test_reliability_plot(tmp_path):
-    calibration = CalibrationError()
+    calibration = ConfidenceCalibration()
     truth = np.ones((20, 20), np.uint8)
     confidence = np.random.default_rng(0).integers(100, 256, (20, 20), dtype=np.uint8)
     calibration.add(truth, truth, confidence)
@@ -68,4 +68,4 @@ def test_sheet_has_a_row_for_each_frame(tmp_path):
 def test_plot_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OutputError, match=r'file .*plot\.png'):
-        reliability_plot(CalibrationError(), tmp_path / 'file' / 'plot.png')
+        reliability_plot(ConfidenceCalibration(), tmp_path / 'file' / 'plot.png')

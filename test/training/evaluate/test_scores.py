@@ -22,7 +22,7 @@ def test_scores_of_a_constant_prediction(frame_set):
     scores = score(constant(3), frame_set(labels, labels))
     assert scores.frames == 2
     assert scores.matrix.mean_iou() == pytest.approx((3 / 4 + 0) / 2)
-    assert scores.calibration.value() == pytest.approx(1 / 4)
+    assert scores.calibration.error() == pytest.approx(1 / 4)
     means = scores.means()
     assert means['mean_iou'] == pytest.approx(3 / 8)
     assert means['frequency_weighted_iou'] == pytest.approx(9 / 16)

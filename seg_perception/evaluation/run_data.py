@@ -1,27 +1,39 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `evaluate` left in its folder, as the report and the comparison read it."""
+"""A finished evaluation as the comparison and the report read it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.results import RiskLevel
+from seg_perception.evaluation.metrics import mean_known
 
 FORMAT = 1
+COMPARISON = 'compare.json'
+WORST = 12  # frames
+_APART_S = 2.0  # frames of one input that are closer show the same scene
+_NEAR_NS = 500_000_000  # an image this close shows the same scene
+_DANGEROUS = (RiskLevel.HIGH, RiskLevel.CRITICAL)
 _COLUMNS = (
     *('source', 'topic', 'index', 'stamp_ns', 'score', 'level', 'reason', 'confidence'),
     *('corridor_share', 'free_distance_m', 'thumbnail', 'inference_ms'),
 )
 _SUMMARY_KEYS = ('model', 'environment', 'inputs', 'frames', 'fps', 'stages_ms', 'levels')
+_COMPARISON_KEYS = (
+    *('baseline', 'frames', 'run_frames', 'truth_frames', 'blocks', 'block_s', 'pixels_counted'),
+    *('changes', 'fps', 'inference_ms', 'ece', 'disagreement', 'worst_by', 'worst', 'limits'),
+)
 _AGAIN = 'Run `seg-perception evaluate` into a new folder.'
 
 
@@ -43,7 +55,7 @@ class RunData:
     """One finished evaluation: the table of its frames and its summary."""
 
     folder: Path
-    table: Any  # pyarrow.Table, one row a frame
+    table: Any  # pyarrow.Table, one row per frame
     summary: Mapping[str, Any]
 
     @property
@@ -64,9 +76,9 @@ class RunData:
         return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
 
     def numbers(self, name: str) -> np.ndarray:
-        """A numeric column, (frames,); NaN where a value is missing, or the column is."""
+        """A numeric column, (frames,); NaN where a value or the column is missing."""
         if not self.has(name):
-            return np.full(self.frames, np.nan)
+            return np.full(self.frames, nan)
         values: np.ndarray = self.table[name].to_numpy()
         return values
 
@@ -78,6 +90,11 @@ class RunData:
 
     def text(self, name: str, row: int) -> str:
         return str(self.table[name][int(row)].as_py() or '')
+
+    def row(self, row: int) -> dict[str, Any]:
+        """All columns of one frame."""
+        columns: dict[str, Any] = self.table.slice(int(row), 1).to_pylist()[0]
+        return columns
 
     @cached_property
     def total_ms(self) -> np.ndarray:
@@ -107,6 +124,71 @@ class RunData:
             place[one.rows] = index
         return place
 
+    @cached_property
+    def has_image(self) -> np.ndarray:
+        """Whether each frame names a thumbnail, (frames,) bool."""
+        codes, texts = self.coded('thumbnail')
+        named: np.ndarray = np.array([bool(text) for text in texts], bool)[codes]
+        return named
+
+    @cached_property
+    def comparison(self) -> dict[str, Any] | None:
+        """
+        What ``compare`` wrote next to the frames; None without it, or when it is of other frames.
+
+        :raises SourceError: when it is damaged or of another format.
+        """
+        path = self.folder / COMPARISON
+        if not path.exists():
+            return None
+        fix = f'Delete {COMPARISON}, or run `seg-perception evaluate --baseline` again.'
+        record = _read_record(f'comparison {str(path)!r}', path, _COMPARISON_KEYS, fix)
+        return record if record['run_frames'] == self.frames else None
+
+    def worst_rows(self, values: np.ndarray, count: int = WORST) -> list[int]:
+        """Rows of the lowest values (frames,), those of one input at least 2 s apart; no NaN."""
+        stamps = self.numbers('stamp_ns')
+        rows = np.argsort(values, kind='stable')[: np.count_nonzero(~np.isnan(values))]
+        chosen: list[int] = []
+        while len(rows) and len(chosen) < count:
+            row = rows[0]
+            chosen.append(int(row))
+            near = np.abs(stamps[rows] - stamps[row]) < _APART_S * 1e9
+            rows = rows[~(near & (self.input_of[rows] == self.input_of[row]))]
+        return chosen
+
+    def nearest_images(self, rows: Sequence[int]) -> dict[int, int]:
+        """For each row the nearest one of its input with a thumbnail, at most 0.5 s away."""
+        stamps, named = self.numbers('stamp_ns'), np.flatnonzero(self.has_image)
+        found = {}
+        for row in rows:
+            same = named[self.input_of[named] == self.input_of[row]]
+            apart = np.abs(stamps[same] - stamps[row])
+            if len(same) and apart.min() <= _NEAR_NS:
+                found[row] = int(same[apart.argmin()])
+        return found
+
+    def statistics(self, rows: np.ndarray | slice = slice(None)) -> dict[str, float]:
+        """Score, level, time and mean IoU of some of the frames; NaN for what is unknown."""
+        score, total_ms = self.numbers('score')[rows], self.total_ms[rows]
+        danger = np.isin(self.numbers('level')[rows], _DANGEROUS)
+        return {
+            'frames': len(score),
+            'score_median': _quantile(score, 0.5),
+            'score_p5': _quantile(score, 0.05),
+            'score_lowest': _quantile(score, 0),
+            'dangerous_share': float(danger.mean()) if len(danger) else nan,
+            'ms_p50': _quantile(total_ms, 0.5),
+            'ms_p95': _quantile(total_ms, 0.95),
+            'ms_p99': _quantile(total_ms, 0.99),
+            'miou': mean_known(self.numbers('miou')[rows]),
+        }
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, share)) if len(known) else nan
+
 
 def read_run(folder: Path) -> RunData:
     """
@@ -121,7 +203,9 @@ def read_run(folder: Path) -> RunData:
             'a file' if folder.exists() else 'nothing there',
             'the folder that `seg-perception evaluate --out` wrote',
         )
-    return RunData(folder, _read_frames(folder / 'frames.parquet'), _read_summary(folder))
+    frames, path = _read_frames(folder / 'frames.parquet'), folder / 'summary.json'
+    summary = _read_record(f'summary {str(path)!r}', path, _SUMMARY_KEYS, _AGAIN)
+    return RunData(folder, frames, summary)
 
 
 def optional(module: str) -> Any:
@@ -168,27 +252,19 @@ def _read_frames(path: Path) -> Any:
     return table
 
 
-def _read_summary(folder: Path) -> Mapping[str, Any]:
-    path = folder / 'summary.json'
+def _read_record(thing: str, path: Path, keys: Sequence[str], fix: str) -> dict[str, Any]:
+    """A JSON object of this format with all of its keys."""
     try:
-        summary = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise SourceError(
-            f'summary {str(path)!r}', 'nothing there', 'one beside frames.parquet', _AGAIN
-        ) from error
+        record = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise SourceError(
-            f'summary {str(path)!r}', _first_line(error), 'readable JSON', _AGAIN
-        ) from error
-    if not isinstance(summary, dict) or summary.get('format') != FORMAT:
-        seen = summary.get('format') if isinstance(summary, dict) else type(summary).__name__
-        raise SourceError(f'summary {str(path)!r}: format', repr(seen), FORMAT, _AGAIN)
-    missing = [name for name in _SUMMARY_KEYS if name not in summary]
+        raise SourceError(thing, _first_line(error), 'readable JSON', fix) from error
+    seen = record.get('format') if isinstance(record, dict) else type(record).__name__
+    if seen != FORMAT:
+        raise SourceError(f'{thing}: format', repr(seen), FORMAT, fix)
+    missing = [key for key in keys if key not in record]
     if missing:
-        raise SourceError(
-            f'summary {str(path)!r}', f'no {", ".join(missing)}', 'all of its keys', _AGAIN
-        )
-    return summary
+        raise SourceError(thing, f'no {", ".join(missing)}', 'all of its keys', fix)
+    return dict(record)
 
 
 def _first_line(error: Exception) -> str:

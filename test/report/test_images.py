@@ -1,20 +1,20 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which pictures go into the report."""
+"""Which images go into the report."""
 
 import base64
 from pathlib import Path
 
-from seg_perception.report.pictures import data_uri, embed
-from seg_perception.report.run_data import read_run
+from seg_perception.evaluation.run_data import read_run
+from seg_perception.report.images import data_uri, embed
 from tiny_run import write_run
 
 
 def test_all_of_a_short_drive(tmp_path: Path) -> None:
-    pictures = embed(read_run(write_run(tmp_path, 6)), [])
-    assert pictures.rows.tolist() == [0, 1, 2, 3, 4, 5]
-    assert (pictures.offered, pictures.missing) == (6, 0)
-    head, data = pictures.uri_of_row[3].split(',')
+    images = embed(read_run(write_run(tmp_path, 6)), [])
+    assert images.rows.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (images.offered, images.missing) == (6, 0)
+    head, data = images.uri_of_row[3].split(',')
     assert head == 'data:image/jpeg;base64'
     assert base64.b64decode(data) == (tmp_path / 'thumbs/drive.mcap/000003.jpg').read_bytes()
 
@@ -22,29 +22,29 @@ def test_all_of_a_short_drive(tmp_path: Path) -> None:
 def test_a_long_one_keeps_what_is_asked_for_and_is_spread(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, 100))
     one = len(embed(run, []).uri_of_row[0])
-    pictures = embed(run, [41, 42], budget_bytes=14 * one)
-    rows = pictures.rows.tolist()
+    images = embed(run, [41, 42], budget_bytes=14 * one)
+    rows = images.rows.tolist()
     assert {41, 42} <= set(rows)
     assert 8 <= len(rows) <= 14
     assert rows[0] == 0 and rows[-1] >= 75
-    assert sum(map(len, pictures.uri_of_row.values())) <= 14 * one
+    assert sum(map(len, images.uri_of_row.values())) <= 14 * one
 
 
 def test_missing_ones_are_counted(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, 5))
     (tmp_path / 'thumbs/drive.mcap/000001.jpg').unlink()
     (tmp_path / 'thumbs/drive.mcap/000004.jpg').write_text('no picture')
-    pictures = embed(run, [])
-    assert pictures.rows.tolist() == [0, 2, 3]
-    assert (pictures.offered, pictures.missing) == (5, 2)
+    images = embed(run, [])
+    assert images.rows.tolist() == [0, 2, 3]
+    assert (images.offered, images.missing) == (5, 2)
 
 
 def test_none_at_all(tmp_path: Path) -> None:
-    pictures = embed(read_run(write_run(tmp_path, 5, with_thumbs=False)), [2])
-    assert (pictures.uri_of_row, pictures.offered, pictures.missing) == ({}, 0, 0)
+    images = embed(read_run(write_run(tmp_path, 5, with_thumbs=False)), [2])
+    assert (images.uri_of_row, images.offered, images.missing) == ({}, 0, 0)
 
 
-def test_only_pictures_are_embedded(tmp_path: Path) -> None:
+def test_only_images_are_embedded(tmp_path: Path) -> None:
     (tmp_path / 'secret').write_text('password')
     assert data_uri(tmp_path / 'secret') == ''
     assert data_uri(tmp_path) == ''

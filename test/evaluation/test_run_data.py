@@ -4,6 +4,7 @@
 
 import json
 import sys
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
-from seg_perception.report.run_data import read_run
+from seg_perception.evaluation.run_data import read_run
 from tiny_run import FRONT, frame_table, write_run
 
 REAR = '/rear/image/compressed'
@@ -53,6 +54,49 @@ def test_missing_text_is_empty(tmp_path: Path) -> None:
     assert [names[code] for code in codes] == ['x', '', 'x']
 
 
+def test_worst_frames_are_two_seconds_apart(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, 40, [('a', ''), ('b', '')], with_thumbs=False))
+    values = np.full(80, nan)
+    values[[5, 6, 24, 25, 45, 60]] = [1, 2, 3, 4, 5, 6]
+    # 6 and 24 are less than 2 s from 5, 60 less than 2 s from 45; 45 is row 5 of the other input.
+    assert run.worst_rows(values) == [5, 25, 45]
+    assert run.worst_rows(values, count=2) == [5, 25]
+    assert run.worst_rows(np.full(80, nan)) == []
+
+
+def test_nearest_image_is_of_the_same_input_and_close(tmp_path: Path) -> None:
+    write_run(tmp_path, 20, [('a', ''), ('b', '')], with_thumbs=False)
+    path = tmp_path / 'frames.parquet'
+    table = pq.read_table(path).drop_columns('thumbnail')
+    names = ['x.jpg' if row in (3, 30) else '' for row in range(40)]
+    pq.write_table(table.append_column('thumbnail', [names]), path)
+    # A tenth of a second a frame: row 9 is 0.6 s from row 3, rows 21 to 24 too far from row 30.
+    assert read_run(tmp_path).nearest_images([3, 5, 8, 9, 22, 26]) == {3: 3, 5: 3, 8: 3, 26: 30}
+
+
+def test_statistics_of_an_input(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, 10, [('a.mcap', FRONT), ('clip.mp4', '')]))
+    one = run.statistics(run.inputs[0].rows)
+    # Times of all 20 frames go from 12 to 32 ms; road 60/70, pole 10/20, car 20/20.
+    assert one == {
+        'frames': 10,
+        'score_median': 80,
+        'score_p5': pytest.approx(20 + 0.45 * 60),
+        'score_lowest': 20,
+        'dangerous_share': 0.1,
+        'ms_p50': pytest.approx(12 + 4.5 * 20 / 19),
+        'ms_p95': pytest.approx(12 + 8.55 * 20 / 19),
+        'ms_p99': pytest.approx(12 + 8.91 * 20 / 19),
+        'miou': pytest.approx((6 / 7 + 1 / 2 + 1) / 3),
+    }
+
+
+def test_statistics_of_no_frame_are_unknown(tmp_path: Path) -> None:
+    one = read_run(write_run(tmp_path, 3, with_truth=False)).statistics(np.zeros(0, int))
+    assert one.pop('frames') == 0
+    assert np.isnan(list(one.values())).all()
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no': got nothing there, expected the folder that"):
         read_run(tmp_path / 'no')
@@ -83,7 +127,7 @@ def test_frames_without_a_column(tmp_path: Path) -> None:
 def test_no_summary(tmp_path: Path) -> None:
     write_run(tmp_path).joinpath('summary.json').unlink()
     with pytest.raises(
-        SourceError, match=r"summary.json': got nothing there, expected one beside"
+        SourceError, match=r"summary.json': got .*No such file.*, expected readable JSON"
     ):
         read_run(tmp_path)
 
