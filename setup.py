@@ -20,6 +20,7 @@ PACKAGES = [
     'seg_perception.node',
     'seg_perception.replay',
     'seg_perception.report',
+    'seg_perception.risk_profiles',
     'seg_perception.synthetic',
     'seg_perception.tools',
 ]
@@ -59,6 +60,7 @@ setup(
         'seg_perception.models': ['*.onnx', '*.md'],
         'seg_perception.node': ['*.xml'],
         'seg_perception.report': ['*.css', '*.html', '*.js'],
+        'seg_perception.risk_profiles': ['*.yaml'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/seg_perception']),

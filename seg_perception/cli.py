@@ -246,11 +246,10 @@ def _add_evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
     evaluate.add_argument('--calibration', type=Path, metavar='YAML', help='where there is none')
     evaluate.add_argument(
         '--set',
-        type=_named_number,
         action='append',
         default=[],
         metavar='NAME=VALUE',
-        help='parameter of the node, as corridor.ego_mask_share=0.1; of corridor, drivable, risk',
+        help='risk_profile=NAME, or a rule of docs/parameters.md: corridor.ego_mask_share=0.1',
     )
     mount = evaluate.add_argument_group('mount of the camera, for metres')
     mount.add_argument('--mount', type=Path, metavar='YAML', help='height_m, pitch_rad and so on')
@@ -459,6 +458,7 @@ def _evaluate(options: argparse.Namespace, given: Sequence[str]) -> int:
     _require_rosbags('evaluate', 'pyarrow', 'plotly')
     from seg_perception.evaluation.evaluate import evaluate, evaluate_against
     from seg_perception.evaluation.job import OUTPUTS, Options, read_mount
+    from seg_perception.io.yaml_file import read_words
 
     asked = Options(
         inputs=tuple(options.inputs),
@@ -468,7 +468,7 @@ def _evaluate(options: argparse.Namespace, given: Sequence[str]) -> int:
         topics=tuple(options.topics),
         calibration=options.calibration,
         mount=read_mount(options.mount) if options.mount else _mount(options),
-        settings=dict(options.set),
+        settings=read_words(options.set, 'risk.near_m=3'),
         truth=options.truth,
         truth_classes=options.truth_classes,
         conditions=options.conditions,

@@ -29,7 +29,7 @@ from seg_perception.core.corridor import (
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
-from seg_perception.core.settings import Setting, Settings, share
+from seg_perception.core.settings import HIDDEN, Setting, Settings, share
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
 _ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to
@@ -49,14 +49,14 @@ MIN_CONFIDENCE = share('confidence below which the label of a pixel counts as un
 class DrivableParams(Settings, name='drivable'):
     """How the drivable area is found."""
 
-    corridor: Corridor = field(default_factory=Corridor)
+    corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)
     ego_zone_share: Annotated[
         float, Setting('height of the ego zone at the bottom', 'image heights', 0.001, 1)
     ] = 0.1
     columns: Annotated[
         int, Setting('number of boundary columns, evenly spaced over the image', '', 1, 4096)
     ] = 64
-    min_confidence: Annotated[float, MIN_CONFIDENCE] = 0.3
+    min_confidence: Annotated[float, MIN_CONFIDENCE, HIDDEN] = 0.3
     pole_share: Annotated[
         float, Setting('width up to which static objects cut off no road', 'image widths', 0, 0.2)
     ] = 0.025
@@ -64,7 +64,7 @@ class DrivableParams(Settings, name='drivable'):
         float,
         Setting('largest distance between the ground polygon and the true outline', 'm', 0, 10),
     ] = 0.2
-    clearance_m: Annotated[float, CLEARANCE] = 0.06
+    clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
 
 
 def find_drivable(

@@ -21,7 +21,7 @@ from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import CLEARANCE, MIN_CONFIDENCE, under_vehicles
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import Grid
-from seg_perception.core.settings import Setting, Settings
+from seg_perception.core.settings import HIDDEN, Setting, Settings
 
 FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
 _MOST_CELLS = 4_000_000
@@ -45,7 +45,7 @@ class GridParams(Settings, name='grid'):
     side_m: Annotated[
         float, Setting('extent of the grid to each side of base_frame', 'm', 0.1, 200)
     ] = 12.0
-    clearance_m: Annotated[float, CLEARANCE] = 0.06
+    clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
     coarse_m: Annotated[
         float,
         Setting(
@@ -64,7 +64,7 @@ class GridParams(Settings, name='grid'):
             20,
         ),
     ] = 0.5
-    min_confidence: Annotated[float, MIN_CONFIDENCE] = 0.3
+    min_confidence: Annotated[float, MIN_CONFIDENCE, HIDDEN] = 0.3
 
     def __post_init__(self) -> None:
         super().__post_init__()

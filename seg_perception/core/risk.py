@@ -47,7 +47,7 @@ from seg_perception.core.results import (
     RiskLevel,
     SafetyRisk,
 )
-from seg_perception.core.settings import Setting, Settings, share
+from seg_perception.core.settings import HIDDEN, Setting, Settings, share
 
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
 # Of the rows above the far end of the corridor, those where no ground can be even on a hill.
@@ -112,7 +112,7 @@ class RiskParams(Settings, name='risk'):
     Set by hand; nobody has tied them to accidents.
     """
 
-    corridor: Corridor = field(default_factory=Corridor)
+    corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)
     # People hurt easily and move any way: they count far off and beside the path too.
     vulnerable: Hazard = field(
         default_factory=lambda: Hazard(weight=1.0, in_path=1.0, beside=0.4, away=0.2, fade=0.45)

@@ -21,7 +21,7 @@ from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
 from seg_perception.core.drivable import CLEARANCE, boundary_of_all_columns
 from seg_perception.core.results import Scan
-from seg_perception.core.settings import Setting, Settings
+from seg_perception.core.settings import HIDDEN, Setting, Settings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ScanParams(Settings, name='scan'):
     range_max_m: Annotated[
         float, Setting('maximum range; free space beyond it is reported as infinity', 'm', 1, 500)
     ] = 40.0
-    clearance_m: Annotated[float, CLEARANCE] = 0.06
+    clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
 
 
 def free_space_scan(

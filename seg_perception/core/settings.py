@@ -41,7 +41,6 @@ class Setting:
     low: float = -inf
     high: float = inf
     choices: tuple[str, ...] = ()
-    fixed: bool = False  # read when the node starts; others may change while it runs
 
     @property
     def bounded(self) -> bool:
@@ -134,6 +133,7 @@ def load(
     data: Any,
     what: str = 'setting',
     *,
+    path: str = '',
     base: Record | None = None,
     error: type[SegPerceptionError] = ParameterError,
 ) -> Record:
@@ -142,13 +142,14 @@ def load(
 
     :param data: a mapping of field names to values, with mappings for the records inside.
     :param what: the kind of thing that a key names, for error texts.
+    :param path: the dotted name of the whole group, for error texts.
     :param base: a record to start from in place of the defaults.
     :param error: the class of the errors raised.
     :raises ParameterError: when a key is unknown or missing, or a value has another type or is
         out of range. The text names close keys.
     """
     try:
-        record: Record = _record(kind, data, _Place(what), MISSING if base is None else base)
+        record: Record = _record(kind, data, _Place(what, path), MISSING if base is None else base)
     except ParameterError as found:
         if isinstance(found, error):
             raise
@@ -203,10 +204,11 @@ def merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def unknown_key(what: str, key: str, known: Iterable[str]) -> ParameterError:
     """The error for a key that does not exist; it names close ones."""
     known = list(known)
+    fix = did_you_mean(key, known)
     expected = ', '.join(known if len(known) <= 20 else known[:8])
     if len(known) > 20:
-        expected += f' or another of {len(known)} names'
-    return ParameterError(f'{what} {key!r}', 'an unknown name', expected, did_you_mean(key, known))
+        expected = 'a known name' if fix else f'{expected} or another of {len(known)} names'
+    return ParameterError(f'{what} {key!r}', 'an unknown name', expected, fix)
 
 
 def hints(kind: Any) -> dict[str, Any]:

@@ -7,18 +7,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seg_perception.core.camera import Mount
-from seg_perception.core.corridor import Corridor
 from seg_perception.core.drivable import DrivableParams
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.risk import RiskParams
-from seg_perception.core.settings import load, nested
+from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
 from seg_perception.evaluation.inputs import (
     DEFAULT_FPS,
@@ -30,12 +27,15 @@ from seg_perception.evaluation.inputs import (
 )
 from seg_perception.inference.model_file import read_card
 from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.yaml_file import read_mapping
 from seg_perception.models import model_path
+from seg_perception.risk_profiles import DEFAULT, Rules, profile_path, read_rules
 
 FORMAT = 1
 OUTPUTS = ('bag', 'video', 'thumbs', 'report')
 RUN_FILE = 'run.json'
 WARM_UP_NS = 2 * NS  # what the risk filter remembers
+_UNUSED = ('grid', 'scan', 'fusion')
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Options:
     :param model: the model file; None for the embedded one.
     :param topics: image topics of bags; all of them when empty.
     :param calibration: YAML file for inputs without one of their own.
-    :param settings: numbers of corridor, drivable area and risk, by the names that they have as
-        parameters of the node.
+    :param settings: ``risk_profile``, a name or path, and changes of single rules by the names
+        in docs/parameters.md, such as ``corridor.ego_mask_share``.
     :param truth: topic of label images or folder of masks; empty for none.
     :param truth_classes: what the values in it are; the model's classes when empty.
     :param conditions: CSV file that says under which condition frames were taken.
@@ -67,7 +67,7 @@ class Options:
     topics: tuple[str, ...] = ()
     calibration: Path | None = None
     mount: Mount | None = None
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     truth: str = ''
     truth_classes: str = ''
     conditions: Path | None = None
@@ -141,7 +141,7 @@ def make_plan(options: Options) -> Plan:
     :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
     """
     _check(options)
-    drivable, risk = _rules(options.settings)
+    rules = _rules(options.settings)
     model = model_path(options.model or '').absolute()
     card = read_card(model)
     truth = read_truth(options.truth, options.truth_classes, card.classes)
@@ -162,8 +162,8 @@ def make_plan(options: Options) -> Plan:
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
-        drivable=drivable,
-        risk=risk,
+        drivable=rules.drivable,
+        risk=rules.risk,
         parameters=_parameters(options),
     )
 
@@ -174,18 +174,8 @@ def read_mount(path: Path) -> Mount:
 
     :raises SegPerceptionError: when it cannot be read or a value cannot be.
     """
-    thing = f'mount {str(path)!r}'
-    known = [field.name for field in fields(Mount)]
-    try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SourceError(thing, ' '.join(str(error).split()), 'a YAML file') from error
-    if not isinstance(data, dict) or not {'height_m'} <= data.keys() <= set(known):
-        raise SourceError(thing, data, f'height_m and others of {", ".join(known)}')
-    try:
-        return Mount(**{name: float(value) for name, value in data.items()})
-    except (TypeError, ValueError) as error:
-        raise SourceError(thing, error, 'numbers') from error
+    what = f'mount {str(path)!r}:'
+    return load(Mount, read_mapping(path, 'mount'), what, error=SourceError)
 
 
 def check_same_run(plan: Plan) -> None:
@@ -235,27 +225,20 @@ def _check(options: Options) -> None:
         raise ParameterError('width of overlays', options.overlay_width, '64 to 8192, or 0')
 
 
-def _rules(settings: Mapping[str, float]) -> tuple[DrivableParams, RiskParams]:
+def _rules(settings: Mapping[str, Any]) -> Rules:
     """
-    Rules with other numbers than the defaults.
+    The rules of the risk profile named, with the changes over it.
 
-    :raises ParameterError: when a name is none of theirs, or a number is out of its range.
+    :raises ParameterError: when a name is unknown or unused here, or a value is wrong.
     """
-    groups: dict[str, dict[str, float]] = {'corridor': {}, 'drivable': {}, 'risk': {}}
-    for name, value in settings.items():
-        group, _, rest = name.partition('.')
-        if group not in groups:
+    changes = dict(settings)
+    profile = changes.pop('risk_profile', DEFAULT)
+    for name in changes:
+        if name.partition('.')[0] in _UNUSED:
             raise ParameterError(
-                f'setting {name!r}', group, ' or '.join(groups), 'Such as corridor.ego_mask_share.'
+                f'setting {name!r}', 'a rule that an evaluation does not use', 'another one'
             )
-        groups[group][rest] = value
-    changes = {group: nested(values) for group, values in groups.items()}
-    corridor = load(Corridor, changes['corridor'])
-    drivable, risk = DrivableParams(corridor), RiskParams(corridor)
-    return (
-        load(DrivableParams, changes['drivable'], base=drivable),
-        load(RiskParams, changes['risk'], base=risk),
-    )
+    return read_rules(str(profile), changes)
 
 
 def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
@@ -274,7 +257,7 @@ def _parameters(options: Options) -> dict[str, Any]:
         'topics': list(options.topics),
         'calibration': str(options.calibration or ''),
         'mount': asdict(options.mount) if options.mount else None,
-        'settings': dict(options.settings),
+        'settings': _settings(options.settings),
         'truth': options.truth,
         'truth_classes': options.truth_classes,
         'conditions': str(options.conditions or ''),
@@ -283,6 +266,15 @@ def _parameters(options: Options) -> dict[str, Any]:
         'fps': options.fps,
         'overlay_width': options.overlay_width,
     }
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings; a profile with its content, as a file may change between two runs."""
+    named = dict(settings)
+    if 'risk_profile' in named:
+        content = profile_path(str(named['risk_profile'])).read_bytes()
+        named['risk_profile_sha256'] = hashlib.sha256(content).hexdigest()
+    return named
 
 
 def _input_json(source: Source) -> dict[str, Any]:

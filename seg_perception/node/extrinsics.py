@@ -173,7 +173,7 @@ def _unconnected(
         f'transform from {frame!r} to {base!r}',
         f'chains that end in {ends[0]!r} and {ends[1]!r}',
         'one that connects them on /tf or /tf_static',
-        'Start robot_state_publisher or a static_transform_publisher, or set mount.height_m.',
+        'Start robot_state_publisher or a static_transform_publisher, or set extrinsics.height_m.',
     )
 
 

@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -28,10 +28,12 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ParameterError, SegPerceptionError
+from seg_perception.core.settings import Setting, Settings, items, load
 from seg_perception.io.calibration_file import read_calibration
 from seg_perception.node.camera_info import to_camera_info
 from seg_perception.node.image_conversions import colour_to_msg, to_compressed_msg
-from seg_perception.node.parameters import FOREIGN, Row, checked, descriptor
+from seg_perception.node.parameter_names import FOREIGN
+from seg_perception.node.parameters import declare, overrides_of
 from seg_perception.node.processes import sigterm_as_exit
 from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.synthetic.weather import WEATHERS
@@ -49,52 +51,51 @@ SPIN_TIMEOUT_S = 0.1  # a signal is heard of when a spin ends
 EXIT_FAILED = 2
 
 
-TABLE = (
-    Row('source', SYNTHETIC, '', 'video, image folder, /dev/video*, camera number or synthetic'),
-    Row('image_topic', IMAGE_TOPIC, '', 'images; /compressed is added to it for JPEG'),
-    Row('camera_info_topic', CAMERA_INFO_TOPIC, '', 'calibration, where it is known'),
-    Row('frame_id', 'camera_front_optical_frame', '', 'frame of images and calibration'),
-    Row('transport', 'raw', '', 'what to publish', choices=('raw', 'compressed', 'both')),
-    Row('encoding', 'bgr8', '', 'of the raw images', choices=('bgr8', 'rgb8')),
-    Row('jpeg_quality', 90, '', 'of the compressed images', 1, 100),
-    Row('reliable', False, '', 'reliable instead of best effort, which may hold the source up'),
-    Row('rate', 0.0, 'Hz', 'frames a second; 0 is the pace of the source', 0.0, 1000.0),
-    Row('loop', False, '', 'start again at the end'),
-    Row(
-        'max_frames', 0, '', 'stop after so many; 0: no limit, ten seconds of synthetic', 0, 10**9
-    ),
-    Row('height', 0, 'px', 'resize to this height; 0 keeps the size', 0, 16384),
-    Row('width', 0, 'px', 'resize to this width; 0 keeps the size', 0, 16384),
-    Row('calibration', '', '', 'YAML file as camera_calibration writes it; empty for none'),
-    Row('seed', 0, '', 'of the synthetic street', 0, 10**9),
-    Row('weather', 'clear', '', 'of the synthetic street', choices=(*WEATHERS, 'random')),
-    Row('read_ahead', 8, '', 'frames decoded ahead of time', 1, 1000),
-    Row('wait_for_subscribers', 0, '', 'start when so many listen to the images', 0, 100),
-)
-
-
 @dataclass(frozen=True)
-class SourceParams:
-    """The values of the table."""
+class SourceParams(Settings):
+    """The parameters of the video source; all of them are read when it starts."""
 
-    source: str
-    image_topic: str
-    camera_info_topic: str
-    frame_id: str
-    transport: str
-    encoding: str
-    jpeg_quality: int
-    reliable: bool
-    rate: float
-    loop: bool
-    max_frames: int
-    height: int
-    width: int
-    calibration: str
-    seed: int
-    weather: str
-    read_ahead: int
-    wait_for_subscribers: int
+    source: Annotated[
+        str, Setting('video file, image folder, /dev/video*, camera number or synthetic')
+    ] = SYNTHETIC
+    image_topic: Annotated[
+        str, Setting('topic of the images; /compressed is appended for JPEG')
+    ] = IMAGE_TOPIC
+    camera_info_topic: Annotated[str, Setting('topic of the calibration, if there is one')] = (
+        CAMERA_INFO_TOPIC
+    )
+    frame_id: Annotated[str, Setting('frame of images and calibration')] = (
+        'camera_front_optical_frame'
+    )
+    transport: Annotated[
+        str, Setting('kind of images to publish', choices=('raw', 'compressed', 'both'))
+    ] = 'raw'
+    encoding: Annotated[str, Setting('encoding of the raw images', choices=('bgr8', 'rgb8'))] = (
+        'bgr8'
+    )
+    jpeg_quality: Annotated[int, Setting('JPEG quality of the compressed images', '', 1, 100)] = 90
+    reliable: Annotated[bool, Setting('reliable delivery, which a slow reader can hold up')] = (
+        False
+    )
+    rate: Annotated[float, Setting('frame rate; 0: that of the source', 'Hz', 0, 1000)] = 0.0
+    loop: Annotated[bool, Setting('start again at the end')] = False
+    max_frames: Annotated[
+        int,
+        Setting(
+            'number of frames to stop after; 0: no limit, ten seconds if synthetic', '', 0, 10**9
+        ),
+    ] = 0
+    height: Annotated[int, Setting('height to resize to; 0 keeps the size', 'px', 0, 16384)] = 0
+    width: Annotated[int, Setting('width to resize to; 0 keeps the size', 'px', 0, 16384)] = 0
+    calibration: Annotated[str, Setting('YAML file of camera_calibration; empty: none')] = ''
+    seed: Annotated[int, Setting('seed of the synthetic street', '', 0, 10**9)] = 0
+    weather: Annotated[
+        str, Setting('weather of the synthetic street', choices=(*WEATHERS, 'random'))
+    ] = 'clear'
+    read_ahead: Annotated[int, Setting('number of frames to decode ahead', '', 1, 1000)] = 8
+    wait_for_subscribers: Annotated[
+        int, Setting('number of image subscribers to wait for', '', 0, 100)
+    ] = 0
 
 
 class VideoSourceNode(Node):
@@ -244,16 +245,11 @@ class VideoSourceNode(Node):
 
 
 def _declare(node: Node) -> SourceParams:
-    # rclpy has no public way to see overrides that nobody declares.
-    given = {name: item.value for name, item in node._parameter_overrides.items()}
-    known = [row.name for row in TABLE]
-    for name in given:
-        if name not in known and not FOREIGN.match(name):
-            raise ParameterError('parameters', f'an unknown {name!r}', ', '.join(known))
-    values = {row.name: checked(row, given.get(row.name, row.default)) for row in TABLE}
-    for row in TABLE:
-        node.declare_parameter(row.name, values[row.name], descriptor(row), ignore_override=True)
-    return SourceParams(**values)
+    given = overrides_of(node)
+    own = {name: value for name, value in given.items() if not FOREIGN.match(name)}
+    params = load(SourceParams, own, 'parameter')
+    declare(node, items(params), asdict(params))
+    return params
 
 
 def _open(params: SourceParams) -> FrameSource:

@@ -77,12 +77,30 @@ def test_settings_of_the_node_change_the_answer(bag: str, tmp_path: Path, model:
     assert asked['corridor.top_share'] == 0.1
 
 
+def test_risk_profile_changes_the_answer(bag: str, tmp_path: Path, model: str) -> None:
+    """A file that has changed since is another evaluation."""
+    profile = tmp_path / 'own.yaml'
+    profile.write_text('risk: {spread: 0.0}')
+    assert call(bag, tmp_path / 'plain', model, '--outputs') == 0
+    words = ['--outputs', '--set', f'risk_profile={profile}', '--set', 'clearance_m=0.1']
+    assert call(bag, tmp_path / 'own', model, *words) == 0
+    scores = [
+        pq.read_table(tmp_path / out / 'frames.parquet')['score'].to_numpy().mean()
+        for out in ('plain', 'own')
+    ]
+    assert scores[1] > scores[0] + 1
+    profile.write_text('risk: {spread: 0.1}')
+    assert call(bag, tmp_path / 'own', model, *words) == 2
+
+
 @pytest.mark.parametrize(
     ('setting', 'message'),
     [
-        ('corridor.ego_mask=0.1', 'Did you mean ego_mask_share?'),
-        ('grid.ahead_m=3', "setting 'grid.ahead_m': got grid, expected corridor or drivable or"),
-        ('risk.spread=2', 'got 2.0, expected a number from 0 to 1'),
+        ('corridor.ego_mask=0.1', 'Did you mean corridor.ego_mask_share'),
+        ('grid.ahead_m=3', "setting 'grid.ahead_m': got a rule that an evaluation does not use"),
+        ('risk.spread=2', 'got 2, expected a number from 0 to 1'),
+        ('risk_profile=slow_robt', 'Did you mean slow_robot?'),
+        ('risk.spread', "got 'risk.spread', expected name=value"),
     ],
 )
 def test_setting_that_cannot_be(bag, tmp_path, model, capsys, setting: str, message: str) -> None:
@@ -105,10 +123,10 @@ def test_mount_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('pitch_rad: 0.1', r"got \{'pitch_rad': 0.1\}, expected height_m and others of height_m"),
-        ('height_m: 1\nhight: 2', 'expected height_m and others of height_m, pitch_rad'),
-        ('height_m: tall', 'could not convert string to float'),
-        ('a: [', 'expected a YAML file'),
+        ('pitch_rad: 0.1', r"'height_m': got nothing, expected a value"),
+        ('height_m: 1\nhight: 2', r"'hight': got an unknown name, .*Did you mean height_m"),
+        ('height_m: tall', r"'height_m': got 'tall', expected a number from 0\.05 to 30"),
+        ('a: [', 'expected YAML'),
     ],
 )
 def test_mount_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:

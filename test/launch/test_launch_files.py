@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from seg_perception.core.settings import items
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.node import parameters as params
 from seg_perception.replay import bag_launching
@@ -131,7 +132,8 @@ def test_players_are_those_that_can_be_chosen() -> None:
 
 @pytest.mark.parametrize('file', LAUNCH_FILES, ids=lambda file: file.name)
 def test_parameters_set_are_those_of_the_nodes(file: Path) -> None:
-    known = {row.name for row in params.TABLE} | {row.name for row in video_source.TABLE}
+    source = items(video_source.SourceParams())
+    known = {*params.table(), *(row.path for row in source)}
     written = set(written_keys(file))
     has_source = 'video' in arguments(file)
     assert {'cameras', 'model', 'provider'} | ({'source'} if has_source else set()) <= written
@@ -169,7 +171,7 @@ def test_rviz_shows_topics_of_the_node(file: Path) -> None:
 @pytest.mark.parametrize('file', RVIZ_FILES, ids=lambda file: file.name)
 def test_rviz_stands_on_the_vehicle(file: Path) -> None:
     manager = yaml.safe_load(file.read_text())['Visualization Manager']
-    base_frame = next(row.default for row in params.TABLE if row.name == 'base_frame')
+    base_frame = params.table()['base_frame'].default
     assert manager['Global Options']['Fixed Frame'] == base_frame
 
 

@@ -20,7 +20,7 @@ K = (1000.0, 0.0, 639.5, 0.0, 1000.0, 359.5, 0.0, 0.0, 1.0)
 P = (800.0, 0.0, 639.5, 0.0, 0.0, 800.0, 359.5, 0.0, 0.0, 0.0, 1.0, 0.0)
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 IMAGE = stamped(100, frame_id='front_optical')
-LEVEL = {'front.mount.height_m': 1.5}
+LEVEL = {'front.extrinsics.height_m': 1.5}
 
 
 def info(size=SIZE, k=K, d=(), model='plumb_bob', p=P) -> CameraInfo:
@@ -70,7 +70,7 @@ def row_of(view: View, forward_m: float) -> float:
 def test_mount_from_parameters():
     # 1.5 m below the axis at 15 m is a tenth of the focal length below the centre.
     assert row_of(view(info()), 15.0) == pytest.approx(359.5 + 100.0)
-    assert row_of(view(info(), front__mount__forward_m=5.0), 20.0) == pytest.approx(459.5)
+    assert row_of(view(info(), front__extrinsics__forward_m=5.0), 20.0) == pytest.approx(459.5)
 
 
 def test_mount_from_tf_wins():
@@ -87,8 +87,8 @@ def test_leading_slashes_of_ros_1():
 
 def test_uncertainty_of_the_pitch_is_that_of_the_parameter_with_tf_too():
     frames = tree(transform('base_link', 'front_optical', (1.0, 0.0, 1.0), OPTICAL))
-    for seen in (view(info(), frames, front__mount__pitch_std_rad=0.03),
-                 view(info(), front__mount__pitch_std_rad=0.03)):  # fmt: skip
+    for seen in (view(info(), frames, front__extrinsics__pitch_std_rad=0.03),
+                 view(info(), front__extrinsics__pitch_std_rad=0.03)):  # fmt: skip
         assert seen.camera.mount.pitch_std_rad == 0.03
 
 
@@ -120,7 +120,7 @@ def test_same_numbers_give_the_same_camera():
         (info(k=(0.0,) * 9), {}, 'not calibrated: the K of camera_info is zero'),
         (
             info(),
-            {'front__mount__height_m': 0.0},
+            {'front__extrinsics__height_m': 0.0},
             "no mounting: transform from 'front_optical' to",
         ),
     ],
@@ -140,7 +140,7 @@ def test_what_was_never_given_is_no_fault(message, params, text):
         (info(), (480, 640), {}, 'does not fit: .*1280x720 pixels with an image of 640x480'),
         (info(), (1, 640), {}, 'does not fit'),
         (info((0, 0)), SIZE, {}, 'calibration: .*size'),
-        (info(), SIZE, {'front__mount__pitch_rad': -0.5}, 'does not fit: .*sees the ground'),
+        (info(), SIZE, {'front__extrinsics__pitch_rad': -0.5}, 'does not fit: .*sees the ground'),
     ],
 )  # fmt: skip
 def test_a_calibration_that_cannot_be_is_a_fault(message, size, params, text):

@@ -78,7 +78,7 @@ def test_newer_transform_takes_the_place():
     ('links', 'text'),
     [
         ([], "'camera' to 'base': got chains that end in 'camera' and 'base', expected one that"),
-        ([link('mast', 'camera')], "chains that end in 'mast' and 'base'.*mount.height_m"),
+        ([link('mast', 'camera')], "chains that end in 'mast' and 'base'.*extrinsics.height_m"),
         ([link('a', 'camera'), link('b', 'base')], "chains that end in 'a' and 'b'"),
         ([link('a', 'camera'), link('camera', 'a')], "chains that end in 'camera' and 'base'"),
         ([link('camera', 'camera')], "chains that end in 'camera' and 'base'"),

@@ -11,12 +11,13 @@ from math import isnan
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.srv import GetParameters, SetParametersAtomically
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, pixels_of, png_msg, stamped
+from seg_perception.node.parameters import table
 from seg_perception.node.processes import RosProcess
 from seg_perception_msgs.msg import CameraStatus, FusedScene, RoadScene, SafetyRisk
 
@@ -109,6 +110,8 @@ def bench(graph, start_node, tiny_path) -> Iterator[Bench]:
         provider='cpu',
         stale_after_s=STALE_AFTER_S,
         diagnostics_period_s=0.2,
+        scan__clearance_m=0.07,  # a name of version 0.1
+        risk__time__gap_s=1.0,  # one that is in the risk profile now
     )
     diagnostics = graph.read(DiagnosticArray, '/diagnostics')
     cameras = {}
@@ -347,7 +350,7 @@ def test_risk_remembers_and_forgets_with_the_stamps(bench):
         ({'model': '/other.onnx'}, 'read-only'),
         ({'warn_confidence': 0.9, 'provider': 'cuda'}, 'read-only'),
         ({'warn_confidence': 0.9, 'stale_after_s': -1.0}, 'stale_after_s'),
-        ({'warn_confidence': 0.9, 'risk.high_from': 0.1}, 'moderate_from < high_from'),
+        ({'warn_confidence': 0.9, 'risk_profile': 'slow_robbot'}, 'Did you mean slow_robot?'),
         ({'warn_confidence': 0.9, 'nonsense': 1}, ''),
     ],
 )
@@ -360,6 +363,52 @@ def test_refused_change_changes_nothing(bench, changes, reason):
     answer = bench.graph.call(GetParameters, '/seg_perception/get_parameters', request)
     assert answer.values[0].double_value == 0.4
     assert answer.values[1].string_value.endswith('tiny.onnx')
+
+
+def test_ranges_as_other_processes_read_them(bench):
+    """Whole numbers in a FloatingPointRange would arrive as garbage."""
+    rows = table(['front', 'rear'])
+    request = DescribeParameters.Request(names=list(rows))
+    answer = bench.graph.call(DescribeParameters, '/seg_perception/describe_parameters', request)
+    ranges = 0
+    for row, seen in zip(rows.values(), answer.descriptors, strict=True):
+        assert seen.name == row.path and seen.description.startswith(row.setting.description)
+        for limits in (*seen.floating_point_range, *seen.integer_range):
+            ends = limits.from_value, limits.to_value
+            assert ends == (row.setting.low, row.setting.high), row.path
+            ranges += 1
+    assert ranges == sum(row.setting.bounded for row in rows.values()) > 30
+
+
+def test_one_warning_for_old_parameter_names(bench):
+    log = bench.graph.process.log.read_text()
+    assert log.count('deprecated parameters') == 1
+    assert 'scan.clearance_m is now clearance_m' in log
+    assert 'risk.time.gap_s is now risk.time.gap_s of a risk_profile file' in log
+    request = GetParameters.Request(names=['clearance_m'])
+    answer = bench.graph.call(GetParameters, '/seg_perception/get_parameters', request)
+    assert answer.values[0].double_value == 0.07
+
+
+def test_risk_profile_changes_while_the_node_runs(bench, tmp_path):
+    def score() -> float:
+        """Of a frame with a memory of its own."""
+        rgb = painted(street(SIZE))
+        frame = f'camera_{bench.next_stamp()}'
+        return bench.send(image_msg(rgb, stamped(bench.next_stamp(), 0, frame))).safety_risk.score
+
+    own = tmp_path / 'own.yaml'
+    own.write_text('risk: {spread: 0.0}')
+    before = score()
+    assert bench.set_parameters(risk_profile=str(own)).successful
+    milder = score()
+    assert milder > before + 0.5
+    own.write_text('risk: {near_m: 0.1}')
+    refused = bench.set_parameters(risk_profile=str(own))
+    assert not refused.successful and 'expected a number from 0.5 to 50' in refused.reason
+    assert score() == pytest.approx(milder, abs=0.01)
+    assert bench.set_parameters(risk_profile='default').successful
+    assert score() == pytest.approx(before, abs=0.01)
 
 
 def test_overlay(bench):

@@ -193,12 +193,12 @@ def test_metres_with_parameters(bench):
     assert (scene.status, scene.ground_frame) == (RoadScene.OK, 'base_link')
     assert scene.drivable_area.free_distance_m == pytest.approx(WALL_M, abs=0.35)
     # The same picture from twice the height shows twice the distance.
-    assert bench.set_parameter('rear.mount.height_m', 2 * HEIGHT_M).successful
+    assert bench.set_parameter('rear.extrinsics.height_m', 2 * HEIGHT_M).successful
     twice = bench.send('rear').drivable_area.free_distance_m
     assert twice == pytest.approx(2 * WALL_M, abs=0.7)
-    refused = bench.set_parameter('rear.mount.height_m', 0.01)
-    assert not refused.successful and 'rear.mount' in refused.reason
-    assert bench.set_parameter('rear.mount.height_m', HEIGHT_M).successful
+    refused = bench.set_parameter('rear.extrinsics.height_m', 0.01)
+    assert not refused.successful and 'rear.extrinsics.height_m' in refused.reason
+    assert bench.set_parameter('rear.extrinsics.height_m', HEIGHT_M).successful
 
 
 def test_calibration_of_another_shape_is_degraded_and_not_metric(bench):

@@ -82,4 +82,4 @@ def test_exit_code_of_the_process():
     command = [sys.executable, '-m', 'seg_perception.node.node', '--ros-args', '-p', 'modle:=x']
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert "unknown 'modle'" in ended.stdout + ended.stderr
+    assert "parameter 'modle'" in ended.stdout + ended.stderr

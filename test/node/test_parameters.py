@@ -9,14 +9,13 @@ import yaml
 
 from seg_perception.core.camera import Mount
 from seg_perception.core.errors import ParameterError
+from seg_perception.node.parameter_names import deprecated
 from seg_perception.node.parameters import (
-    TABLE,
     build,
     complete,
+    descriptor,
     mount_parameters,
-    rows_for,
-    to_markdown,
-    to_yaml,
+    table,
 )
 
 PARAMS_YAML = Path(__file__).parents[2] / 'config' / 'params.yaml'
@@ -55,23 +54,30 @@ def test_compressed_is_not_added_twice():
 
 
 def test_a_camera_may_be_called_like_a_group():
-    now = params(cameras=['risk'], risk__spread=0.25)
-    assert now.cameras[0].image_topic == '/camera/risk/image_raw'
-    assert now.risk.spread == 0.25
+    now = params(cameras=['grid'], grid__resolution_m=0.25)
+    assert now.cameras[0].image_topic == '/camera/grid/image_raw'
+    assert now.grid.resolution_m == 0.25
 
 
-def test_corridor_is_that_of_area_and_risk():
-    now = params(corridor__ego_mask_share=0.2, drivable__columns=7, risk__vehicles__weight=0.5)
+def test_parameters_of_one_camera_are_few():
+    assert len(table(['front'])) <= 43  # rclpy adds two of its own
+    assert len(table(['front', 'rear'])) == len(table(['front'])) + 12
+
+
+def test_one_quantity_is_one_parameter():
+    now = params(clearance_m=0.1, min_confidence=0.5, corridor__ego_mask_share=0.2)
+    assert now.drivable.clearance_m == now.grid.clearance_m == now.scan.clearance_m == 0.1
+    assert now.drivable.min_confidence == now.grid.min_confidence == 0.5
     assert now.drivable.corridor.ego_mask_share == now.risk.corridor.ego_mask_share == 0.2
-    assert now.drivable.columns == 7
-    assert now.risk.vehicles.weight == 0.5
-    assert now.risk.vehicles.in_path == 1.0
 
 
 def test_mount_is_none_without_a_height():
-    assert params(front__mount__pitch_rad=0.1).cameras[0].mount is None
+    assert params(front__extrinsics__pitch_rad=0.1).cameras[0].mount is None
     camera = params(
-        cameras=['rear'], rear__mount__height_m=1.5, rear__mount__yaw_rad=3, rear__rectified=True
+        cameras=['rear'],
+        rear__extrinsics__height_m=1.5,
+        rear__extrinsics__yaw_rad=3,
+        rear__rectified=True,
     ).camera('rear')
     assert (camera.mount.height_m, camera.mount.yaw_rad, camera.mount.forward_m) == (1.5, 3.0, 0.0)
     assert camera.rectified
@@ -81,19 +87,55 @@ def test_mount_is_none_without_a_height():
 def test_mount_parameters_give_that_mount():
     mount = Mount(1.4, 0.05, forward_m=1.7, pitch_std_rad=0.02)
     given = mount_parameters('front', mount)
-    assert given['front.mount.forward_m'] == 1.7
+    assert given['front.extrinsics.forward_m'] == 1.7
     assert build(complete(given)).cameras[0].mount == mount
 
 
-def test_numbers_of_the_core_are_parameters():
+def test_risk_profile_decides_the_rules(tmp_path):
+    assert params(risk_profile='slow_robot').risk.near_m == 2.0
+    own = tmp_path / 'own.yaml'
+    own.write_text('risk: {time: {hold_s: 1.5}}\nfusion: {skew_s: 0.1}\n')
+    now = params(risk_profile=str(own), grid__resolution_m=0.5, corridor__vehicle_width_m=2.5)
+    assert (now.risk.time.hold_s, now.risk.near_m, now.fusion.skew_s) == (1.5, 4.5, 0.1)
+    assert now.risk.corridor.vehicle_width_m == 2.5 and now.grid.resolution_m == 0.5
+
+
+def test_old_names_take_effect():
     now = params(
-        risk__time__hold_s=1.0, risk__trust__weight=0.2, grid__resolution_m=0.5,
-        scan__range_max_m=20, fusion__skew_s=0.1, corridor__vehicle_width_m=2.5,
+        front__mount__height_m=1.5, scan__clearance_m=0.1, grid__min_confidence=0.5,
+        risk__time__hold_s=1, horizon__least_rows=30, corridor__top_share=0.6,
     )  # fmt: skip
-    assert (now.risk.time.hold_s, now.risk.trust.weight) == (1.0, 0.2)
-    assert (now.grid.resolution_m, now.scan.range_max_m, now.fusion.skew_s) == (0.5, 20.0, 0.1)
-    assert now.risk.corridor == now.drivable.corridor
-    assert now.drivable.corridor.vehicle_width_m == 2.5
+    assert now.cameras[0].mount.height_m == 1.5
+    assert now.drivable.clearance_m == now.scan.clearance_m == 0.1
+    assert now.drivable.min_confidence == now.grid.min_confidence == 0.5
+    assert (now.risk.time.hold_s, now.horizon.least_rows) == (1.0, 30)
+    assert now.risk.corridor.top_share == 0.6
+
+
+def test_old_rules_win_over_the_profile():
+    assert params(risk__near_m=3.0, risk_profile='slow_robot').risk.near_m == 3.0
+
+
+def test_old_names_are_told_where_they_went():
+    given = {'front.mount.roll_rad': 0, 'grid.clearance_m': 0, 'risk.near_m': 4, 'model': ''}
+    assert deprecated(given) == {
+        'front.mount.roll_rad': 'front.extrinsics.roll_rad',
+        'grid.clearance_m': 'clearance_m',
+        'risk.near_m': 'risk.near_m of a risk_profile file',
+    }
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {'grid.clearance_m': 0.1, 'scan.clearance_m': 0.2},
+        {'clearance_m': 0.2, 'scan.clearance_m': 0.1},
+        {'front.extrinsics.yaw_rad': 0.1, 'front.mount.yaw_rad': 0.2},
+    ],
+)
+def test_old_names_that_disagree_are_refused(given):
+    with pytest.raises(ParameterError, match=r'got 0\.[12] and 0\.[12], expected one value'):
+        complete(given)
 
 
 def test_whole_numbers_are_numbers():
@@ -103,20 +145,20 @@ def test_whole_numbers_are_numbers():
 @pytest.mark.parametrize(
     ('name', 'value', 'text'),
     [
-        ('modle', 'x', r"unknown 'modle'.*Did you mean model\?"),
+        ('modle', 'x', r"'modle': got an unknown name.*Did you mean model\?"),
         ('stale_after', 1.0, r'Did you mean stale_after_s\?'),
         ('front.image_topik', '/a', r'Did you mean front\.image_topic'),
         ('rear.image_topic', '/a', r"got camera 'rear', expected a camera .*: front\."),
         ('xyzzy', 1, r'config/params\.yaml'),
         ('stale_after_s', 0.0, r"'stale_after_s': got 0\.0, expected a number from 0\.1 to 3600"),
-        ('stale_after_s', float('nan'), r'got NaN, expected a number from 0\.1'),
-        ('stale_after_s', 'soon', r'got "soon", expected a number from 0\.1'),
+        ('stale_after_s', float('nan'), r'got nan, expected a number from 0\.1'),
+        ('stale_after_s', 'soon', r"got 'soon', expected a number from 0\.1"),
         ('threads', 1.5, r'got 1\.5, expected a whole number from 0 to 256'),
         ('threads', True, r'got true, expected a whole number'),
         ('autostart', 1, r'got 1, expected true or false'),
-        ('provider', 'gpu', r'got "gpu", expected one of auto, cpu, cuda, tensorrt'),
+        ('provider', 'gpu', r"got 'gpu', expected one of auto, cpu, cuda, tensorrt"),
         ('cameras', [], r'got none, expected at least one name'),
-        ('cameras', 'front', r'got "front", expected a list of strings'),
+        ('cameras', 'front', r"got 'front', expected a list of strings"),
         ('cameras', ['a', 'b', 'a'], r"got \['a'\], expected at least one name, each once"),
         ('cameras', ['left cam'], r"got \['left cam'\], expected .*letters"),
         ('cameras', ['a__b'], r"got \['a__b'\]"),
@@ -124,15 +166,21 @@ def test_whole_numbers_are_numbers():
         ('front.image_topic', '', r"got '', expected the name of a topic"),
         ('front.image_topic', '/a/compressed', r"Set front\.transport to 'compressed'"),
         ('corridor.far_width_share', 0.9, r'at most near_width_share'),
-        ('front.mount.height_m', 0.01, r"parameters 'front\.mount\.\*': got 0\.01"),
-        ('rear.mount.height_m', 1.0, r"got camera 'rear', expected a camera"),
-        ('front.mount.heigth_m', 1.0, r'Did you mean front\.mount\.height_m'),
+        (
+            'front.extrinsics.height_m',
+            0.01,
+            r"'front.extrinsics.height_m': got 0\.01, expected .*0\.05 to 30",
+        ),
+        ('rear.extrinsics.height_m', 1.0, r"got camera 'rear', expected a camera"),
+        ('front.extrinsics.heigth_m', 1.0, r'Did you mean front\.extrinsics\.height_m'),
+        ('front.mount.heigth_m', 1.0, r'Did you mean front\.extrinsics\.height_m'),
         ('base_frame', '', r"'base_frame': got '', expected the name of a TF frame"),
         ('base_frame', '/base_link', r'without a slash'),
         ('curvature_topic', 'a b', r"'curvature_topic': got 'a b', expected the name of a topic"),
         ('curvature_per_m', 0.6, r'expected a number from -0\.5 to 0\.5'),
         ('grid.resolution_m', 0.0, r'expected a number from 0\.02 to 5'),
         ('drivable.columns', 1.5, r'got 1\.5, expected a whole number from 1 to 4096'),
+        ('risk_profile', 'slow_robbot', r"got 'slow_robbot'.*Did you mean slow_robot\?"),
         ('risk.high_from', 0.9, r'moderate_from < high_from < critical_from'),
     ],
 )
@@ -146,17 +194,18 @@ def test_names_of_ros_itself_are_fine(name):
     assert name not in complete({name: True})
 
 
-def test_every_row_says_what_it_is():
-    for row in rows_for(['front']):
-        assert len(row.description) > 10, row.name
-        assert (row.low is None) == (row.high is None)
-        if isinstance(row.default, float):
-            assert row.low is not None, f'{row.name} has no range'
+def test_every_parameter_says_what_it_is():
+    for name, row in table().items():
+        assert len(row.setting.description) > 10, name
+        assert row.kind is not float or row.setting.bounded, f'{name} has no range'
+        assert type(row.default) is row.kind or name == 'cameras'
 
 
-def test_params_yaml_is_that_of_the_table():
-    fix = 'python -m seg_perception.node.parameters yaml > config/params.yaml'
-    assert PARAMS_YAML.read_text(encoding='utf-8') == to_yaml(), fix
+def test_ranges_are_of_the_type_that_goes_over_the_wire():
+    for row in table().values():
+        made = descriptor(row)
+        for limits in made.floating_point_range:
+            assert type(limits.from_value) is type(limits.to_value) is float, row.path
 
 
 def test_params_yaml_changes_nothing():
@@ -164,10 +213,4 @@ def test_params_yaml_changes_nothing():
     (node,) = yaml.safe_load(PARAMS_YAML.read_text(encoding='utf-8')).values()
     given = node['ros__parameters']
     assert build(complete(given)) == build(complete({}))
-    assert len(given) == len(TABLE)
-
-
-def test_markdown_has_a_line_for_each_row():
-    rows = [line for line in to_markdown().splitlines() if line.startswith('| `')]
-    assert len(rows) == len(TABLE)
-    assert all(row.count('|') == 6 for row in rows)
+    assert len(given) == len(table())

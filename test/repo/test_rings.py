@@ -21,20 +21,41 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     'core': {'numpy', 'cv2'},
     'models': set(),
+    'risk_profiles': {'core', 'io'},
     'synthetic': {'numpy', 'cv2', 'core'},
     'inference': {'numpy', 'cv2', 'onnxruntime', 'torch', 'yaml', 'core'},
     'adapt': {'numpy', 'cv2', 'onnx', 'onnxruntime', 'core', 'inference', 'synthetic'},
 }
 # room -> the rooms that it may not import
 FORBIDDEN = {
-    'io': {'inference', 'node', 'replay', 'evaluation', 'report', 'tools', 'adapt', 'cli'},
+    'io': {
+        'inference',
+        'risk_profiles',
+        'node',
+        'replay',
+        'evaluation',
+        'report',
+        'tools',
+        'adapt',
+        'cli',
+    },
     'node': {'evaluation', 'report', 'replay', 'tools', 'adapt', 'cli'},
     'replay': {'inference', 'evaluation', 'report', 'tools', 'adapt', 'cli'},
     'evaluation': {'node', 'replay', 'tools', 'adapt', 'cli'},
     'report': {'inference', 'node', 'replay', 'tools', 'adapt', 'cli'},
     'tools': {'cli'},
 }
-NEED_NO_ROS = ('core', 'inference', 'io', 'evaluation', 'report', 'synthetic', 'models', 'adapt')
+NEED_NO_ROS = (
+    'core',
+    'inference',
+    'io',
+    'evaluation',
+    'report',
+    'synthetic',
+    'models',
+    'adapt',
+    'risk_profiles',
+)
 ROS = {
     'rclpy',
     'sensor_msgs',

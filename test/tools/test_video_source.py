@@ -215,7 +215,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, video: Path) -> dict[str, Path
         ('source:={video} -p height:=120', "'height' and 'width'.*got 120 and 0"),
         ('source:={video} -p rate:=-1.0', "parameter 'rate'.*got -1.0, expected a number from 0"),
         ('source:={video} -p encoding:=mono8', "parameter 'encoding'.*one of bgr8, rgb8"),
-        ('sauce:={video}', "unknown 'sauce', expected source, image_topic"),
+        ('sauce:={video}', "'sauce': got an unknown name, expected source, image_topic"),
         ('weather:=snow', "parameter 'weather'.*one of clear, fog"),
     ],
 )

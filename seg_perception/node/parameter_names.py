@@ -1,0 +1,126 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Names: which parameters may be called what, the old names, and parameters that hold a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_topic_name import validate_topic_name
+
+from seg_perception.core.errors import ParameterError
+from seg_perception.core.settings import unknown_key
+from seg_perception.risk_profiles import profile_items
+
+# What rclpy itself declares, or takes without declaring it.
+FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
+# What ROS takes as one part of a topic's name.
+_CAMERA_NAME = re.compile(r'[A-Za-z](_?[A-Za-z0-9])*')
+_SHOWN = 5  # deprecated names in one warning
+# Quantities that had a parameter in each of these groups.
+_ONE_QUANTITY = ('clearance_m', 'min_confidence')
+_GROUPS = ('drivable', 'grid', 'scan')
+
+
+def check_topic(name: str, topic: str) -> None:
+    """
+    Check the topic that a parameter names.
+
+    :raises ParameterError: when ROS does not allow it.
+    """
+    try:
+        validate_topic_name(topic)
+    except InvalidTopicNameException as error:
+        reason = ' '.join(str(error).split())
+        raise ParameterError(
+            f'parameter {name!r}', repr(topic), 'the name of a topic', reason
+        ) from error
+
+
+def check_names(values: Mapping[str, Any]) -> None:
+    """
+    Check the parameters that name a topic or frame, other than those of a camera.
+
+    :raises ParameterError: when a name is not allowed.
+    """
+    if values['curvature_topic']:
+        check_topic('curvature_topic', values['curvature_topic'])
+    if not values['base_frame'] or values['base_frame'].startswith('/'):
+        raise ParameterError(
+            "parameter 'base_frame'",
+            repr(values['base_frame']),
+            'the name of a TF frame, without a slash in front',
+            "Such as 'base_link'.",
+        )
+
+
+def check_cameras(names: Sequence[str]) -> None:
+    """
+    Check the names of the cameras.
+
+    :raises ParameterError: when one cannot be part of a topic, or stands twice.
+    """
+    wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if wrong or doubled or not names:
+        raise ParameterError(
+            "parameter 'cameras'",
+            wrong or doubled or 'none',
+            'at least one name, each once, of letters, digits and single underscores, '
+            'with a letter first',
+            "Such as ['front', 'rear'].",
+        )
+
+
+def unknown_parameter(name: str, known: Collection[str], cameras: Sequence[str]) -> ParameterError:
+    """The error for a parameter that does not exist; it tells a wrong camera from a wrong name."""
+    owner, _, leaf = name.partition('.')
+    if f'{cameras[0]}.{leaf}' in known:
+        return ParameterError(
+            f'parameter {name!r}',
+            f'camera {owner!r}',
+            f'a camera of the parameter cameras: {", ".join(cameras)}',
+            f'Add {owner!r} to cameras, or correct the name.',
+        )
+    error = unknown_key('parameter', name, known)
+    fix = error.fix or 'See config/params.yaml.'
+    return ParameterError(error.thing, error.seen, error.expected, fix)
+
+
+def deprecated(given: Mapping[str, Any]) -> dict[str, str]:
+    """Where the deprecated names among those given are now, by name."""
+    places = {f'{group}.{leaf}': leaf for group in _GROUPS for leaf in _ONE_QUANTITY}
+    places |= {item.path: f'{item.path} of a risk_profile file' for item in profile_items()}
+    places |= {
+        name: name.replace('.mount.', '.extrinsics.') for name in given if '.mount.' in name
+    }
+    return {name: places[name] for name in given if name in places}
+
+
+def renamed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    What is given, by the names of today; those of a risk profile stay as they are.
+
+    :raises ParameterError: when two names of one quantity disagree.
+    """
+    values: dict[str, Any] = {}
+    places = deprecated(given)
+    for name, value in given.items():
+        place = places.get(name, name)
+        new = name if ' ' in place else place
+        if new in values and values[new] != value:
+            seen = f'{values[new]} and {value}'
+            raise ParameterError(f'parameter {new!r} and its old names', seen, 'one value')
+        values[new] = value
+    return values
+
+
+def advice(places: Mapping[str, str]) -> str:
+    """One warning for all deprecated names."""
+    pairs = [f'{old} is now {new}' for old, new in places.items()]
+    more = f'; and {len(pairs) - _SHOWN} more' if len(pairs) > _SHOWN else ''
+    listed = '; '.join(pairs[:_SHOWN])
+    return f'deprecated parameters: {listed}{more}. See docs/parameters.md.'
