@@ -12,6 +12,7 @@ from torch import nn
 
 from training.config import OptimConfig
 from training.errors import ConfigError, near
+from training.models.weights import is_part
 
 
 def build_optimizer(
@@ -43,7 +44,7 @@ def parameter_groups(
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, value in parameters:
         if value.requires_grad:
-            key = _is_part(name, backbone), value.ndim > 1
+            key = is_part(name, backbone), value.ndim > 1
             groups.setdefault(key, []).append(value)
     if optim.backbone_factor != 1 and not any(is_backbone for is_backbone, _ in groups):
         fix = 'Leave it at 1: this network names no backbone.'
@@ -89,7 +90,3 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
     optimizer.load_state_dict(state)
     for group, changed in zip(optimizer.param_groups, settings, strict=True):
         group.update(changed)
-
-
-def _is_part(name: str, prefixes: Sequence[str]) -> bool:
-    return any(name == prefix or name.startswith(f'{prefix}.') for prefix in prefixes)

@@ -11,6 +11,22 @@ from torch import Tensor, nn
 class _Float32Conv2d(nn.Conv2d):
     """A convolution that autocast leaves alone."""
 
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> _Float32Conv2d:
+        """The same convolution, with the same parameters."""
+        kept = cls(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
+            device='meta',  # no values are drawn for it
+        )
+        kept.weight, kept.bias = conv.weight, conv.bias
+        return kept
+
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return super().forward(features.float())
@@ -25,9 +41,10 @@ def keep_exact(net: nn.Module) -> None:
     in some steps, wrong unnoticed in others. Fast-SCNN and ESPNet have such layers. Depthwise ones
     with a stride or a kernel of 5 are right, but their gradient takes five times as long.
     """
-    for module in net.modules():
-        if type(module) is nn.Conv2d and (_is_spoiled(module) or _is_slow(module)):
-            module.__class__ = _Float32Conv2d
+    for parent in list(net.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Conv2d and (_is_spoiled(child) or _is_slow(child)):
+                setattr(parent, name, _Float32Conv2d.of(child))
 
 
 def _is_spoiled(conv: nn.Conv2d) -> bool:

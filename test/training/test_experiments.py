@@ -14,12 +14,13 @@ import torch
 import yaml
 
 from data_trees import cityscapes, write_ids, write_palette, write_rgb
+from tiny_networks import TINY
 from training.config import load_config
 from training.data import open_frames
 from training.distributed import Process
 from training.fit import Trainer, open_training_data
 from training.losses import Supervised, build_loss
-from training.models import NETWORKS, build_model
+from training.models import build_model
 from training.stats import ClassStatistics
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +118,7 @@ def test_data_network_and_loss_fit_each_other(path, words):
 def tiny(path):
     """``data=camvid`` alone changes what is trained; the other words make it small."""
     model = load_config(path, ['data=camvid']).model
-    options = json.dumps(model.options | NETWORKS[model.name].tiny)
+    options = json.dumps(model.options | TINY[model.name])
     size = ['data.size=[64, 96]', 'transform.crop=[64, 96]', 'optim.batch=2', 'optim.accumulate=1']
     words = ['data=camvid', "model.weights=''", f'model.options={options}', *size]
     return load_config(path, words)

@@ -28,7 +28,6 @@ from onnxruntime.quantization import (
 )
 
 from seg_perception.inference.model_file import INPUT_NAME
-from training.export.image_conv import read_bytes
 from training.export.onnx_file import network_nodes
 
 CALIBRATIONS = {
@@ -77,17 +76,11 @@ def quantise(
             # One frame at a time: the tensors of all frames together fill the memory.
             extra_options={'CalibStridedMinMax': 1, **options},
         )
-        quantised = onnx.load(str(small))
-    read_bytes(quantised)
-    return quantised
+        return onnx.load(str(small))
 
 
 def _image_readers(model: onnx.ModelProto) -> set[str]:
-    """
-    Names of the convolutions of the image: a third of the time of the file in eight bits.
-
-    Where the stride allows, ``read_bytes`` knows a quicker way.
-    """
+    """Names of the convolutions of the image; in eight bits they are slower than in float32."""
     shapes = {weight.name: weight.dims for weight in model.graph.initializer}
     names = set()
     for node in model.graph.node:

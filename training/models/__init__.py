@@ -5,7 +5,14 @@ The zoo: networks by name.
 
 Each takes a normalised (N, 3, H, W) image of any size from 32 on. In evaluation it gives one
 logits tensor (N, classes, h, w) of stride 8 or less, in training a tuple whose first entry is
-that and whose others are auxiliary logits.
+that and whose others are auxiliary logits. Its attributes name its parts:
+
+    backbone_names      modules that learn at ``optim.backbone_factor`` of the rate
+    head_names          modules whose shape depends on the number of classes
+    boundary_feature    the module that the boundary head reads, at 1/8 or finer
+    encoding_feature    the module that the encoding head reads
+    key_maps            published files that it takes; optional
+    imagenet            the backbone by the name of its publisher; optional
 """
 
 from __future__ import annotations
@@ -31,16 +38,15 @@ MIN_SIZE_PX = 32
 class Network:
     """One row of the zoo."""
 
-    builder: str  # 'module:callable' below training.models; imported when it is asked for
+    builder: str  # 'module:class' below training.models; imported when it is asked for
     paper: str
-    parameters: float  # as published, for 19 classes where the paper says so
+    parameters: float  # as published, for 19 classes where the paper says so; 0: nowhere
     options: dict[str, Any] = field(default_factory=dict)  # what the name stands for
-    tiny: dict[str, Any] = field(default_factory=dict)  # makes it small enough for quick tests
-    min_batch: int = 1  # in training; 2 where a batch norm follows global pooling
+    min_batch: int = 2  # in training; 1 where no batch norm follows global pooling
     terms: str = ''  # of the code, where they bind who uses an exported model
 
     def load(self) -> Callable[..., nn.Module]:
-        """The class or function that builds it."""
+        """The class that builds it."""
         module, _, name = self.builder.partition(':')
         builder: Callable[..., nn.Module] = getattr(
             importlib.import_module(f'training.models.{module}'), name
@@ -48,129 +54,38 @@ class Network:
         return builder
 
 
+LINKNET_PAPER = 'arXiv 1707.03718'
+SEGFORMER_TERMS = (
+    'NVIDIA Source Code License for SegFormer, which its encoder is under: research or evaluation '
+    'only'
+)
+PP_LITESEG_B = {'backbone': 'stdc2', 'decoder': (64, 96, 128)}
+
 NETWORKS: dict[str, Network] = {
-    'fast_scnn': Network(
-        'fast_scnn:FastScnn', 'arXiv 1902.04502', 1.11e6, tiny={'width': 0.25}, min_batch=2
-    ),
-    'bisenet_r18': Network(
-        'bisenet:BiSeNet',
-        'arXiv 1808.00897',
-        13.3e6,
-        tiny={'channels': 16, 'depths': (1, 1, 1, 1)},
-        min_batch=2,
-    ),
-    'pp_liteseg_t': Network(
-        'pp_liteseg:PPLiteSeg',
-        'arXiv 2204.02681',
-        6.3e6,
-        options={'backbone': 'stdc1', 'decoder': (32, 64, 128)},
-        tiny={'base': 8, 'decoder': (8, 8, 16)},
-        min_batch=2,
-    ),
-    'pp_liteseg_b': Network(
-        'pp_liteseg:PPLiteSeg',
-        'arXiv 2204.02681',
-        10.6e6,
-        options={'backbone': 'stdc2', 'decoder': (64, 96, 128)},
-        tiny={'backbone': 'stdc1', 'base': 8, 'decoder': (8, 8, 16)},
-        min_batch=2,
-    ),
-    'stdc1': Network(
-        'stdc:StdcSeg',
-        'arXiv 2104.13188',
-        7.8e6,
-        options={'backbone': 'stdc1'},
-        tiny={'base': 8, 'channels': 16, 'head': 16},
-        min_batch=2,
-    ),
-    'stdc2': Network(
-        'stdc:StdcSeg',
-        'arXiv 2104.13188',
-        11.8e6,
-        options={'backbone': 'stdc2'},
-        tiny={'backbone': 'stdc1', 'base': 8, 'channels': 16, 'head': 16},
-        min_batch=2,
-    ),
-    'ddrnet23_slim': Network(
-        'ddrnet:DDRNet',
-        'arXiv 2101.06085',
-        5.7e6,
-        options={'planes': 32, 'head': 64, 'rectify': True},  # as the first default model was
-        tiny={'planes': 8, 'head': 16, 'branch': 16},
-        min_batch=2,
-    ),
-    'ddrnet23': Network(
-        'ddrnet:DDRNet',
-        'arXiv 2101.06085',
-        20.1e6,
-        options={'planes': 64, 'head': 128},
-        tiny={'planes': 8, 'head': 16, 'branch': 16},
-        min_batch=2,
-    ),
-    'fpn_lite0': Network(
-        'fpn_lite:FpnLite',
-        'arXiv 1905.11946',
-        0.0,
-        tiny={'width': 0.25, 'decoder': (8, 8, 8, 16)},
-        min_batch=2,
-    ),
-    'pidnet_s': Network(
-        'pidnet:PIDNet',
-        'arXiv 2206.02066',
-        7.6e6,
-        tiny={'planes': 8, 'branch': 8, 'head': 16},
-        min_batch=2,
-    ),
-    'linknet18': Network(
-        'external:LinkNet', 'arXiv 1707.03718', 11.5e6, options={'encoder': 'resnet18'}
-    ),
-    'linknet34': Network(
-        'external:LinkNet',
-        'arXiv 1707.03718',
-        21.6e6,  # of the paper, plus what ResNet-34 has more than ResNet-18
-        options={'encoder': 'resnet34'},
-        tiny={'encoder': 'resnet18'},
-    ),
+    'fast_scnn': Network('fast_scnn:FastScnn', 'arXiv 1902.04502', 1.11e6),
+    'bisenet_r18': Network('bisenet:BiSeNet', 'arXiv 1808.00897', 13.3e6),
+    'pp_liteseg_t': Network('pp_liteseg:PPLiteSeg', 'arXiv 2204.02681', 6.3e6),
+    'pp_liteseg_b': Network('pp_liteseg:PPLiteSeg', 'arXiv 2204.02681', 10.6e6, PP_LITESEG_B),
+    'stdc1': Network('stdc:StdcSeg', 'arXiv 2104.13188', 7.8e6),
+    'stdc2': Network('stdc:StdcSeg', 'arXiv 2104.13188', 11.8e6, {'backbone': 'stdc2'}),
+    # Rectified as the first default model was.
+    'ddrnet23_slim': Network('ddrnet:DDRNet', 'arXiv 2101.06085', 5.7e6, {'rectify': True}),
+    'ddrnet23': Network('ddrnet:DDRNet', 'arXiv 2101.06085', 20.1e6, {'planes': 64, 'head': 128}),
+    'fpn_lite0': Network('fpn_lite:FpnLite', 'arXiv 1905.11946', 0.0),
+    'pidnet_s': Network('pidnet:PIDNet', 'arXiv 2206.02066', 7.6e6),
+    'linknet18': Network('external:LinkNet', LINKNET_PAPER, 11.5e6, min_batch=1),
+    # The paper's number, plus what ResNet-34 has more than ResNet-18.
+    'linknet34': Network('external:LinkNet', LINKNET_PAPER, 21.6e6, {'encoder': 'resnet34'}, 1),
     'segformer_b0': Network(
-        'external:SegFormer',
-        'arXiv 2105.15203',
-        3.8e6,
-        tiny={'channels': 32},
-        terms='NVIDIA Source Code License for SegFormer, which its encoder is under: research or '
-        'evaluation only',
+        'external:SegFormer', 'arXiv 2105.15203', 3.8e6, {}, 1, SEGFORMER_TERMS
     ),
-    'deeplabv3_r50': Network(
-        'external:DeepLabV3',
-        'arXiv 1706.05587',
-        39.6e6,
-        tiny={'depths': (1, 1, 1, 1), 'channels': 16},
-        min_batch=2,
-    ),
-    'dsnet': Network(
-        'dsnet:DSNet', 'Wang et al., IEEE Access 8, 2020', 0.91e6, tiny={'size': 0.5}
-    ),
-    'enet': Network(
-        'enet:ENet',
-        'arXiv 1606.02147',
-        0.36e6,
-        tiny={'repeats': 1, 'dropout': 0.0, 'early_dropout': 0.0},
-    ),
-    'erfnet': Network(
-        'erfnet:ERFNet',
-        'doi 10.1109/TITS.2017.2750080',
-        2.07e6,
-        tiny={'width': 8, 'units': (1, 2), 'dropout': 0.0, 'early_dropout': 0.0},
-    ),
-    'espnet': Network(
-        'espnet:ESPNet', 'arXiv 1803.06815', 0.36e6, tiny={'width': 8, 'depths': (1, 2)}
-    ),
-    'unet': Network('unet:UNet', 'arXiv 1505.04597', 31.0e6, tiny={'width': 8}),
-    'modern_unet': Network(
-        'modern_unet:ModernUNet',
-        'arXiv 2006.11239',
-        0.0,
-        tiny={'width': 8, 'groups': 4, 'blocks': 1},
-    ),
+    'deeplabv3_r50': Network('external:DeepLabV3', 'arXiv 1706.05587', 39.6e6),
+    'dsnet': Network('dsnet:DSNet', 'Wang et al., IEEE Access 8, 2020', 0.91e6, {}, 1),
+    'enet': Network('enet:ENet', 'arXiv 1606.02147', 0.36e6, {}, 1),
+    'erfnet': Network('erfnet:ERFNet', 'doi 10.1109/TITS.2017.2750080', 2.07e6, {}, 1),
+    'espnet': Network('espnet:ESPNet', 'arXiv 1803.06815', 0.36e6, {}, 1),
+    'unet': Network('unet:UNet', 'arXiv 1505.04597', 31.0e6, {}, 1),
+    'modern_unet': Network('modern_unet:ModernUNet', 'arXiv 2006.11239', 0.0, {}, 1),
 }
 
 
@@ -197,9 +112,7 @@ def build_model(
     net = _build(name, num_classes, options or {})
     net.register_forward_pre_hook(_InputCheck(name, NETWORKS[name].min_batch))
     if weights:
-        other = _build(name, num_classes + 100, options or {}).state_dict()
-        keys = {key for key, value in net.state_dict().items() if value.shape != other[key].shape}
-        print(load_weights(net, weights, num_classes, keys, new_head), file=sys.stderr)
+        print(load_weights(net, weights, num_classes, new_head), file=sys.stderr)
     return net
 
 

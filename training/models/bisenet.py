@@ -71,6 +71,7 @@ class BiSeNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training two auxiliary logits."""
 
     backbone_names = ('backbone',)
+    head_names = ('head.1', 'aux8.1', 'aux16.1')
     boundary_feature = 'detail'
     encoding_feature = 'context.arm32'
     imagenet = 'resnet18'

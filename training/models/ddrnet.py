@@ -124,6 +124,7 @@ class DDRNet(nn.Module):
         *('stem', 'low2', 'low3', 'low4', 'low5', 'high3', 'high4', 'high5'),
         *('to_low3', 'to_low4', 'to_high3', 'to_high4'),
     )
+    head_names = ('head.1', 'aux.1')
     boundary_feature = 'high5'
     encoding_feature = 'context'
     key_maps = (

@@ -204,6 +204,7 @@ class DSNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ()
+    head_names = ('full',)
     boundary_feature = 'stage4'
     encoding_feature = 'context'
 

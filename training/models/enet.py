@@ -142,6 +142,7 @@ class ENet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ()
+    head_names = ('full',)
     boundary_feature = 'stage4'
     encoding_feature = 'context'
 

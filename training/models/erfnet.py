@@ -113,6 +113,7 @@ class ERFNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ('encoder',)
+    head_names = ('full',)
     boundary_feature = 'decoder.2'
     encoding_feature = 'encoder'
     key_maps = (

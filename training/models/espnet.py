@@ -139,6 +139,7 @@ class ESPNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ('level1', 'join1', 'level2', 'join2', 'level3', 'join3')
+    head_names = ('score2', 'score3', 'merge2', 'merge1', 'full')
     boundary_feature = 'join2'
     encoding_feature = 'join3'
     key_maps = tuple(

@@ -42,6 +42,7 @@ class LinkNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W); ``encoder`` as the library names it."""
 
     backbone_names = ('encoder',)
+    head_names = ('segmentation_head',)
     boundary_feature = 'decoder'
     encoding_feature = 'encoder.layer4'
 
@@ -66,6 +67,7 @@ class SegFormer(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/4, W/4)."""
 
     backbone_names = ('encoder',)
+    head_names = ('segmentation_head',)
     boundary_feature = 'decoder'
     encoding_feature = 'decoder'
 
@@ -92,6 +94,7 @@ class DeepLabV3(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training also auxiliary logits."""
 
     backbone_names = ('backbone',)
+    head_names = ('classifier.4', 'aux_classifier.4')
     boundary_feature = 'classifier.0'  # the atrous pyramid, as in the boundary-aware network
     encoding_feature = 'backbone.layer4'
     imagenet = 'resnet50'

@@ -65,6 +65,7 @@ class FastScnn(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training two auxiliary logits."""
 
     backbone_names = ('detail', 'deep', 'context')
+    head_names = ('head.3', 'aux_detail.2', 'aux_context.2')
     boundary_feature = 'detail'
     encoding_feature = 'context'
 

@@ -147,6 +147,7 @@ class FpnLite(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/4, W/4); in training one auxiliary logits."""
 
     backbone_names = ('backbone',)
+    head_names = ('head', 'aux8.1')
     boundary_feature = 'fuse4'
     encoding_feature = 'context'
     imagenet = 'efficientnet_lite0'

@@ -98,6 +98,7 @@ class ModernUNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ()
+    head_names = ('head',)
     boundary_feature = 'last'
     encoding_feature = 'middle'
 

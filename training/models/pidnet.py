@@ -127,6 +127,7 @@ class PIDNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training one auxiliary logits, of P."""
 
     backbone_names = ('stem', 'i1', 'i2', 'i3', 'i4', 'i5', 'p3', 'p4', 'p5')
+    head_names = ('head.3', 'aux.3')
     boundary_feature = 'boundary'
     """Logits of D, (N, 1, H/8, W/8): its own head, so that a loss needs no other on it."""
     encoding_feature = 'context'

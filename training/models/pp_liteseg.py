@@ -57,6 +57,7 @@ class PPLiteSeg(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training two auxiliary logits."""
 
     backbone_names = ('backbone',)
+    head_names = ('head.1', 'aux16.1', 'aux32.1')
     encoding_feature = 'context'
     key_maps = (imagenet_map('context', 'fuse', 'head', 'aux'),)
 

@@ -125,6 +125,7 @@ class StdcSeg(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H/8, W/8); in training two auxiliary logits."""
 
     backbone_names = ('backbone',)
+    head_names = ('head.1', 'aux8.1', 'aux16.1')
     encoding_feature = 'context.arm32'
     key_maps = (
         imagenet_map('context', 'fusion', 'head', 'aux'),

@@ -60,6 +60,7 @@ class UNet(nn.Module):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     backbone_names = ()
+    head_names = ('head',)
     encoding_feature = 'deepest'
 
     def __init__(

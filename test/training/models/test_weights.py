@@ -10,6 +10,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
+from tiny_networks import TINY
 from training.errors import CheckpointError, ConfigError
 from training.models import NETWORKS, build_model
 from training.models.ddrnet import DDRNet
@@ -194,7 +195,7 @@ def test_weights_of_another_width_are_refused(file):
 
 @pytest.mark.parametrize('name', NETWORKS)
 def test_another_number_of_classes_is_refused_or_starts_afresh(name, file, capsys):
-    options = NETWORKS[name].tiny
+    options = TINY[name]
     other = build_model(name, 19, options)
     path, theirs = file(other.state_dict()), other.state_dict()
     with pytest.raises(CheckpointError, match=r'got 19 classes, expected 4.*Set model.new_head'):
