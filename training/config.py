@@ -24,6 +24,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 import yaml
 
+from seg_perception.core.settings import read_value
 from seg_perception.inference.engine import working_size
 from training.errors import ConfigError, near
 
@@ -454,15 +455,19 @@ def as_arguments(
     Options from a configuration as arguments of a class, whose first one is not among them.
 
     :param group: dotted name of the options, for the message.
-    :raises ConfigError: when there is no such argument, or it has another type.
+    :raises ConfigError: when there is no such argument, or a value has another type or is not in
+        the range of its ``Setting``.
     """
     known = list(inspect.signature(builder).parameters)[1:]
-    hints = get_type_hints(builder.__init__)
+    hints = get_type_hints(builder.__init__, include_extras=True)
     for key in options:
         if key not in known:
             expected = ', '.join(known) or 'none'
             raise ConfigError(f'config key {group}', repr(key), expected, near(key, known))
-    return {key: convert(hints[key], value, f'{group}.{key}') for key, value in options.items()}
+    return {
+        key: read_value(hints[key], value, f'config key {group}.{key}', ConfigError)
+        for key, value in options.items()
+    }
 
 
 def _number(value: int | str, key: str) -> float:

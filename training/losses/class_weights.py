@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seg_perception.core.classes import ClassTable
 from training.config import LossConfig
@@ -38,6 +38,14 @@ class ClassWeights:
     def table(self, is_weighted: bool = True) -> Tensor:
         """The weights by label, (256,) float32, or ones; void and what is no class is 0."""
         return label_table(self.weights if is_weighted else np.ones_like(self.weights))
+
+
+class WeightedTerm(nn.Module):
+    """A term whose pixels count by ``weights`` of their class, (256,) by label."""
+
+    def __init__(self, class_weights: ClassWeights, weighted: bool = True) -> None:
+        super().__init__()
+        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
 
 def label_table(values: np.ndarray) -> Tensor:

@@ -4,26 +4,25 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from typing import Annotated
 
-from training.losses.class_weights import ClassWeights
+import torch.nn.functional as F
+from torch import Tensor
+
+from seg_perception.core.settings import Setting
+from training.losses.class_weights import ClassWeights, WeightedTerm
 from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
 
 
-class CrossEntropy(nn.Module):
+class CrossEntropy(WeightedTerm):
     """Mean of -log p of the true class, weighted by class."""
-
-    def __init__(self, class_weights: ClassWeights, weighted: bool = True) -> None:
-        super().__init__()
-        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
     def forward(self, inputs: LossInputs) -> Tensor:
         return weighted_mean(-inputs.log_truth, inputs.target.look_up(self.weights))
 
 
-class EdgeCrossEntropy(nn.Module):
+class EdgeCrossEntropy(WeightedTerm):
     """
     Cross-entropy over the pixels within ``radius_px`` of a class boundary alone.
 
@@ -32,11 +31,13 @@ class EdgeCrossEntropy(nn.Module):
     """
 
     def __init__(
-        self, class_weights: ClassWeights, weighted: bool = True, radius_px: int = 1
+        self,
+        class_weights: ClassWeights,
+        weighted: bool = True,
+        radius_px: Annotated[int, Setting('reach from a boundary', 'px', 1, 64)] = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(class_weights, weighted)
         self.radius_px = radius_px
-        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
     def forward(self, inputs: LossInputs) -> Tensor:
         is_near = (inputs.target.boundary == 1).to(inputs.log_truth.dtype)

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seg_perception.core.settings import Setting
 from training.errors import ConfigError
-from training.losses.class_weights import ClassWeights, label_table
+from training.losses.class_weights import ClassWeights, WeightedTerm, label_table
 from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
 
@@ -17,7 +20,7 @@ LEAST_DOUBT = 1e-7
 """1 - p is at least that: below 1 as exponent, the gradient of its power has no end at 0."""
 
 
-class Focal(nn.Module):
+class Focal(WeightedTerm):
     """
     Mean of -(1 - p)^gamma log p of the true class, weighted by class.
 
@@ -26,11 +29,13 @@ class Focal(nn.Module):
     """
 
     def __init__(
-        self, class_weights: ClassWeights, gamma: float = 2.0, weighted: bool = True
+        self,
+        class_weights: ClassWeights,
+        gamma: Annotated[float, Setting('exponent of 1 - p', '', 0, 10)] = 2.0,
+        weighted: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(class_weights, weighted)
         self.gamma = gamma
-        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
     def forward(self, inputs: LossInputs) -> Tensor:
         losses = -(doubt(inputs.log_truth) ** self.gamma) * inputs.log_truth
@@ -46,7 +51,11 @@ class ObjectWeightedFocal(nn.Module):
     ``loss.class_weights`` has no part in it; ``loss.boost`` multiplies alpha.
     """
 
-    def __init__(self, class_weights: ClassWeights, offset: float = 1.02) -> None:
+    def __init__(
+        self,
+        class_weights: ClassWeights,
+        offset: Annotated[float, Setting('of the weights of ENet', '', 1.001, 10)] = 1.02,
+    ) -> None:
         """
         Set up alpha and gamma.
 

@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from training.losses.class_weights import ClassWeights
+from seg_perception.core.settings import share
+from training.losses.class_weights import ClassWeights, WeightedTerm
 from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
 
 
-class Ohem(nn.Module):
+class Ohem(WeightedTerm):
     """
     Cross-entropy over the pixels whose true class has a share of ``threshold`` or less.
 
@@ -25,13 +27,12 @@ class Ohem(nn.Module):
     def __init__(
         self,
         class_weights: ClassWeights,
-        threshold: float = 0.7,
-        min_kept: float = 1 / 16,
+        threshold: Annotated[float, share('of the true class', 0.001)] = 0.7,
+        min_kept: Annotated[float, share('of all scored pixels', 1e-6)] = 1 / 16,
         weighted: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(class_weights, weighted)
         self.hard_loss, self.min_kept = -math.log(threshold), min_kept
-        self.register_buffer('weights', class_weights.table(weighted), persistent=False)
 
     def forward(self, inputs: LossInputs) -> Tensor:
         losses = -inputs.log_truth  # 0 where void: taken last, and then without weight

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
+from seg_perception.core.settings import Setting
 from training.errors import ConfigError
 from training.losses.class_weights import ClassWeights, class_id
 from training.losses.inputs import LossInputs
 from training.losses.reduce import sum_over_processes
+
+Smooth = Annotated[float, Setting('added to numerator and denominator', 'px', 0, 1e6)]
 
 
 class Regions(nn.Module):
@@ -18,7 +23,7 @@ class Regions(nn.Module):
 
     reads_predicted = True
 
-    def __init__(self, class_weights: ClassWeights, smooth: float = 0.0) -> None:
+    def __init__(self, class_weights: ClassWeights, smooth: Smooth = 0.0) -> None:
         """:param smooth: is added to numerator and denominator."""
         super().__init__()
         self.smooth = smooth
@@ -57,7 +62,7 @@ class ForegroundIou(nn.Module):
     """
 
     def __init__(
-        self, class_weights: ClassWeights, foreground: tuple[str, ...] = (), smooth: float = 1.0
+        self, class_weights: ClassWeights, foreground: tuple[str, ...] = (), smooth: Smooth = 1.0
     ) -> None:
         """
         Set up the loss.

@@ -26,15 +26,6 @@ TERMS: dict[str, type[nn.Module]] = {
 }
 """Each takes the class weights and its options, and turns ``LossInputs`` into a scalar."""
 
-RANGES: dict[str, tuple[float, float]] = {
-    'gamma': (0, 10),
-    'offset': (1.001, 10),
-    'threshold': (0.001, 1),
-    'min_kept': (1e-6, 1),
-    'smooth': (0, 1e6),
-    'radius_px': (1, 64),
-}
-
 
 def build_term(config: TermConfig, class_weights: ClassWeights) -> nn.Module:
     """
@@ -49,9 +40,4 @@ def build_term(config: TermConfig, class_weights: ClassWeights) -> nn.Module:
     if not 0 < config.weight < float('inf'):
         raise ConfigError(f'weight of loss term {config.name}', config.weight, 'more than 0')
     options = as_arguments(TERMS[config.name], config.options, f'loss.terms, {config.name}')
-    for key in options.keys() & RANGES.keys():
-        low, high = RANGES[key]
-        if not low <= options[key] <= high:
-            thing = f'config key loss.terms, {config.name}.{key}'
-            raise ConfigError(thing, options[key], f'{low:g} to {high:g}')
     return TERMS[config.name](class_weights, **options)

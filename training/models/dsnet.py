@@ -23,17 +23,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import cycle, islice
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import ConfigError, near
+from seg_perception.core.settings import Setting
+from training.errors import ConfigError
 from training.models.enet import Bottleneck
 from training.models.layers import (
     Choice,
     ConvBn,
     PyramidPooling,
+    Width,
+    check_multiple,
     crop_to,
     init_weights,
     pad_to_multiple,
@@ -212,12 +216,12 @@ class DSNet(nn.Module):
         self,
         num_classes: int,
         size: float = 1.0,
-        unit: str = 'dsnet',
-        init: str = 'pool',
-        dilation: str = 'hybrid',
+        unit: Annotated[str, Setting('kind of unit', choices=tuple(BASIC))] = 'dsnet',
+        init: Annotated[str, Setting('first unit', choices=('pool', 'conv'))] = 'pool',
+        dilation: Annotated[str, Setting('scheme', choices=('hybrid', 'doubling'))] = 'hybrid',
         pyramid: bool = False,
         skip: bool = False,
-        width: int = 16,
+        width: Width = 16,
     ) -> None:
         """
         :param size: 0.5, 1.0, 1.5 or 2.0: how many units there are at 1/8.
@@ -228,10 +232,14 @@ class DSNet(nn.Module):
         :param pyramid: add pyramid pooling to the end of the encoder.
         :param skip: add features of the encoder to those of the decoder.
         :param width: channels of the first unit; the stages have 4 and 8 times as many.
-        :raises ConfigError: when an option cannot be.
+        :raises ConfigError: when there is no such size, or the width is no multiple of 4.
         """
         super().__init__()
-        _check_options(size, unit, init, dilation, width)
+        check_multiple('width', width, 4)
+        sizes = [1.0] if unit in UNIT_COUNTS else list(SIZES)
+        if size not in sizes:
+            expected = f'{", ".join(map(str, sizes))} with unit {unit}'
+            raise ConfigError('model.options, size', size, expected)
         early, dilations = UNIT_COUNTS.get(unit, (4, SIZES[float(size)]))
         if dilation == 'doubling':
             dilations = tuple(islice(cycle((2, 4, 8, 16)), len(dilations)))
@@ -263,22 +271,3 @@ class DSNet(nn.Module):
         features = self.stage5(features + first if self.skip else features)
         logits = crop_to(self.full(features), image)
         return (logits,) if self.training else logits
-
-
-def _check_options(size: float, unit: str, init: str, dilation: str, width: int) -> None:
-    choices = {'unit': (unit, BASIC), 'init': (init, ('pool', 'conv'))}
-    choices['dilation'] = (dilation, ('hybrid', 'doubling'))
-    for name, (value, known) in choices.items():
-        if value not in known:
-            raise ConfigError(
-                f'model.options of dsnet, {name}',
-                repr(value),
-                ', '.join(known),
-                near(value, known),
-            )
-    if size not in SIZES:
-        raise ConfigError('model.options of dsnet, size', size, ', '.join(map(str, SIZES)))
-    if size != 1.0 and unit in UNIT_COUNTS:
-        raise ConfigError('model.options of dsnet, size', size, f'1.0 with unit {unit}')
-    if width < 4 or width % 4:
-        raise ConfigError('model.options of dsnet, width', width, 'a multiple of 4')

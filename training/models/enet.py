@@ -13,9 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import ConfigError
 from training.models.layers import (
     Choice,
+    Count,
+    Dropout,
+    Width,
+    check_multiple,
     crop_to,
     init_weights,
     pad_to_multiple,
@@ -149,20 +152,20 @@ class ENet(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        width: int = 16,
-        repeats: int = 2,
-        early_dropout: float = 0.01,
-        dropout: float = 0.1,
+        width: Width = 16,
+        repeats: Count = 2,
+        early_dropout: Dropout = 0.01,
+        dropout: Dropout = 0.1,
     ) -> None:
         """
         :param width: channels of the first block; the stages have 4 and 8 times as many.
         :param repeats: how often the eight units of stage 2 come; the second time is stage 3.
         :param early_dropout: share of channels dropped in stage 1.
         :param dropout: share of channels dropped in the other stages.
-        :raises ConfigError: when an option cannot be.
+        :raises ConfigError: when the width cannot be divided by 4.
         """
         super().__init__()
-        _check_options(width, repeats, early_dropout, dropout)
+        check_multiple('width', width, REDUCTION)
         w16, w64, w128 = width, 4 * width, 8 * width
         self.init = InitBlock(w16)
         self.down1 = DownBottleneck(w16, w64, early_dropout)
@@ -187,13 +190,3 @@ class ENet(nn.Module):
         features = self.stage5(self.up5(features, choice1))  # (N, 16, H/2, W/2)
         logits = crop_to(self.full(features), image)
         return (logits,) if self.training else logits
-
-
-def _check_options(width: int, repeats: int, early_dropout: float, dropout: float) -> None:
-    if width < 4 or width % REDUCTION:
-        raise ConfigError('model.options of enet, width', width, f'a multiple of {REDUCTION}')
-    if repeats < 1:
-        raise ConfigError('model.options of enet, repeats', repeats, '1 or more')
-    for name, share in (('early_dropout', early_dropout), ('dropout', dropout)):
-        if not 0 <= share < 1:
-            raise ConfigError(f'model.options of enet, {name}', share, '0 or more, below 1')

@@ -10,13 +10,14 @@ BY-NC 4.0) was only compared with: the same weights give the same logits.
 from __future__ import annotations
 
 from itertools import cycle, islice
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import ConfigError
-from training.models.layers import crop_to, init_weights
+from seg_perception.core.settings import Setting
+from training.models.layers import Count, Dropout, crop_to, init_weights
 from training.models.weights import KeyMap, State
 from training.transforms import MEAN_RGB, STD_RGB
 
@@ -136,20 +137,18 @@ class ERFNet(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        width: int = 16,
-        units: tuple[int, int] = (5, 8),
-        early_dropout: float = 0.03,
-        dropout: float = 0.3,
+        width: Annotated[int, Setting('channels of the first block; 3 are the image', '', 4)] = 16,
+        units: tuple[Count, Count] = (5, 8),
+        early_dropout: Dropout = 0.03,
+        dropout: Dropout = 0.3,
     ) -> None:
         """
-        :param width: channels of the first block; those at 1/4 and 1/8 have 4 and 8 times as many.
+        :param width: those at 1/4 and 1/8 have 4 and 8 times as many channels.
         :param units: how many there are in the encoder at 1/4 and at 1/8.
         :param early_dropout: share of channels dropped in the units at 1/4.
         :param dropout: share of channels dropped in the units at 1/8.
-        :raises ConfigError: when an option cannot be.
         """
         super().__init__()
-        _check_options(width, units, early_dropout, dropout)
         w16, w64, w128 = width, 4 * width, 8 * width
         self.encoder = nn.Sequential(
             Down(3, w16),  # (N, 16, H/2, W/2)
@@ -172,15 +171,3 @@ class ERFNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         logits = crop_to(self.full(self.decoder(self.encoder(image))), image)
         return (logits,) if self.training else logits
-
-
-def _check_options(
-    width: int, units: tuple[int, int], early_dropout: float, dropout: float
-) -> None:
-    if width < 4:  # the first block gives the image itself three of them
-        raise ConfigError('model.options of erfnet, width', width, '4 or more')
-    if min(units) < 1:
-        raise ConfigError('model.options of erfnet, units', units, 'numbers from 1 on')
-    for name, share in (('early_dropout', early_dropout), ('dropout', dropout)):
-        if not 0 <= share < 1:
-            raise ConfigError(f'model.options of erfnet, {name}', share, '0 or more, below 1')

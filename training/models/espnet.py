@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import ConfigError
-from training.models.layers import crop_to, init_weights, pad_to_multiple
+from training.models.layers import Count, Width, crop_to, init_weights, pad_to_multiple
 from training.models.weights import KeyMap, State
 from training.transforms import MEAN_RGB, STD_RGB
 
@@ -151,18 +150,13 @@ class ESPNet(nn.Module):
     )
 
     def __init__(
-        self, num_classes: int, depths: tuple[int, int] = (2, 8), width: int = 16
+        self, num_classes: int, depths: tuple[Count, Count] = (2, 8), width: Width = 16
     ) -> None:
         """
         :param depths: number of units at 1/4 and at 1/8.
         :param width: channels of the first layer; those of the levels are 4 and 8 times as many.
-        :raises ConfigError: when an option cannot be.
         """
         super().__init__()
-        if min(depths) < 1:
-            raise ConfigError('model.options of espnet, depths', depths, 'numbers from 1 on')
-        if width < 2:  # a unit needs a channel for each of its five dilations
-            raise ConfigError('model.options of espnet, width', width, '2 or more')
         w16, w64, w128 = width, 4 * width, 8 * width
         c = max(num_classes, K)  # of the decoder, which works on one channel a class
         self.level1 = nn.Sequential(

@@ -4,11 +4,29 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seg_perception.core.settings import Setting
+from training.errors import ConfigError
+
+Width = Annotated[int, Setting('channels of the first layer; others are multiples', '', 2)]
+Count = Annotated[int, Setting('how many there are', '', 1)]
+Dropout = Annotated[float, Setting('share of the values dropped in training', '0..1', 0, 0.99)]
+"""Kinds of options that several networks have."""
+
+
+def check_multiple(option: str, value: int, of: int) -> None:
+    """
+    Refuse an option of a network that cannot be divided.
+
+    :raises ConfigError: when the value is no positive multiple of a number.
+    """
+    if of < 1 or value < of or value % of:
+        raise ConfigError(f'model.options, {option}', value, f'a multiple of {of}')
 
 
 class ConvBn(nn.Sequential):

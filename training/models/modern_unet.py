@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.errors import ConfigError
-from training.models.layers import match_size
+from training.models.layers import Count, Dropout, Width, check_multiple, match_size
 
 
 def norm_act(channels: int, groups: int) -> nn.Sequential:
@@ -105,26 +105,29 @@ class ModernUNet(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        width: int = 64,
-        multipliers: tuple[int, ...] = (1, 2, 2, 4),
+        width: Width = 64,
+        multipliers: tuple[Count, ...] = (1, 2, 2, 4),
         attention: tuple[bool, ...] = (False, False, False, True),
         middle_attention: bool = True,
-        blocks: int = 2,
-        groups: int = 32,
-        dropout: float = 0.1,
+        blocks: Count = 2,
+        groups: Count = 32,
+        dropout: Dropout = 0.1,
     ) -> None:
         """
-        :param width: channels of the first layer.
         :param multipliers: of the width, one a level; each level halves the size.
         :param attention: of each level, whether its units are followed by attention.
         :param middle_attention: the same between encoder and decoder.
         :param blocks: units of a level; the decoder has one more in each.
         :param groups: of the norms.
-        :param dropout: share of the values dropped within a unit.
-        :raises ConfigError: when an option cannot be.
+        :raises ConfigError: when options do not fit together.
         """
         super().__init__()
-        _check_options(width, multipliers, attention, blocks, groups, dropout)
+        check_multiple('width', width, groups)
+        if not 1 <= len(multipliers) <= 6:
+            raise ConfigError('model.options, multipliers', multipliers, '1 to 6 numbers')
+        if len(attention) != len(multipliers):
+            expected = f'{len(multipliers)} values, one for each of multipliers'
+            raise ConfigError('model.options, attention', attention, expected)
 
         def unit(inputs: int, channels: int, attend: bool) -> nn.Module:
             residual = Residual(inputs, channels, groups, dropout)
@@ -166,25 +169,3 @@ class ModernUNet(nn.Module):
             stride //= 2
         logits = self.head(self.last(features))  # (N, classes, H, W)
         return (logits,) if self.training else logits
-
-
-def _check_options(
-    width: int,
-    multipliers: tuple[int, ...],
-    attention: tuple[bool, ...],
-    blocks: int,
-    groups: int,
-    dropout: float,
-) -> None:
-    thing = 'model.options of modern_unet, {}'
-    if not 1 <= len(multipliers) <= 6 or min(multipliers) < 1:
-        raise ConfigError(thing.format('multipliers'), multipliers, '1 to 6 numbers from 1 on')
-    if len(attention) != len(multipliers):
-        expected = f'{len(multipliers)} values, one for each of multipliers'
-        raise ConfigError(thing.format('attention'), attention, expected)
-    if groups < 1 or width < groups or width % groups:
-        raise ConfigError(thing.format('width'), width, f'a multiple of groups, which is {groups}')
-    if blocks < 1:
-        raise ConfigError(thing.format('blocks'), blocks, '1 or more')
-    if not 0 <= dropout < 1:
-        raise ConfigError(thing.format('dropout'), dropout, '0 or more, below 1')

@@ -15,15 +15,14 @@ the logits have the size of the image. Its variants are options:
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import ConfigError, near
-from training.models.layers import init_weights, match_size
-
-NORMS = ('batch', 'none')
-UPS = ('transpose', 'bilinear')
+from seg_perception.core.settings import Setting
+from training.models.layers import Dropout, Width, check_multiple, init_weights, match_size
 
 
 class ConvPair(nn.Sequential):
@@ -66,22 +65,21 @@ class UNet(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        width: int = 64,
-        depth: int = 4,
-        norm: str = 'batch',
-        dropout: float = 0.0,
-        up: str = 'transpose',
+        width: Width = 64,
+        depth: Annotated[int, Setting('how often the size is halved', '', 1, 5)] = 4,
+        norm: Annotated[str, Setting('after convolutions', choices=('batch', 'none'))] = 'batch',
+        dropout: Dropout = 0.0,
+        up: Annotated[str, Setting('enlarger', choices=('transpose', 'bilinear'))] = 'transpose',
     ) -> None:
         """
-        :param width: channels of the first level; each deeper level has twice as many.
-        :param depth: how often the size is halved.
-        :param norm: batch, none.
-        :param dropout: share of the values dropped after each pair of convolutions.
+        :param width: each deeper level has twice as many channels.
+        :param depth: at most 5: an image of 32 pixels has nothing left to halve after that.
+        :param dropout: after each pair of convolutions.
         :param up: transpose (learnt), or bilinear, with half the channels in the deepest level.
-        :raises ConfigError: when an option cannot be.
+        :raises ConfigError: when the width is odd.
         """
         super().__init__()
-        _check_options(width, depth, norm, dropout, up)
+        check_multiple('width', width, 2)
         levels = [width << level for level in range(depth)]  # 64, 128, 256, 512
         deepest = 2 * levels[-1] if up == 'transpose' else levels[-1]
         pair = {'norm': norm, 'dropout': dropout}
@@ -115,17 +113,3 @@ class UNet(nn.Module):
             stride //= 2
         logits = self.head(features)  # (N, classes, H, W)
         return (logits,) if self.training else logits
-
-
-def _check_options(width: int, depth: int, norm: str, dropout: float, up: str) -> None:
-    for name, value, known in (('norm', norm, NORMS), ('up', up, UPS)):
-        if value not in known:
-            raise ConfigError(
-                f'model.options of unet, {name}', repr(value), ', '.join(known), near(value, known)
-            )
-    if not 1 <= depth <= 5:  # an image of 32 pixels has nothing left to halve after that
-        raise ConfigError('model.options of unet, depth', depth, '1 to 5')
-    if width < 2 or width % 2:
-        raise ConfigError('model.options of unet, width', width, 'an even number from 2 on')
-    if not 0 <= dropout < 1:
-        raise ConfigError('model.options of unet, dropout', dropout, '0 or more, below 1')

@@ -199,7 +199,7 @@ def test_a_variant_exports_with_free_sizes():
     ('options', 'message'),
     [
         ({'unit': 'mobilenet'}, r"unit: got 'mobilenet', .*Did you mean mobilenet_v2 or"),
-        ({'init': 'pol'}, r"init: got 'pol', expected pool, conv\. Did you mean pool\?"),
+        ({'init': 'pol'}, r"init: got 'pol', expected one of pool, conv\. Did you mean pool\?"),
         ({'dilation': 'hybird'}, r"dilation: got 'hybird', .*Did you mean hybrid\?"),
         ({'size': 0.7}, r'size: got 0.7, expected 0.5, 1.0, 1.5, 2.0'),
         ({'size': 2.0, 'unit': 'enet'}, r'size: got 2.0, expected 1.0 with unit enet'),
@@ -207,5 +207,5 @@ def test_a_variant_exports_with_free_sizes():
     ],
 )
 def test_refuses_options_that_cannot_be(options, message):
-    with pytest.raises(ConfigError, match=f'model.options of dsnet, {message}'):
+    with pytest.raises(ConfigError, match=f'model.options.*{message}'):
         build_model('dsnet', 5, options)

@@ -95,14 +95,14 @@ def test_side_heads_read_the_middle_and_the_end():
     ('options', 'message'),
     [
         ({'multipliers': ()}, r'multipliers: got \(\), expected 1 to 6 numbers'),
-        ({'multipliers': [1, 0, 2, 4]}, r'multipliers: got \(1, 0, 2, 4\), expected 1 to 6'),
+        ({'multipliers': [1, 0, 2, 4]}, r'multipliers: got 0, expected .* 1 or more'),
         ({'attention': [True]}, r'attention: got \(True,\), expected 4 values'),
-        ({'width': 40}, r'width: got 40, expected a multiple of groups, which is 32'),
-        ({'groups': 0}, r'width: got 64, expected a multiple of groups, which is 0'),
-        ({'blocks': 0}, r'blocks: got 0, expected 1 or more'),
-        ({'dropout': 1}, r'dropout: got 1.0, expected 0 or more, below 1'),
+        ({'width': 40}, r'width: got 40, expected a multiple of 32'),
+        ({'groups': 0}, r'groups: got 0, expected .* 1 or more'),
+        ({'blocks': 0}, r'blocks: got 0, expected .* 1 or more'),
+        ({'dropout': 1}, r'dropout: got 1, expected .* 0 to 0.99'),
     ],
 )
 def test_refuses_options_that_cannot_be(options, message):
-    with pytest.raises(ConfigError, match=f'model.options of modern_unet, {message}'):
+    with pytest.raises(ConfigError, match=f'model.options.*{message}'):
         build_model('modern_unet', 5, options)

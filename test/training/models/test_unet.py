@@ -81,14 +81,17 @@ def test_a_sixteenth_of_an_odd_number_of_eighths_exports():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'norm': 'bach'}, r"norm: got 'bach', expected batch, none\. Did you mean batch\?"),
+        (
+            {'norm': 'bach'},
+            r"norm: got 'bach', .* batch, none\. Did you mean batch\?",
+        ),
         ({'up': 'linear'}, r"up: got 'linear', .*Did you mean bilinear\?"),
-        ({'depth': 6}, r'depth: got 6, expected 1 to 5'),
-        ({'depth': 0}, r'depth: got 0, expected 1 to 5'),
-        ({'width': 7}, r'width: got 7, expected an even number'),
-        ({'dropout': 1.0}, r'dropout: got 1.0, expected 0 or more, below 1'),
+        ({'depth': 6}, r'depth: got 6, expected .* 1 to 5'),
+        ({'depth': 0}, r'depth: got 0, expected .* 1 to 5'),
+        ({'width': 7}, r'width: got 7, expected a multiple of 2'),
+        ({'dropout': 1.0}, r'dropout: got 1.0, expected .* 0 to 0.99'),
     ],
 )
 def test_refuses_options_that_cannot_be(options, message):
-    with pytest.raises(ConfigError, match=f'model.options of unet, {message}'):
+    with pytest.raises(ConfigError, match=f'model.options.*{message}'):
         build_model('unet', 5, options)
