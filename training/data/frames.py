@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -32,58 +33,60 @@ class Frames(FrameSet, Protocol):
 
 
 class View:
-    """All frames of another set, unchanged: the base of what changes something."""
+    """
+    The frames of another set: the base of what selects from one, or changes something in it.
 
-    def __init__(self, frames: Frames) -> None:
+    :param names: of the frames here; None: those of the set.
+    :param classes: None: those of the set.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        names: Sequence[str] | None = None,
+        classes: ClassTable | None = None,
+    ) -> None:
         self._frames = frames
+        self.names = frames.names if names is None else names
+        self._classes = classes
 
     @property
     def classes(self) -> ClassTable:
-        return self._frames.classes
+        return self._classes or self._frames.classes
 
-    @property
-    def names(self) -> Sequence[str]:
-        return self._frames.names
+    def _find(self, index: int) -> tuple[Frames, int]:
+        """The set that a frame is from, and its index there."""
+        return self._frames, index
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._frames[index]
+        frames, inside = self._find(index)
+        return frames[inside]
 
     def labels(self, index: int) -> np.ndarray:
-        return self._frames.labels(index)
+        frames, inside = self._find(index)
+        return frames.labels(inside)
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
-        return self._frames.encoded(index)
+        frames, inside = self._find(index)
+        return frames.encoded(inside)
 
     def damage(self, index: int) -> str:
-        return self._frames.damage(index)
+        frames, inside = self._find(index)
+        return frames.damage(inside)
 
 
 class Subset(View):
     """Some frames, by their index."""
 
     def __init__(self, frames: Frames, chosen: Sequence[int]) -> None:
-        super().__init__(frames)
+        super().__init__(frames, [frames.names[index] for index in chosen])
         self._chosen = list(chosen)
-        self._names = [frames.names[index] for index in chosen]
 
-    @property
-    def names(self) -> Sequence[str]:
-        return self._names
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._frames[self._chosen[index]]
-
-    def labels(self, index: int) -> np.ndarray:
-        return self._frames.labels(self._chosen[index])
-
-    def encoded(self, index: int) -> tuple[str, bytes] | None:
-        return self._frames.encoded(self._chosen[index])
-
-    def damage(self, index: int) -> str:
-        return self._frames.damage(self._chosen[index])
+    def _find(self, index: int) -> tuple[Frames, int]:
+        return self._frames, self._chosen[index]
 
 
 class Mapped(View):
@@ -91,12 +94,8 @@ class Mapped(View):
 
     def __init__(self, frames: Frames, classes: ClassTable, lut: np.ndarray) -> None:
         """:param lut: class id, or 255, of each value of the labels, (256,) uint8."""
-        super().__init__(frames)
-        self._classes, self._lut = classes, lut
-
-    @property
-    def classes(self) -> ClassTable:
-        return self._classes
+        super().__init__(frames, classes=classes)
+        self._lut = lut
 
     def __getitem__(self, index: int) -> Sample:
         sample = self._frames[index]
@@ -178,35 +177,18 @@ class Cached(View):
         return {**self.__dict__, '_samples': {}}
 
 
-class Joined:
+class Joined(View):
     """The frames of several sets of the same classes, one set after the other."""
 
     def __init__(self, sets: Sequence[Frames]) -> None:
-        self._sets, self.classes = sets, sets[0].classes
-        self._ends = list(accumulate(len(frames) for frames in sets))
-        self.names = [name for frames in sets for name in frames.names]
-        if len(set(self.names)) < len(self.names):  # names are unique: say which set
-            self.names = [f'{n}/{name}' for n, frames in enumerate(sets) for name in frames.names]
-
-    def __len__(self) -> int:
-        return len(self.names)
+        names = [name for frames in sets for name in frames.names]
+        if len(set(names)) < len(names):  # names are unique: say which set
+            names = [f'{n}/{name}' for n, frames in enumerate(sets) for name in frames.names]
+        super().__init__(sets[0], names)
+        self._sets, self._ends = sets, list(accumulate(len(frames) for frames in sets))
 
     def __getitem__(self, index: int) -> Sample:
-        frames, inside = self._find(index)
-        sample = frames[inside]
-        return Sample(self.names[index], sample.rgb, sample.labels)
-
-    def labels(self, index: int) -> np.ndarray:
-        frames, inside = self._find(index)
-        return frames.labels(inside)
-
-    def encoded(self, index: int) -> tuple[str, bytes] | None:
-        frames, inside = self._find(index)
-        return frames.encoded(inside)
-
-    def damage(self, index: int) -> str:
-        frames, inside = self._find(index)
-        return frames.damage(inside)
+        return replace(super().__getitem__(index), name=self.names[index])
 
     def _find(self, index: int) -> tuple[Frames, int]:
         index = range(len(self))[index]  # negative or too large, as of a list

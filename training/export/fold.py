@@ -5,20 +5,18 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from training.errors import ExportError
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+CONVOLUTIONS = (torch.ops.aten.conv2d.default, torch.ops.aten.conv_transpose2d.input)
+MEAN = 3  # place of the running mean among the arguments of batch_norm
 PROBE_SHAPE = (1, 3, 64, 64)  # of the image that shows what follows what
 
 
@@ -47,7 +45,7 @@ def fold_and_quantise_weights(net: nn.Module) -> nn.Module:
 @dataclass(frozen=True)
 class Seen:
     """
-    What one run of a network in evaluation mode shows, however the network is written.
+    What the graph of a network in evaluation mode shows, however the network is written.
 
     :param pairs: convolutions and the batch norms that alone read them, each run once.
     :param unused: modules none of whose parameters is read.
@@ -57,39 +55,29 @@ class Seen:
     unused: list[nn.Module]
 
 
-@torch.no_grad()
 def watch(net: nn.Module) -> Seen:
-    """Run a network on an empty image and see what follows what, not guess it from names."""
-    calls: Counter[nn.Module] = Counter()
-    made_by: dict[int, Convolution] = {}
-    met: list[tuple[int, nn.BatchNorm2d]] = []
-
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        calls[module] += 1
-        if isinstance(module, Convolution):
-            made_by[id(output)] = module
-        elif id(inputs[0]) in made_by:
-            met.append((id(inputs[0]), module))
-
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
-    noted = [module for module in net.modules() if isinstance(module, kinds)]
-    hooks = [module.register_forward_hook(note) for module in noted]
-    with _Uses() as uses:
-        net(torch.zeros(PROBE_SHAPE))
-    for hook in hooks:
-        hook.remove()
-    pairs = [
-        (made_by[key], norm)
-        for key, norm in met
-        if uses.of[key] == calls[made_by[key]] == calls[norm] == 1
-        and norm.running_mean is not None
+    """Trace a network and see what follows what, not guess it from names."""
+    program = torch.export.export(net, (torch.zeros(PROBE_SHAPE),))
+    signature, pairs = program.graph_signature, []
+    owners = signature.inputs_to_parameters | signature.inputs_to_buffers
+    read = {
+        owners[node.name] for node in program.graph.nodes if node.users and node.name in owners
+    }
+    for norm in program.graph.nodes:
+        conv = norm.args[0] if norm.target == torch.ops.aten.batch_norm.default else None
+        if conv is None or conv.target not in CONVOLUTIONS or norm.args[MEAN] is None:
+            continue
+        tensors = conv.args[1], norm.args[MEAN]  # by which each module is known
+        if all(len(node.users) == 1 for node in (conv, *tensors)):
+            names = (owners[node.name].rpartition('.')[0] for node in tensors)
+            pairs.append(tuple(map(net.get_submodule, names)))
+    unused = [
+        module
+        for prefix, module in net.named_modules()
+        if (names := [name for name, _ in module.named_parameters(prefix)])
+        and read.isdisjoint(names)
     ]
-    return Seen(pairs, [module for module in net.modules() if _is_unused(module, uses)])
-
-
-def _is_unused(module: nn.Module, uses: _Uses) -> bool:
-    values = list(module.parameters())
-    return bool(values) and not any(uses.of[id(value)] for value in values)
+    return Seen(pairs, unused)
 
 
 @torch.no_grad()
@@ -117,26 +105,3 @@ def _replace_by_identity(net: nn.Module, gone: Iterable[nn.Module]) -> None:
         for name, child in list(parent.named_children()):
             if child in chosen:
                 setattr(parent, name, nn.Identity())
-
-
-class _Uses(TorchFunctionMode):
-    """Counts how often each tensor is an argument; keeps all, so that an id stays one tensor's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.of: Counter[int] = Counter()
-        self._kept: list[Any] = []
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):  # no look at the shape
-            leaves = tree_leaves((args, kwargs or {}))
-            self.of.update(id(leaf) for leaf in leaves if isinstance(leaf, Tensor))
-        self._kept.append(result)
-        return result
