@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 # Off the network, and away from other graphs and other test runs on this machine.
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+
+# A shell starts background jobs with SIGINT ignored, and every process of the tests would inherit
+# that. Python's handler is not inherited: they start with the default action.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -141,7 +141,7 @@ def test_zones_share_out_the_rows_with_any_camera(
 
 @pytest.mark.parametrize('curvature', [float('nan'), 1.5, -2.0])
 def test_curvatures_that_cannot_be(curvature: float) -> None:
-    with pytest.raises(ParameterError, match=r'curvature of the path: got .*, expected -1.0 to 1'):
+    with pytest.raises(ParameterError, match=r'curvature of the path: got .* -1\.0 to 1\.0'):
         corridor_shape(Corridor(), SIZE, camera(), curvature)
 
 

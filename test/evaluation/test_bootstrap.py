@@ -48,7 +48,7 @@ def test_other_topics_are_other_frames(tmp_path: Path) -> None:
     write_run(tmp_path / 'new', 4, [('a.mcap', FRONT), ('b.mcap', FRONT)], with_thumbs=False)
     message = (
         r'got 0: 8 frames of a\.mcap /front\S+, b\.mcap /front\S+ here, 4 frames of b\.mcap '
-        r'/rear there, expected at least one of the same input, topic and stamp\. Evaluate both'
+        r'/rear there, expected at least one.*Evaluate both'
     )
     with pytest.raises(SourceError, match=message):
         pair_frames(read_run(tmp_path / 'new'), read_run(tmp_path / 'old'))

@@ -341,18 +341,14 @@ def test_two_runs_in_one_folder(tmp_path: Path, model: Path) -> None:
     (tmp_path / 'out').mkdir()
     with (tmp_path / 'out' / '.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(
-            SourceError, match='got another evaluation at work in it, expected one'
-        ):
+        with pytest.raises(SourceError, match='got another evaluation'):
             evaluate(options(tmp_path, model, bag))
 
 
 def test_output_below_a_file(tmp_path: Path, model: Path) -> None:
     (tmp_path / 'file').write_text('')
     asked = options(tmp_path, model, write_bag(tmp_path / 'drive', street_rows(1)))
-    with pytest.raises(
-        SourceError, match=r'output folder .*Not a directory.*expected a folder that'
-    ):
+    with pytest.raises(SourceError, match=r'output folder .*Not a directory'):
         evaluate(replace(asked, out=tmp_path / 'file' / 'out'))
 
 
@@ -537,7 +533,7 @@ def test_a_topic_of_a_type_that_nobody_knows_is_no_hindrance(
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, model: Path) -> None:
     bag = write_bag(tmp_path / 'drive', street_rows(2))
     asked = replace(options(tmp_path, model, bag), out=Path('/proc/no_such_folder/out'))
-    with pytest.raises(SourceError, match=r"output folder '/proc/no_such.*that can be written"):
+    with pytest.raises(SourceError, match=r"output folder '/proc/no_such"):
         evaluate(asked)
 
 

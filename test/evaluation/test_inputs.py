@@ -222,9 +222,7 @@ def test_two_inputs_of_which_one_is_bad(tmp_path: Path) -> None:
 def test_inputs_of_which_all_are_bad(tmp_path: Path) -> None:
     for name in ('a.mcap', 'b.mcap'):
         (tmp_path / name).write_bytes(b'')
-    with pytest.raises(
-        SourceError, match=r'2 inputs: got .*a\.mcap.*b\.mcap.*expected one that can'
-    ):
+    with pytest.raises(SourceError, match=r'2 inputs: got .*a\.mcap.*b\.mcap'):
         find_sources([tmp_path / 'a.mcap', tmp_path / 'b.mcap'])
 
 
@@ -260,7 +258,7 @@ def test_bag_without_messages(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no\*': got nothing there, expected a bag, a video or"):
+    with pytest.raises(SourceError, match=r"no\*': got nothing"):
         find_sources([tmp_path / 'no*'])
 
 

@@ -98,7 +98,7 @@ def test_statistics_of_no_frame_are_unknown(tmp_path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no': got nothing there, expected the folder that"):
+    with pytest.raises(SourceError, match=r"no': got nothing"):
         read_run(tmp_path / 'no')
 
 
@@ -126,9 +126,7 @@ def test_frames_without_a_column(tmp_path: Path) -> None:
 
 def test_no_summary(tmp_path: Path) -> None:
     write_run(tmp_path).joinpath('summary.json').unlink()
-    with pytest.raises(
-        SourceError, match=r"summary.json': got .*No such file.*, expected readable JSON"
-    ):
+    with pytest.raises(SourceError, match=r"summary.json': got .*No such file"):
         read_run(tmp_path)
 
 

@@ -166,7 +166,7 @@ def test_fixed_model_has_one_size(tmp_path: Path) -> None:
     assert engine.size_for((720, 1280)) == (16, 24)
     engine.warm_up((720, 1280))
     np.testing.assert_array_equal(engine.run(street()).labels, street_labels())
-    with pytest.raises(ImageError, match=r'got \(24, 32\), expected \(16, 24\). Resize to size_f'):
+    with pytest.raises(ImageError, match=r'got \(24, 32\), expected \(16, 24\). Resize'):
         engine.run(np.zeros((1, 24, 32, 3), np.uint8))
 
 
@@ -232,11 +232,11 @@ def test_auto_says_why_it_fell_back(tmp_path: Path) -> None:
 
 def test_unknown_provider(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'm.onnx')
-    with pytest.raises(ProviderError, match="got 'gpu', expected one of auto, cpu, cuda, tensorr"):
+    with pytest.raises(ProviderError, match=r"got 'gpu', expected .*auto, cpu, cuda, tensorrt"):
         OnnxEngine(path, 'gpu')
 
 
 def test_negative_threads(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'm.onnx')
-    with pytest.raises(ParameterError, match='threads: got -1, expected 0 for all cores, or more'):
+    with pytest.raises(ParameterError, match=r'threads: got -1, expected 0 .*or more'):
         OnnxEngine(path, 'cpu', threads=-1)

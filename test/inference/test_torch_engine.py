@@ -178,7 +178,7 @@ def test_fixed_model_has_one_size(tmp_path: Path) -> None:
     assert engine.size_for((720, 1280)) == (16, 24)
     batch = np.concatenate([street(), street(car=9)])
     np.testing.assert_array_equal(engine.run(batch).labels[1:], street_labels(car=9))
-    with pytest.raises(ImageError, match=r'got \(24, 32\), expected \(16, 24\). Resize to size_f'):
+    with pytest.raises(ImageError, match=r'got \(24, 32\), expected \(16, 24\). Resize'):
         engine.run(np.zeros((1, 24, 32, 3), np.uint8))
 
 
@@ -198,7 +198,7 @@ def test_refuses_a_wrong_array(engine: TorchEngine, rgb: np.ndarray, message: st
 def test_threads_of_the_process(path: Path) -> None:
     TorchEngine(path, 'cpu', threads=3)
     assert torch.get_num_threads() == 3
-    with pytest.raises(ParameterError, match='threads: got -1, expected 0 for all cores, or more'):
+    with pytest.raises(ParameterError, match=r'threads: got -1, expected 0 .*or more'):
         TorchEngine(path, 'cpu', threads=-1)
 
 
@@ -230,7 +230,7 @@ def test_precision(tmp_path: Path, precision: str, label: int) -> None:
 
 def test_unknown_precision(path: Path) -> None:
     with pytest.raises(
-        ParameterError, match="precision: got 'int8', expected one of float32, flo"
+        ParameterError, match="precision: got 'int8', expected one of float32, float16"
     ):
         TorchEngine(path, 'cpu', precision='int8')
 
@@ -252,7 +252,7 @@ def test_tensorrt_takes_no_such_file(path: Path) -> None:
 
 
 def test_unknown_provider(path: Path) -> None:
-    with pytest.raises(ProviderError, match="got 'gpu', expected one of auto, cpu, cuda, tensorr"):
+    with pytest.raises(ProviderError, match=r"got 'gpu', expected .*auto, cpu, cuda, tensorrt"):
         TorchEngine(path, 'gpu')
 
 
@@ -310,14 +310,14 @@ def test_python_without_torch(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(opener, 'find_spec', lambda name: None)
     message = (
         r"m\.pt2': got a Python without torch, expected torch, which runs \.pt2 files\. "
-        r'Run `pip install torch`, or use the ONNX file of the same model\.'
+        r'.*`pip install torch`.*ONNX'
     )
     with pytest.raises(ProviderError, match=message):
         open_engine(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"none\.pt2': got nothing there, expected a file of"):
+    with pytest.raises(ModelFileError, match=r"none\.pt2': got nothing"):
         TorchEngine(tmp_path / 'none.pt2', 'cpu')
 
 
@@ -341,7 +341,7 @@ def copy_without(path: Path, out: Path, ending: str) -> Path:
 
 def test_foreign_program_is_sent_to_export(path: Path, tmp_path: Path) -> None:
     bare = copy_without(path, tmp_path / 'm.pt2', '/seg_perception')
-    with pytest.raises(ModelFileError, match=r'got a file of torch\.export without `seg_percepti'):
+    with pytest.raises(ModelFileError, match=r'torch\.export without `seg_perception`'):
         read_card(bare)
 
 
@@ -393,5 +393,5 @@ def test_refuses_a_fixed_program_with_a_dynamic_card(tmp_path: Path) -> None:
     path = write_tiny_program(
         tmp_path / 'm.pt2', fixed_size=(16, 24), module=NearestColour(), card=tiny_card()
     )
-    with pytest.raises(ModelFileError, match=r'got \(16, 24\), expected free, as the card says d'):
+    with pytest.raises(ModelFileError, match=r'got \(16, 24\), expected free'):
         TorchEngine(path, 'cpu')

@@ -19,7 +19,7 @@ def test_full_disk_names_file_and_bytes_and_leaves_the_old_file(tmp_path):
     (tmp_path / 'last.pt.partial').symlink_to('/dev/full')  # whose every write fails
     words = (
         r'file .*last.pt: got No space left on device, [\d,]+ bytes free, expected 1,234,567 bytes'
-        r'. Make room and run the same command again'
+        r'. Make room'
     )
     with pytest.raises(OutputError, match=words):
         write_whole(path, bytes(1234567))
@@ -29,5 +29,5 @@ def test_full_disk_names_file_and_bytes_and_leaves_the_old_file(tmp_path):
 
 def test_folder_that_is_a_file(tmp_path):
     (tmp_path / 'runs').write_text('')
-    with pytest.raises(OutputError, match=r'runs/a/last.pt: got Not a dir.*Check out= and its'):
+    with pytest.raises(OutputError, match=r'runs/a/last.pt: got Not a directory.*out='):
         write_whole(tmp_path / 'runs/a/last.pt', b'')

@@ -112,7 +112,7 @@ def test_loss_that_blows_up_at_a_low_rate_is_refused(config, monkeypatch):
         'training.fit.Trainer.train_step',
         lambda self, *_: {'loss': torch.tensor(float('nan'))},
     )
-    with pytest.raises(ProbeError, match=r'rate that blows up: got .*, expected over 0.001.*over'):
+    with pytest.raises(ProbeError, match=r'blows up: got .*, expected over 0.001.*overfit'):
         find_learning_rate(config, steps=10)
 
 

@@ -39,7 +39,7 @@ def test_val_has_other_streets_and_camvid_size():
 
 
 def test_what_cannot_be():
-    with pytest.raises(DatasetError, match=r'frames of kind synthetic: got 0, expected how many'):
+    with pytest.raises(DatasetError, match=r'frames of kind synthetic: got 0'):
         open_source(SourceConfig('synthetic'))
     with pytest.raises(DatasetError, match=r"split of kind synthetic: got 'test'"):
         open_source(SourceConfig('synthetic', frames=1, split='test'))

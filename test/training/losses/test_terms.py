@@ -71,7 +71,7 @@ def test_unknown_term(four_class_weights):
         (
             'focal',
             {'gama': 2},
-            r"loss.terms, focal: got 'gama', expected gamma, weighted. Did you",
+            r"loss.terms, focal: got 'gama', expected gamma, weighted.*mean gamma",
         ),
         ('focal', {'gamma': 'two'}, r"focal.gamma: got 'two', expected a number"),
         ('focal', {'gamma': True}, r'focal.gamma: got true, expected a number'),

@@ -207,10 +207,10 @@ def test_another_number_of_classes_is_refused_or_starts_afresh(name, file, capsy
 
 
 def test_says_when_a_file_cannot_be_read(tmp_path, file):
-    with pytest.raises(CheckpointError, match=r'none.pt: got no file, expected a .pt, .pth or'):
+    with pytest.raises(CheckpointError, match=r'none.pt: got no file, expected .*\.pth'):
         read_state(tmp_path / 'none.pt')
     (tmp_path / 'text.pt').write_text('no weights')
-    with pytest.raises(CheckpointError, match=r'text.pt: got \w+Error.*, expected tensors and pl'):
+    with pytest.raises(CheckpointError, match=r'text.pt: got \w+Error.*, expected tensors'):
         read_state(tmp_path / 'text.pt')
     with pytest.raises(CheckpointError, match=r'got UnpicklingError.*Save its state_dict alone'):
         read_state(pathlib.Path(file({'net': nn.Conv2d(1, 1, 1)})))  # would run code when loaded
@@ -235,7 +235,5 @@ def test_says_when_there_is_no_network_or_nothing_to_fetch(monkeypatch):
     message = r'imagenet \(resnet18\): got URLError: .*no route to host.*name a file'
     with pytest.raises(CheckpointError, match=message):
         build_model('linknet18', 5, weights='imagenet')
-    with pytest.raises(
-        ConfigError, match=r'model.weights of FastScnn: got imagenet, expected a f'
-    ):
+    with pytest.raises(ConfigError, match=r'model.weights of FastScnn: got imagenet'):
         build_model('fast_scnn', 5, weights='imagenet')
