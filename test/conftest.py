@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -22,3 +24,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line that counts the skips; ``-ra`` lists each with its reason above it."""
     skipped = len(terminalreporter.stats.get('skipped', []))
     terminalreporter.write_line(f'skipped: {skipped}')
+
+
+@pytest.fixture
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function after whose call no file can be written any more, as on a full disk."""
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return lambda: monkeypatch.setattr('seg_perception.io.atomic.os.fsync', full)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from seg_perception.core.classes import ClassTable
+from seg_perception.io.atomic import write_bytes
+from seg_perception.io.job_folder import check_same
 from training.config import TrainConfig, parse_config
 from training.data.tables import check_table
 from training.errors import CheckpointError
-from training.output import write_whole
 
 KEYS = (
     'config',  # TrainConfig.to_dict()
@@ -50,7 +51,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     # In memory first: torch's own writer turns a full disk into an internal error without a name.
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(path, buffer.getbuffer())
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -77,15 +78,12 @@ def check_same_run(state: Mapping[str, Any], config: TrainConfig, classes: Class
     """
     Refuse to continue another experiment's run.
 
-    :raises CheckpointError: naming the first key that differs.
+    :raises CheckpointError: naming the keys that differ.
     :raises ClassTableError: when the data have other classes: the logits mean other things.
     """
     fix = 'Use another out, or the configuration of that run.'
     old, new = parse_config(state['config']).to_dict(), config.to_dict()
-    for key, seen, expected in _differences(old, new, ''):
-        group = key.split('.')[0]
-        if group not in MAY_CHANGE or key in FIXED:
-            raise CheckpointError(f'{key} of the checkpoint', repr(seen), repr(expected), fix)
+    check_same('checkpoint', old, new, fix, _may_change, CheckpointError)
     check_table('the checkpoint', ClassTable.from_dict(state['classes']), classes)
 
 
@@ -106,10 +104,5 @@ def load_weights(net: nn.Module, weights: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _differences(old: Any, new: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted keys whose values differ, with both values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            yield from _differences(old.get(key), new.get(key), f'{prefix}.{key}'.lstrip('.'))
-    elif old != new:
-        yield prefix, old, new
+def _may_change(key: str) -> bool:
+    return key.split('.')[0] in MAY_CHANGE and key not in FIXED

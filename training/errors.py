@@ -30,10 +30,6 @@ class DivergedError(SegPerceptionError):
     """The loss is no number any more."""
 
 
-class OutputError(SegPerceptionError):
-    """A file of the run cannot be written: the disk is full, say."""
-
-
 class ProbeError(SegPerceptionError):
     """A network failed a check that comes before training."""
 

@@ -9,9 +9,7 @@ large enough (seed 001, "Why Overfitting?"): what fails here fails on the whole 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import itertools
 import math
 from collections.abc import Iterator
@@ -25,11 +23,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from seg_perception.evaluation.metrics import ConfusionMatrix
+from seg_perception.io.atomic import write_csv
 from training.config import TrainConfig, TransformConfig
 from training.distributed import Process, pick_device
 from training.errors import ProbeError
 from training.fit import Trainer, TrainingData, open_training_data
-from training.output import write_whole
 from training.plots import sweep_plot
 from training.transforms import normalise
 
@@ -175,11 +173,8 @@ def find_learning_rate(config: TrainConfig, steps: int = 100) -> Sweep:
 
 def write_sweep(sweep: Sweep, folder: Path) -> None:
     """Write find_lr.csv and find_lr.png."""
-    text = io.StringIO(newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['learning_rate', 'loss', 'smoothed'])
-    writer.writerows(zip(sweep.rates, sweep.losses, sweep.smooth, strict=True))
-    write_whole(folder / 'find_lr.csv', text.getvalue().encode())
+    rows = zip(sweep.rates, sweep.losses, sweep.smooth, strict=True)
+    write_csv(folder / 'find_lr.csv', ['learning_rate', 'loss', 'smoothed'], rows)
     sweep_plot(sweep.rates, sweep.losses, sweep.smooth, sweep.suggestion, folder / 'find_lr.png')
 
 

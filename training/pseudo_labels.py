@@ -10,7 +10,6 @@ frame under harder views. What it writes is a data set of kind ``folder``.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import overlay
+from seg_perception.io.atomic import write_image
+from seg_perception.io.job_folder import JobFolder
 from training.checkpoint import load_checkpoint
 from training.config import parse_config
 from training.distributed import pick_device
@@ -31,7 +32,6 @@ from training.errors import ConfigError, DatasetError
 from training.evaluate.network import checkpoint_network, image_of
 from training.evaluate.ood_samples import OodSample, picture_samples
 from training.evaluate.views import Mode, mean_softmax
-from training.output import write_whole
 
 VIEWS = Mode(scales=(1.0, 1.25), flip=True)
 SHOWN = 6  # frames on the picture
@@ -99,11 +99,7 @@ def _check(options: PseudoLabelOptions) -> None:
 def _claim(options: PseudoLabelOptions, network: dict[str, object]) -> None:
     """Say what the labels are made of; refuse a folder of others."""
     wanted = {**network, 'height': options.height, 'every': options.every, 'sure': options.sure}
-    path = options.out / 'made_of.json'
-    if not path.is_file():
-        write_whole(path, f'{json.dumps(wanted, indent=1)}\n'.encode())
-    elif (found := json.loads(path.read_text(encoding='utf-8'))) != wanted:
-        raise DatasetError(f'labels in {options.out}', found, wanted, 'Choose another --out.')
+    JobFolder(options.out, wanted, 'made_of.json').claim()
 
 
 def _label(sample: OodSample, net: nn.Module, options: PseudoLabelOptions) -> None:
@@ -113,8 +109,8 @@ def _label(sample: OodSample, net: nn.Module, options: PseudoLabelOptions) -> No
     share, labels = mean_softmax(net, image_of(net, rgb), VIEWS)[0].max(0)
     labels = torch.where(share < options.sure, UNLABELED, labels).byte().cpu().numpy()
     # The mask last: a frame that has one is done.
-    write_whole(_image(options.out, sample.name), _png(rgb[..., ::-1]))
-    write_whole(_mask(options.out, sample.name), _png(labels))
+    write_image(_image(options.out, sample.name), rgb[..., ::-1])
+    write_image(_mask(options.out, sample.name), labels, sync=True)
 
 
 def _image(out: Path, name: str) -> Path:
@@ -125,11 +121,6 @@ def _mask(out: Path, name: str) -> Path:
     return out / 'masks' / f'{name}.png'
 
 
-def _png(picture: np.ndarray) -> bytes:
-    data: bytes = cv2.imencode('.png', picture)[1].tobytes()
-    return data
-
-
 def _draw(out: Path, names: Sequence[str], classes: ClassTable) -> None:
     """Some of the frames under their labels, to be looked at before they are learned."""
     rows = []
@@ -138,8 +129,7 @@ def _draw(out: Path, names: Sequence[str], classes: ClassTable) -> None:
         labels = cv2.imread(str(_mask(out, names[index])), cv2.IMREAD_UNCHANGED)
         pair = np.hstack([rgb, overlay(rgb, labels, classes, 0.6)])
         rows.append(cv2.resize(pair, (960, round(960 * pair.shape[0] / pair.shape[1]))))
-    jpeg = cv2.imencode('.jpg', np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    write_whole(out / 'overlays.jpg', jpeg.tobytes())
+    write_image(out / 'overlays.jpg', np.vstack(rows)[..., ::-1], quality=85)
 
 
 def _text(options: PseudoLabelOptions, names: Sequence[str], classes: ClassTable) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import sys
 import time
@@ -17,9 +16,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from seg_perception.io.atomic import output_error, write_csv
 from training.distributed import mean_over_processes
 from training.errors import DivergedError
-from training.output import output_error, write_whole
 
 Row = dict[str, Any]
 Batch = TypeVar('Batch')
@@ -119,12 +118,8 @@ class CsvLog:
     def add(self, row: Row) -> None:
         """Add a row; those of the same epoch and later, left by a killed run, give way."""
         rows = [old for old in self.rows() if int(old['epoch']) < row['epoch']] + [row]
-        text = io.StringIO(newline='')
         names = list(dict.fromkeys(name for row in rows for name in row))
-        writer = csv.DictWriter(text, names, lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(self.path, text.getvalue().encode())
+        write_csv(self.path, names, ([row.get(name, '') for name in names] for row in rows))
 
 
 class Record(Protocol):
@@ -186,7 +181,7 @@ class RunRecord:
             for name, value in values.items():
                 self._board.add_scalar(f'{group}/{name}', value, step)
         except OSError as error:
-            raise output_error(self.csv.path.parent / 'tensorboard', 0, error) from error
+            raise output_error(self.csv.path.parent / 'tensorboard', error) from error
 
 
 def _open_board(folder: Path, step: int) -> Any:

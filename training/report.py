@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 import yaml
 
+from seg_perception.io.atomic import write_text
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
 from training.data.sample import FrameSet
 from training.evaluate.network import checkpoint_network, network_predictor
 from training.evaluate.report import best_median_worst, write_report, write_scores
 from training.evaluate.scores import at_working_size, score
-from training.output import write_whole
 from training.plots import curves_plot
 from training.record import CsvLog
 
@@ -46,4 +46,4 @@ def write_run_report(config: TrainConfig, val: FrameSet, device: torch.device) -
 def write_config(config: TrainConfig, path: Path) -> None:
     """The configuration with every default written out; ``load_config`` reads it back."""
     text = yaml.safe_dump(config.to_dict(), sort_keys=False, default_flow_style=None, width=99)
-    write_whole(path, text.encode())
+    write_text(path, text)

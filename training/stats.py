@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,10 +22,10 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from seg_perception.core.classes import ClassTable
+from seg_perception.io.atomic import write_arrays
 from training.config import TrainConfig
 from training.data.sample import FrameSet
 from training.distributed import from_first
-from training.output import write_whole
 from training.sampling import samples_per_set
 
 WEIGHT_RANGE = (0.1, 10.0)
@@ -191,10 +190,8 @@ def _kept_counts(train: Sequence[tuple[FrameSet, float]], config: TrainConfig) -
             if str(kept['key']) == key:
                 return [kept[f'set{number}'] for number in range(len(train))]
     counts = [count_labels(frames, config.data.workers) for frames, _ in train]
-    data = io.BytesIO()
     named = {f'set{number}': part for number, part in enumerate(counts)}
-    np.savez_compressed(data, key=key, **named)
-    write_whole(path, data.getbuffer())
+    write_arrays(path, key=key, **named)
     return counts
 
 

@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seg_perception.io.atomic import write_csv, write_json
 from training.config import DataConfig
 from training.data import open_frames
 from training.errors import ConfigError
 from training.evaluate.plots import save_figure
-from training.output import write_whole
 from training.stats import ClassStatistics, count_labels, summarise
 
 WEIGHTS = ('enet', 'inverse_frequency', 'median_frequency')
@@ -73,10 +70,6 @@ def statistics_text(statistics: ClassStatistics, offset: float) -> str:
 def write_statistics(statistics: ClassStatistics, offset: float, folder: Path) -> None:
     """Write stats.csv, stats.json and stats.png."""
     rows = class_rows(statistics, offset)
-    table = io.StringIO(newline='')
-    writer = csv.DictWriter(table, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
     whole = {
         'class_table': statistics.classes.name,
         'frames': statistics.total_frames,
@@ -84,8 +77,8 @@ def write_statistics(statistics: ClassStatistics, offset: float, folder: Path) -
         'enet_offset': offset,
         'classes': rows,
     }
-    write_whole(folder / 'stats.csv', table.getvalue().encode())
-    write_whole(folder / 'stats.json', f'{json.dumps(whole, indent=2)}\n'.encode())
+    write_csv(folder / 'stats.csv', list(rows[0]), [list(row.values()) for row in rows])
+    write_json(folder / 'stats.json', whole)
     statistics_plot(statistics, offset, folder / 'stats.png')
 
 

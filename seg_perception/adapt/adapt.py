@@ -12,7 +12,6 @@ No torch is needed.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +26,12 @@ from seg_perception.adapt.heads import READY_LABELS, Output, add_head, understan
 from seg_perception.adapt.network import Network, load_network
 from seg_perception.adapt.yolo import YoloOutputs, add_yolo_head, find_yolo
 from seg_perception.core.classes import UNLABELED, ClassTable
-from seg_perception.core.errors import ModelFileError, ParameterError, SourceError
+from seg_perception.core.errors import ModelFileError, ParameterError
 from seg_perception.core.masks import overlay, resize_nearest
 from seg_perception.inference.engine import Segmentation
 from seg_perception.inference.model_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, ModelCard
 from seg_perception.inference.onnx_engine import OnnxEngine
+from seg_perception.io.atomic import whole
 
 Values = tuple[float, float, float]
 
@@ -230,16 +230,10 @@ def _write_checked(
     model: onnx.ModelProto, out: Path, rgb: np.ndarray, check: Callable[[Segmentation], None]
 ) -> Segmentation:
     """Run the file with the engine of the node, check its answer, and only then name it."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix='.adapt') as folder:
-            partial = Path(folder) / out.name
-            onnx.save(model, str(partial))
-            answer = OnnxEngine(partial, 'cpu').run(rgb[None])
-            check(answer)
-            partial.replace(out)
-    except OSError as error:
-        raise SourceError(f'output {out}', error, 'a file that can be written') from error
+    with whole(out) as unfinished:
+        onnx.save(model, str(unfinished))
+        answer = OnnxEngine(unfinished, 'cpu').run(rgb[None])
+        check(answer)
     return answer
 
 

@@ -51,6 +51,10 @@ class SourceError(SegPerceptionError):
     """A video, folder or camera cannot be read, or an output cannot be written."""
 
 
+class OutputError(SourceError):
+    """An output cannot be written: no room or no permission. No other input will fare better."""
+
+
 class CalibrationError(SegPerceptionError):
     """A camera's intrinsics or mounting cannot be, or belong to another image."""
 

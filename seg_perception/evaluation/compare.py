@@ -19,7 +19,8 @@ from seg_perception.core.settings import unknown_key
 from seg_perception.evaluation.bootstrap import MEANS, Change, Changes, Pairs, changes, pair_frames
 from seg_perception.evaluation.disagreement import Disagreement, disagreement
 from seg_perception.evaluation.run_data import COMPARISON, FORMAT, RunData, read_run
-from seg_perception.report.page import write_report, write_whole
+from seg_perception.io.atomic import write_text
+from seg_perception.report.page import write_report
 
 _CROSSED = 1
 _RATIOS = ('fps_ratio', 'latency_ratio')
@@ -110,7 +111,7 @@ def compare(folder: Path, baseline: Path, limits: Mapping[str, float]) -> Compar
         **facts,
     )
     text = json.dumps(_record(comparison), indent=1, allow_nan=False)
-    write_whole(folder / COMPARISON, f'{text}\n')
+    write_text(folder / COMPARISON, f'{text}\n')
     write_report(folder)
     return comparison
 

@@ -8,11 +8,8 @@ Evaluate recordings: share out their parts, go on where an earlier run stopped, 
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-import sys
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,15 +18,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tqdm import tqdm
 
-from seg_perception.core.errors import SourceError
 from seg_perception.evaluation.executors import run_in_processes, run_on_ray
-from seg_perception.evaluation.job import RUN_FILE, Options, Part, Plan, check_same_run, make_plan
+from seg_perception.evaluation.job import Options, Part, Plan, make_plan
 from seg_perception.evaluation.merge import merge
 from seg_perception.evaluation.shard import PART_FILE, Seen, run_part
 from seg_perception.inference.engine import thread_count
+from seg_perception.io.atomic import output_error
 
 if TYPE_CHECKING:
     from seg_perception.evaluation.compare import Comparison
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,18 +70,22 @@ def evaluate(options: Options) -> Evaluation:
     :raises KeyboardInterrupt: when interrupted; what is finished stays.
     """
     plan = make_plan(options)
-    with _output_errors(plan.out), _locked(plan.out):
-        _prepare(plan)
+    folder = plan.folder
+    with _output_errors(plan.out), folder.locked():
+        folder.claim()
+        folder.clear_unfinished()
         try:
             _run(plan, options)
             summary = merge(plan)
             report = _report(plan.out) if 'report' in plan.outputs else None
         except KeyboardInterrupt:
             done = len(plan.parts) - len(_unfinished(plan))
-            print(
-                f'\nInterrupted: {done} of {len(plan.parts)} parts are finished in {plan.out}. '
-                'The same command goes on from there.',
-                file=sys.stderr,
+            log.warning(
+                'Interrupted: %d of %d parts are finished in %s. '
+                'The same command resumes from there.',
+                done,
+                len(plan.parts),
+                plan.out,
             )
             raise
     return Evaluation(plan.out, summary, report)
@@ -130,57 +133,21 @@ def _run(plan: Plan, options: Options) -> None:
 
 
 def _unfinished(plan: Plan) -> list[Part]:
-    return [part for part in plan.parts if not (plan.out / 'parts' / part.folder).is_dir()]
+    return [part for part in plan.parts if not plan.folder.part(part.folder).is_dir()]
 
 
 def _frames_done(plan: Plan) -> int:
-    files = (plan.out / 'parts' / part.folder / PART_FILE for part in plan.parts)
+    files = (plan.folder.part(part.folder) / PART_FILE for part in plan.parts)
     return sum(json.loads(file.read_text())['frames'] for file in files if file.is_file())
-
-
-def _prepare(plan: Plan) -> None:
-    """Check that the folder is ours, say what it is of, and clear what a killed run left."""
-    check_same_run(plan)
-    (plan.out / 'parts').mkdir(exist_ok=True)
-    for left in (plan.out / 'parts').glob('.*'):
-        shutil.rmtree(left, ignore_errors=True)
-    text = json.dumps(plan.to_json(), indent=1)
-    unfinished = plan.out / f'.{RUN_FILE}'
-    unfinished.write_text(text, encoding='utf-8')
-    unfinished.replace(plan.out / RUN_FILE)
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Keep a second run out of the folder for as long as this one lives."""
-    with (out / '.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SourceError(
-                f'output folder {str(out)!r}',
-                'another evaluation at work in it',
-                'one at a time',
-                'Wait for it, or give another --out.',
-            ) from error
-        yield
 
 
 @contextmanager
 def _output_errors(out: Path) -> Iterator[None]:
-    """Make the folder, and turn what the file system says into our words."""
+    """What the file system refuses, as an error of ours."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK):
-            raise PermissionError('no permission to write')
         yield
     except OSError as error:
-        raise SourceError(
-            f'output folder {str(out)!r}',
-            error,
-            'a folder that can be written, with room',
-            'What is finished stays; the same command goes on from there.',
-        ) from error
+        raise output_error(out, error) from error
 
 
 def _report(out: Path) -> Path | None:

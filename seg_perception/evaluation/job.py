@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from seg_perception.evaluation.inputs import (
 )
 from seg_perception.inference.model_file import read_card
 from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.job_folder import JobFolder
 from seg_perception.io.yaml_file import read_mapping
 from seg_perception.models import model_path
 from seg_perception.risk_profiles import DEFAULT, Rules, profile_path, read_rules
@@ -124,6 +124,11 @@ class Plan:
     def frames(self) -> int:
         return sum(source.frames for source in self.sources)
 
+    @property
+    def folder(self) -> JobFolder:
+        """The output folder, which belongs to this evaluation; inputs may be moved elsewhere."""
+        return JobFolder(self.out, self.to_json(), RUN_FILE, lambda key: key.endswith('.path'))
+
     def to_json(self) -> dict[str, Any]:
         """What ``run.json`` says."""
         return {
@@ -176,36 +181,6 @@ def read_mount(path: Path) -> Mount:
     """
     what = f'mount {str(path)!r}:'
     return load(Mount, read_mapping(path, 'mount'), what, error=SourceError)
-
-
-def check_same_run(plan: Plan) -> None:
-    """
-    Refuse an output folder that holds something else, and say what.
-
-    :raises SourceError: when it is of another run, or of no run at all.
-    """
-    file = plan.out / RUN_FILE
-    if not file.exists():
-        foreign = sorted(path.name for path in plan.out.iterdir() if path.name[0] != '.')
-        if foreign:
-            raise SourceError(
-                f'output folder {str(plan.out)!r}',
-                f'{foreign[0]!r} and no {RUN_FILE}',
-                'an empty one, a new one, or one of the same evaluation',
-                'Give another --out.',
-            )
-        return
-    try:
-        there = json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise SourceError(f'file {str(file)!r}', error, 'what an evaluation wrote') from error
-    if differences := list(_differences(there, plan.to_json())):
-        raise SourceError(
-            f'output folder {str(plan.out)!r}',
-            'another evaluation: ' + '; '.join(differences[:5]),
-            'the same inputs, model and parameters',
-            'Give another --out, or delete it.',
-        )
 
 
 def _check(options: Options) -> None:
@@ -285,21 +260,3 @@ def _input_json(source: Source) -> dict[str, Any]:
         'fingerprint': source.fingerprint(),
         'topics': [stream.topic for stream in source.streams],
     }
-
-
-def _differences(there: Any, now: Any, where: str = '') -> Iterator[str]:
-    """What differs, as ``model.name was 'a', is 'b'``; paths may, as folders are moved."""
-    if isinstance(there, dict) and isinstance(now, dict):
-        for key in sorted(there.keys() | now.keys()):
-            if key != 'path':
-                yield from _differences(there.get(key), now.get(key), f'{where}.{key}'.strip('.'))
-    elif isinstance(there, list) and isinstance(now, list) and len(there) == len(now):
-        for i, pair in enumerate(zip(there, now, strict=True)):
-            yield from _differences(*pair, f'{where}[{i}]')
-    elif there != now:
-        yield f'{where} was {_short(there)}, is {_short(now)}'
-
-
-def _short(value: Any) -> str:
-    text = f'{len(value)} entries' if isinstance(value, list) else repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'

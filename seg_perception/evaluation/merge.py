@@ -14,7 +14,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
 from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import ModelCard, read_card
+from seg_perception.io.atomic import whole, write_json, write_text
 from seg_perception.io.video_writer import join_movies
 
 FRAMES_FILE, SUMMARY_FILE = 'frames.parquet', 'summary.json'
@@ -52,7 +53,7 @@ def merge(plan: Plan) -> dict[str, Any]:
     for source, parts in _by_source(plan):
         _merge_files(plan, source, parts, facts)
     summary = _summary(plan, facts)
-    _replace(plan.out / SUMMARY_FILE, json.dumps(summary, indent=1).encode())
+    write_json(plan.out / SUMMARY_FILE, summary)
     return summary
 
 
@@ -65,7 +66,7 @@ def _by_source(plan: Plan) -> list[tuple[Source, list[Part]]]:
 
 
 def _folder(plan: Plan, part: Part) -> Path:
-    return plan.out / 'parts' / part.folder
+    return plan.folder.part(part.folder)
 
 
 def _facts(plan: Plan, part: Part) -> dict[str, Any]:
@@ -76,23 +77,20 @@ def _facts(plan: Plan, part: Part) -> dict[str, Any]:
 
 def _merge_rows(plan: Plan, facts: dict[int, dict[str, Any]]) -> None:
     """Sorted by source and stamp; one source at a time is in memory."""
-    path = plan.out / FRAMES_FILE
-    unfinished = path.with_name(f'.{path.name}')
-    writer = None
-    try:
-        for source, parts in _by_source(plan):
-            tables = list(_part_rows(plan, source, parts, facts))
-            if not tables:
-                continue
-            table = pa.concat_tables(tables).sort_by(_ROW_KEYS)
-            if writer is None:
-                writer = pq.ParquetWriter(unfinished, table.schema, compression='zstd')
+    tables = (
+        pa.concat_tables(rows).sort_by(_ROW_KEYS)
+        for source, parts in _by_source(plan)
+        if (rows := list(_part_rows(plan, source, parts, facts)))
+    )
+    first = next(tables, None)
+    if first is None:
+        return
+    with (
+        whole(plan.out / FRAMES_FILE) as path,
+        pq.ParquetWriter(path, first.schema, compression='zstd') as writer,
+    ):
+        for table in chain([first], tables):
             writer.write_table(table.select(writer.schema.names))
-    finally:
-        if writer is not None:
-            writer.close()
-    if writer is not None:
-        unfinished.replace(path)
 
 
 def _part_rows(
@@ -158,19 +156,16 @@ def _merge_bags(plan: Plan, source: Source, parts: Sequence[Part]) -> None:
     infos = [data['rosbag2_bagfile_information'] for data in read]
     used = [(bag, info) for bag, info in zip(bags, infos, strict=True) if info['message_count']]
     final = plan.out / 'bags' / source.name
-    unfinished = final.with_name(f'.{final.name}')
-    for folder in (unfinished, final):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(final, ignore_errors=True)
     if not used:
         return
-    unfinished.mkdir(parents=True)
     names = [f'{source.name}_{i}.mcap' for i in range(len(used))]
-    for name, (bag, info) in zip(names, used, strict=True):
-        _link(bag / info['relative_file_paths'][0], unfinished / name)
     metadata = {'rosbag2_bagfile_information': _joined([info for _, info in used], names)}
-    text = yaml.safe_dump(metadata, sort_keys=False)
-    (unfinished / 'metadata.yaml').write_text(text, encoding='utf-8')
-    unfinished.rename(final)
+    with whole(final) as unfinished:
+        unfinished.mkdir()
+        for name, (bag, info) in zip(names, used, strict=True):
+            _link(bag / info['relative_file_paths'][0], unfinished / name)
+        write_text(unfinished / 'metadata.yaml', yaml.safe_dump(metadata, sort_keys=False))
 
 
 def _joined(infos: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -210,14 +205,11 @@ def _merge_videos(plan: Plan, source: Source, stream: Stream, parts: Sequence[Pa
         return
     name = source.name if len(source.streams) == 1 else f'{source.name}_{stream.camera}'
     final = plan.out / 'overlay' / f'{name}.mp4'
-    final.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = final.with_name(f'.{final.name}')
-    unfinished.unlink(missing_ok=True)
-    if len(videos) == 1:
-        _link(videos[0], unfinished)
-    else:
-        join_movies(videos, unfinished)
-    unfinished.replace(final)
+    with whole(final) as unfinished:
+        if len(videos) == 1:
+            _link(videos[0], unfinished)
+        else:
+            join_movies(videos, unfinished)
 
 
 def _link(file: Path, target: Path) -> None:
@@ -387,9 +379,3 @@ def _busy_s(spans: Sequence[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-def _replace(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f'.{path.name}')
-    unfinished.write_bytes(data)
-    unfinished.replace(path)

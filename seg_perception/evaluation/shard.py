@@ -14,8 +14,6 @@ of a kind, however many cores it has.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +32,7 @@ from seg_perception.core.camera import Calibration, Camera, Mount
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.draw import draw_scene
 from seg_perception.core.drivable import scale_area
-from seg_perception.core.errors import CalibrationError, SegPerceptionError, SourceError
+from seg_perception.core.errors import CalibrationError, SegPerceptionError
 from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import Result, SafetyRisk
@@ -115,12 +113,11 @@ def run_part(
     :return: what the part after this one may be given.
     :raises SegPerceptionError: when the model cannot be used or the output not be written.
     """
-    folder = plan.out / 'parts' / part.folder
-    if folder.is_dir():
+    if plan.folder.part(part.folder).is_dir():
         return []
     engine = _engine(str(plan.model), plan.provider)
     follows = bool(before) and before[-1].part == part.number - 1 and part.starts_within
-    with _unfinished(folder) as hidden:
+    with plan.folder.new_part(part.folder) as hidden:
         run = _PartRun(plan, part, engine, hidden, progress, before if follows else ())
         run.run(threads)
     return run.seen
@@ -129,28 +126,6 @@ def run_part(
 @lru_cache(maxsize=1)
 def _engine(model: str, provider: str) -> Engine:
     return open_engine(model, provider, threads=1)
-
-
-@contextmanager
-def _unfinished(folder: Path) -> Iterator[Path]:
-    """A hidden folder that gets its name when all went well, and is removed otherwise."""
-    hidden = folder.with_name(f'.{folder.name}.{os.uname().nodename}.{os.getpid()}')
-    try:
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
-        yield hidden
-        hidden.rename(folder)
-    except OSError as error:
-        if folder.is_dir():  # someone else was faster
-            return
-        raise SourceError(
-            f'output {str(folder)!r}',
-            error,
-            'a folder that can be written, with room',
-            'Make room; the same command goes on with what is finished.',
-        ) from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 class _PartRun:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import numpy as np
 
 from seg_perception import __version__
 from seg_perception.core.draw import LEVEL_RGB
-from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.metrics import largest_confusions, shares_of_truth
 from seg_perception.evaluation.run_data import RunData, optional, read_run
+from seg_perception.io.atomic import write_text
 from seg_perception.report import figures, text
 from seg_perception.report.images import data_uri, embed
 from seg_perception.report.timeline import all_series
@@ -40,23 +40,8 @@ def write_report(folder: Path) -> Path:
     :raises SegPerceptionError: when plotly or another part of the extra `offline` is missing.
     """
     path = folder / NAME
-    write_whole(path, render(read_run(folder)))
+    write_text(path, render(read_run(folder)))
     return path
-
-
-def write_whole(path: Path, text: str) -> None:
-    """
-    Write under another name and rename, so that no half file is ever seen.
-
-    :raises SourceError: when it cannot be written.
-    """
-    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        unfinished.write_text(text, encoding='utf-8')
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise SourceError(f'output {str(path)!r}', error, 'a file that can be written') from error
 
 
 def render(run: RunData) -> str:

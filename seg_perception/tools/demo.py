@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.errors import SegPerceptionError
 from seg_perception.inference.open_engine import open_engine
+from seg_perception.io.atomic import make_folder, write_json
 from seg_perception.models import model_path
 from seg_perception.node.parameters import mount_parameters
 from seg_perception.node.topics import CAMERA
@@ -57,7 +57,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     if options.max_seconds:
         options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
     open_engine(options.model, options.provider)  # its error here is plainer than the node's
-    _make_folder(options.out)
+    make_folder(options.out)
     with private_graph(), _progress(options, source) as bar:
         film = FilmWriter(options.out / 'overlay.mp4', source.fps)
         recorder = Recorder(CAMERA, film)
@@ -65,8 +65,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         film.close()
         summary = _summary(options, recorder)
     _write_sheet(options.out, film, recorder, source.fps)
-    path = options.out / 'summary.json'
-    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    write_json(options.out / 'summary.json', summary)
     return summary
 
 
@@ -77,14 +76,6 @@ def _with_defaults(options: DemoOptions) -> DemoOptions:
     seconds = options.max_seconds or (0.0 if options.max_frames else SYNTHETIC_SECONDS)
     rate_hz = options.rate_hz or SYNTHETIC_RATE_HZ
     return replace(options, rate_hz=rate_hz, max_seconds=seconds)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        thing = f'folder {str(folder)!r}'
-        raise SourceError(thing, error, 'a folder that can be written') from error
 
 
 def _show(bar: tqdm[Any], recorder: Recorder) -> None:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +26,8 @@ from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
 from seg_perception.core.camera import Calibration
-from seg_perception.core.errors import ParameterError, SegPerceptionError, SourceError
+from seg_perception.core.errors import OutputError, ParameterError, SegPerceptionError, SourceError
+from seg_perception.io.atomic import output_error, whole
 from seg_perception.io.calibration_file import read_calibration
 from seg_perception.io.frames import (
     VIDEO_SUFFIXES,
@@ -151,7 +150,7 @@ class _Job:
                 self._write(frame)
                 self._index += 1
                 bar.update()
-        except _OutputError:
+        except OutputError:
             raise
         except SegPerceptionError as error:
             self._failures.append(error)
@@ -214,12 +213,8 @@ class _Job:
                 )
             self._writer.write(self._connections[topic], stamp_ns, data)
         except OSError as error:
-            raise _unwritable(self._options.out, error) from error
+            raise output_error(self._options.out, error) from error
         self._counts[topic] = self._counts.get(topic, 0) + 1
-
-
-class _OutputError(SourceError):
-    """The bag cannot be written: no other input will fare better."""
 
 
 @contextmanager
@@ -229,33 +224,15 @@ def _new_bag(out: Path) -> Iterator[Writer]:
         raise SourceError(
             f'bag {str(out)!r}', 'something that is there already', 'a new name', 'Remove it.'
         )
-    unfinished = out.with_name(f'.{out.name}.{os.getpid()}')
-    try:
-        try:
-            unfinished.mkdir(parents=True)
-            # Within a folder, since the file of the bag has the name of the bag's folder.
-            writer = Writer(
-                unfinished / out.name, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP
-            )
-            writer.open()
-        except OSError as error:
-            raise _unwritable(out, error) from error
+    with whole(out) as unfinished:
+        writer = Writer(unfinished, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+        writer.open()
         try:
             yield writer
         except BaseException:
             writer.abort()
             raise
-        try:
-            writer.close()
-            writer.path.rename(out)
-        except OSError as error:
-            raise _unwritable(out, error) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _unwritable(out: Path, error: OSError) -> _OutputError:
-    return _OutputError(f'bag {str(out)!r}', error, 'a folder that can be written')
+        writer.close()
 
 
 def _check(options: RecordOptions, files: list[Path]) -> None:

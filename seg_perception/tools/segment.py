@@ -4,21 +4,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
 from seg_perception.core.draw import draw_scene
-from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
 from seg_perception.core.results import Result
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.inference.pipeline import Pipeline
+from seg_perception.io.atomic import make_folder, write_image
 from seg_perception.io.frames import Frame, count_frames, find_files, read_frames
 from seg_perception.models import model_path
 
@@ -95,7 +94,7 @@ class _Job:
                 self._write(frame, result)
                 self.frames += 1
                 bar.update()
-        except _OutputError:
+        except OutputError:
             raise
         except SegPerceptionError as error:
             self.failures.append(error)
@@ -117,12 +116,8 @@ class _Job:
         corridor = self.pipeline.drivable.corridor
         scene = draw_scene(rgb, result.labels, table, result.area, result.risk, corridor=corridor)
         overlay = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
-        _write_image(self.out / f'{frame.name}_labels.png', result.labels)
-        _write_image(self.out / f'{frame.name}_overlay.jpg', overlay)
-
-
-class _OutputError(SourceError):
-    """The output folder cannot be written: no other input will fare better."""
+        write_image(self.out / f'{frame.name}_labels.png', result.labels)
+        write_image(self.out / f'{frame.name}_overlay.jpg', overlay)
 
 
 def _make_folder(out: Path, inputs: Sequence[str | Path]) -> Path:
@@ -133,22 +128,5 @@ def _make_folder(out: Path, inputs: Sequence[str | Path]) -> Path:
             'another folder',
             'The next run would take the masks for images.',
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _OutputError(
-            f'output folder {str(out)!r}', error, 'a folder that can be made'
-        ) from error
+    make_folder(out)
     return out
-
-
-def _write_image(path: Path, pixels: np.ndarray) -> None:
-    """Write under another name and rename, so that no half file is ever seen."""
-    data = cv2.imencode(path.suffix, pixels)[1]
-    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        unfinished.write_bytes(data.tobytes())
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise _OutputError(f'output {str(path)!r}', error, 'a file that can be written') from error

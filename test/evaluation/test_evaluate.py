@@ -276,7 +276,7 @@ def test_goes_on_after_it_was_stopped(tmp_path: Path, model: Path, number: signa
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert f'{len(done)} of 40 parts are finished' in error
-        assert 'The same command goes on from there.' in error
+        assert 'The same command resumes from there.' in error
     times = {path: (path / 'part.json').stat().st_mtime_ns for path in done}
     finished = evaluate(asked)
     assert finished.summary['frames'] == 400
@@ -308,18 +308,18 @@ def test_output_of_another_run_is_refused(tmp_path: Path, model: Path) -> None:
     asked = options(tmp_path, model, bag, outputs=())
     evaluate(asked)
     with pytest.raises(
-        SourceError, match=r'another evaluation: parameters\.part_s was 60\.0, is 30'
+        SourceError, match=r'got parameters\.part_s=60\.0, expected parameters\.part_s=30'
     ):
         evaluate(replace(asked, part_s=30.0))
-    with pytest.raises(SourceError, match=r'parameters\.mount was None, is \{'):
+    with pytest.raises(SourceError, match=r'got parameters\.mount=None, expected .*mount=\{'):
         evaluate(replace(asked, mount=Mount(1.5)))
     other = write_tiny_model(tmp_path / 'other.onnx', delay=0.1)
     with pytest.raises(
-        SourceError, match=r"another evaluation: model\.sha256 was '\w+\.*, is '\w+"
+        SourceError, match=r"got model\.sha256='\w+\.*, expected model\.sha256='\w+"
     ):
         evaluate(replace(asked, model=other))
     more = write_bag(tmp_path / 'more', street_rows(1))
-    with pytest.raises(SourceError, match='inputs was 1 entries, is 2 entries'):
+    with pytest.raises(SourceError, match='got inputs=1 entries, expected inputs=2 entries'):
         evaluate(replace(asked, inputs=(str(bag), str(more))))
     evaluate(asked)
 
@@ -341,14 +341,14 @@ def test_two_runs_in_one_folder(tmp_path: Path, model: Path) -> None:
     (tmp_path / 'out').mkdir()
     with (tmp_path / 'out' / '.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(SourceError, match='got another evaluation'):
+        with pytest.raises(SourceError, match='got another process'):
             evaluate(options(tmp_path, model, bag))
 
 
 def test_output_below_a_file(tmp_path: Path, model: Path) -> None:
     (tmp_path / 'file').write_text('')
     asked = options(tmp_path, model, write_bag(tmp_path / 'drive', street_rows(1)))
-    with pytest.raises(SourceError, match=r'output folder .*Not a directory'):
+    with pytest.raises(SourceError, match=r'got Not a directory, expected a path'):
         evaluate(replace(asked, out=tmp_path / 'file' / 'out'))
 
 
@@ -533,7 +533,7 @@ def test_a_topic_of_a_type_that_nobody_knows_is_no_hindrance(
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, model: Path) -> None:
     bag = write_bag(tmp_path / 'drive', street_rows(2))
     asked = replace(options(tmp_path, model, bag), out=Path('/proc/no_such_folder/out'))
-    with pytest.raises(SourceError, match=r"output folder '/proc/no_such"):
+    with pytest.raises(SourceError, match=r"output '/proc/no_such"):
         evaluate(asked)
 
 

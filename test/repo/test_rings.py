@@ -24,7 +24,7 @@ ALLOWED = {
     'risk_profiles': {'core', 'io'},
     'synthetic': {'numpy', 'cv2', 'core'},
     'inference': {'numpy', 'cv2', 'onnxruntime', 'torch', 'yaml', 'core'},
-    'adapt': {'numpy', 'cv2', 'onnx', 'onnxruntime', 'core', 'inference', 'synthetic'},
+    'adapt': {'numpy', 'cv2', 'onnx', 'onnxruntime', 'core', 'inference', 'io', 'synthetic'},
 }
 # room -> the rooms that it may not import
 FORBIDDEN = {

@@ -205,7 +205,9 @@ def test_report_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (write_run(tmp_path) / 'report.html').mkdir()
-    with pytest.raises(SourceError, match=r"output '.*report.html': .*file that can be written"):
+    with pytest.raises(
+        SourceError, match=r"output '.*report.html': got Is a directory.*path that can be written"
+    ):
         write_report(tmp_path)
 
 

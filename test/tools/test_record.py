@@ -239,7 +239,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
 
 def test_a_folder_that_cannot_be_made_is_one_message(folder: Path, tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('')
-    with pytest.raises(SegPerceptionError, match='folder that can be written'):
+    with pytest.raises(SegPerceptionError, match='path that can be written'):
         record(options(folder, tmp_path / 'file' / 'drive'))
 
 

@@ -132,7 +132,7 @@ def test_output_into_the_input_folder_is_refused(tmp_path: Path, model: Path) ->
 def test_output_that_cannot_be_written_stops(tmp_path: Path, model: Path) -> None:
     write_street(tmp_path / 'a.png')
     (tmp_path / 'out' / 'a_overlay.jpg').mkdir(parents=True)
-    with pytest.raises(SourceError, match=r"a_overlay\.jpg': got .*expected a file that can be w"):
+    with pytest.raises(SourceError, match=r"a_overlay\.jpg': got .*expected a path that can be w"):
         segment_paths([tmp_path / 'a.png'], tmp_path / 'out', model, 'cpu')
     assert names_in(tmp_path / 'out') == ['a_labels.png', 'a_overlay.jpg']
 
@@ -140,7 +140,9 @@ def test_output_that_cannot_be_written_stops(tmp_path: Path, model: Path) -> Non
 def test_output_below_a_file_stops(tmp_path: Path, model: Path) -> None:
     write_street(tmp_path / 'a.png')
     (tmp_path / 'file').write_text('x')
-    with pytest.raises(SourceError, match=r'output folder .*expected a folder that can be made'):
+    with pytest.raises(
+        SourceError, match=r'got Not a directory, expected a path that can be written'
+    ):
         segment_paths([tmp_path / 'a.png'], tmp_path / 'file' / 'out', model, 'cpu')
 
 

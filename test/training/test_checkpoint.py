@@ -76,11 +76,11 @@ def test_same_run(changes):
     [
         (
             {'model': {'options': {'planes': 4}}},
-            r'model.options.planes of the checkpoint: got 8, expected 4.*Use another out',
+            r'got model.options.planes=8, expected model.options.planes=4.*Use another out',
         ),
-        ({'model': {}}, r'model.options.planes of the checkpoint: got 8, expected None'),
-        ({'seed': 1}, r'seed of the checkpoint: got 0, expected 1'),
-        ({'optim': {'name': 'sgd'}}, r"optim.name of the checkpoint: got 'adamw', expected 'sgd'"),
+        ({'model': {}}, 'got model.options.planes=8, expected model.options.planes=None'),
+        ({'seed': 1}, 'got seed=0, expected seed=1'),
+        ({'optim': {'name': 'sgd'}}, "got optim.name='adamw', expected optim.name='sgd'"),
     ],
 )
 def test_another_run_is_refused(changes, words):

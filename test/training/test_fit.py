@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from seg_perception.core.errors import ClassTableError
+from seg_perception.core.errors import ClassTableError, OutputError
 from training.checkpoint import load_checkpoint
 from training.cli import main
 from training.config import SourceConfig, parse_config
 from training.distributed import Process
-from training.errors import CheckpointError, ConfigError, DivergedError, OutputError
+from training.errors import CheckpointError, ConfigError, DivergedError
 from training.fit import Trainer, fit, open_training_data
 from training.record import CsvLog, Silence
 from training.transforms import normalise
@@ -134,7 +134,7 @@ def test_run_leaves_logs_checkpoints_and_report(twenty_steps):
     assert {path.name for path in out.iterdir()} == {
         'best.pt', 'last.pt', 'log.csv', 'report', 'tensorboard', 'label_counts.npz',
     }  # fmt: skip
-    assert not list(out.rglob('*.partial'))
+    assert not list(out.rglob('.unfinished*'))
 
 
 def test_median_frequency_counts_the_frames_that_have_the_class(config, tmp_path):
@@ -247,10 +247,10 @@ def test_weights_that_are_no_numbers_are_not_saved(config):
     assert last(config)['step'] == 2
 
 
-def test_full_disk_keeps_the_last_checkpoint(config):
+def test_full_disk_keeps_the_last_checkpoint(config, fill_disk):
     fit(changed(config, optim={'epochs': 1}))
-    (Path(config.out) / 'last.pt.partial').symlink_to('/dev/full')
-    with pytest.raises(OutputError, match=r'last.pt: got No space left on device.*Make room'):
+    fill_disk()
+    with pytest.raises(OutputError, match=r"last.pt': got No space left on device.*Make room"):
         fit(config)
     assert last(config)['step'] == 2
 

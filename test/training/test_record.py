@@ -7,7 +7,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.errors import DivergedError, OutputError
+from seg_perception.core.errors import OutputError
+from training.errors import DivergedError
 from training.record import CsvLog, Meter, RunRecord
 
 
@@ -66,11 +67,11 @@ def test_log_keeps_columns_and_replaces_later_epochs(tmp_path):
     assert log.rows()[1] == {'epoch': '2', 'loss': '2.0', 'mean_iou': ''}
 
 
-def test_full_disk_stops_the_log_with_its_name(tmp_path):
+def test_full_disk_stops_the_log_with_its_name(tmp_path, fill_disk):
     log = CsvLog(tmp_path / 'log.csv')
     log.add({'epoch': 1, 'loss': 3.5})
-    (tmp_path / 'log.csv.partial').symlink_to('/dev/full')
-    with pytest.raises(OutputError, match=r'log.csv: got No space left on device'):
+    fill_disk()
+    with pytest.raises(OutputError, match=r"log.csv': got No space left on device"):
         log.add({'epoch': 2, 'loss': 2.5})
     assert len(log.rows()) == 1
 

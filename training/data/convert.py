@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from seg_perception.io.atomic import write_text
 from training.config import DataConfig
 from training.data.shards import write_shards
 from training.data.sources import open_frames
-from training.output import write_whole
 
 HEAD = '# Written by `python -m training shard`. A data group: copy it to config/training/data/.\n'
 
@@ -36,5 +36,5 @@ def convert(data: DataConfig, out: Path, per_shard_mb: float, progress: bool = T
     rest = {'sampling': data.sampling, 'workers': data.workers}
     text = yaml.safe_dump({'train': train, 'val': val, **rest}, sort_keys=False)
     path = out / 'data.yaml'
-    write_whole(path, (HEAD + text).encode())
+    write_text(path, HEAD + text)
     return path

@@ -27,13 +27,13 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import ClassTableError
+from seg_perception.io.atomic import write_bytes, write_json
 from training.config import SourceConfig
 from training.data.decode import check_sizes, damage, decode_ids, decode_rgb, read_file
 from training.data.files import find_folder
 from training.data.frames import Frames
 from training.data.sample import Sample
 from training.errors import DatasetError
-from training.output import write_whole
 
 INDEX, LAYOUT = 'index.json', 'index.json, 000000.tar, 000000.json ... in a folder a split'
 AGAIN = 'Run the shard command to its end; it resumes where it stopped.'
@@ -132,13 +132,13 @@ def write_shards(
     while done < len(frames):
         file = f'{len(files):06d}.tar'
         content, rows = _fill(encoded, per_shard_mb * 2**20, bar)
-        write_whole(folder / file, content)
-        write_whole(_beside(folder / file), _dump({'mark': mark, 'frames': rows}))
+        write_bytes(folder / file, content)
+        write_json(_beside(folder / file), {'mark': mark, 'frames': rows}, indent=None)
         files.append(file)
         done += len(rows)
     bar.close()
     index = {'classes': frames.classes.to_dict(), 'shards': files, 'mark': mark}
-    write_whole(folder / INDEX, _dump(index))
+    write_json(folder / INDEX, index, indent=None)
     return len(files)
 
 
@@ -222,7 +222,3 @@ def _load(path: Path) -> dict[str, Any]:
         return dict(json.loads(read_file(path)))
     except (ValueError, TypeError) as error:
         raise DatasetError(f'file {path}', str(error), 'a JSON object', AGAIN) from error
-
-
-def _dump(data: dict[str, Any]) -> bytes:
-    return json.dumps(data).encode()

@@ -12,6 +12,7 @@ import torch
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.evaluation.metrics import Absent
+from seg_perception.io.atomic import make_folder
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
 from training.data import open_val
@@ -34,7 +35,6 @@ from training.evaluate.report import (
 from training.evaluate.scores import Predictor, Scores, at_working_size, score
 from training.evaluate.submission import open_writer
 from training.evaluate.views import PLAIN, Mode
-from training.output import output_error
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def evaluate(options: EvaluateOptions, config: TrainConfig) -> str:
     """
     _check(options)
     if options.out:
-        _make_folder(options.out)
+        make_folder(options.out)
     if config.threads:
         torch.set_num_threads(config.threads)
     # Each frame is read once or twice: a cache would only fill the memory.
@@ -128,14 +128,6 @@ def _named_paths(options: EvaluateOptions) -> dict[str, Path]:
     )
     names = next(names for names in choices if len(set(names)) == len(names))
     return dict(zip(names, paths, strict=True))
-
-
-def _make_folder(path: Path) -> None:
-    """Fail now rather than after all frames have been scored."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(path, 0, error) from error
 
 
 def _check(options: EvaluateOptions) -> None:

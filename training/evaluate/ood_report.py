@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import numpy as np
 from seg_perception.core.image_quality import TrustParams
 from seg_perception.core.masks import colourise
 from seg_perception.inference.model_file import AT_THRESHOLD, StrangeScale
+from seg_perception.io.atomic import write_bytes, write_json, write_text
 from training.errors import DatasetError
 from training.evaluate.ood_samples import SUMMARIES, Group, OodSample, OodScorer
 from training.evaluate.plots import save_figure
 from training.evaluate.separation import Separation, roc
 from training.evaluate.strangeness import CHOSEN, SCORES, scale_of
-from training.output import write_whole
 
 if TYPE_CHECKING:  # seconds to import
     from matplotlib.axes import Axes
@@ -139,12 +138,12 @@ def write_findings(
     _plot(findings, folders[0] / PLOT)
     _sheet(findings, scorer, folders[0] / SHEET, show)
     for folder, name in itertools.product(folders[1:], (PLOT, SHEET)):
-        write_whole(folder / name, (folders[0] / name).read_bytes())
+        write_bytes(folder / name, (folders[0] / name).read_bytes())
     if out:
-        write_whole(out / 'ood.md', f'{findings.text()}\n'.encode())
-        write_whole(out / 'ood.json', f'{json.dumps(_record(findings), indent=1)}\n'.encode())
+        write_text(out / 'ood.md', f'{findings.text()}\n')
+        write_json(out / 'ood.json', _record(findings))
     if docs and page is not None:
-        write_whole(docs, page.encode())
+        write_text(docs, page)
 
 
 def _page(path: Path, text: str) -> str:

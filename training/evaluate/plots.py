@@ -17,7 +17,7 @@ from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import colourise
 from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.output import write_whole
+from seg_perception.io.atomic import write_bytes
 
 if TYPE_CHECKING:  # seconds to import
     from matplotlib.axes import Axes
@@ -147,7 +147,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format of its ending, PNG or JPEG, whole or not at all."""
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:], dpi=110)
-    write_whole(path, data.getbuffer())
+    write_bytes(path, data.getbuffer())
 
 
 def _write_cells(axes: Axes, percent: np.ndarray) -> None:

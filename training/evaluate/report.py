@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ import numpy as np
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.evaluation.metrics import Absent
+from seg_perception.io.atomic import write_csv, write_json
 from training.data.sample import FrameSet
 from training.evaluate.plots import (
     Prediction,
@@ -24,7 +22,6 @@ from training.evaluate.plots import (
     reliability_plot,
 )
 from training.evaluate.scores import Predictor, Scores
-from training.output import write_whole
 
 EACH = 2  # best, median and worst frames in a sheet
 
@@ -95,7 +92,7 @@ def write_class_table(
         ]
         for row in classes.classes
     ]
-    _write_csv(path, ['id', 'name', *columns, 'pixels', 'rarity_group'], rows)
+    write_csv(path, ['id', 'name', *columns, 'pixels', 'rarity_group'], rows)
 
 
 def write_frame_table(scores: Scores, path: Path) -> None:
@@ -109,7 +106,7 @@ def write_frame_table(scores: Scores, path: Path) -> None:
         ]
         for frame in scores.per_frame
     ]
-    _write_csv(path, ['name', 'mean_iou', 'pixel_accuracy', 'milliseconds'], rows)
+    write_csv(path, ['name', 'mean_iou', 'pixel_accuracy', 'milliseconds'], rows)
 
 
 def write_scores(
@@ -123,8 +120,7 @@ def write_scores(
     models = {
         name: _model_record(scores, classes, about['absent']) for name, scores in named.items()
     }
-    text = json.dumps({**about, 'class_table': classes.name, 'models': models}, indent=1)
-    write_whole(path, f'{text}\n'.encode())
+    write_json(path, {**about, 'class_table': classes.name, 'models': models})
 
 
 def comparison_text(
@@ -174,12 +170,6 @@ def _model_record(scores: Scores, classes: ClassTable, absent: Absent) -> dict[s
         'confusion': scores.matrix.counts.tolist(),
         'missed': scores.matrix.missed.tolist(),
     }
-
-
-def _write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO(newline='')
-    csv.writer(text).writerows([head, *rows])
-    write_whole(path, text.getvalue().encode())
 
 
 def _cell(value: float) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 
 from seg_perception.core.classes import BDD100K_DRIVABLE_3, CITYSCAPES_19, ClassTable
 from seg_perception.core.errors import ClassTableError, ParameterError
+from seg_perception.io.atomic import write_image
 from training.data.cityscapes import SCORED_IDS
 from training.data.sample import Sample
 from training.errors import DatasetError, near
 from training.evaluate.scores import Seen
-from training.output import write_whole
 
 # What the Cityscapes server finds: <city>_<sequence>_<frame>*.png in any folder.
 CITYSCAPES_NAME = re.compile(r'[a-zA-Z-]+_\d{6}_\d{6}')
@@ -40,7 +40,7 @@ def cityscapes_writer(folder: Path, classes: ClassTable) -> Seen:
         if not found:
             expected = '<city>_<6 digits>_<6 digits>'
             raise DatasetError('frame for the Cityscapes server', repr(name), expected)
-        write_png(folder / f'{found[0]}_pred.png', cv2.LUT(labels, label_ids))
+        write_image(folder / f'{found[0]}_pred.png', cv2.LUT(labels, label_ids))
 
     return write
 
@@ -54,7 +54,7 @@ def bdd100k_writer(folder: Path, classes: ClassTable) -> Seen:
     _check_classes('bdd100k', classes, CITYSCAPES_19, BDD100K_DRIVABLE_3)
 
     def write(sample: Sample, labels: np.ndarray) -> None:
-        write_png(folder / f'{PurePosixPath(sample.name).name}.png', labels)
+        write_image(folder / f'{PurePosixPath(sample.name).name}.png', labels)
 
     return write
 
@@ -77,12 +77,6 @@ def open_writer(server: str, folder: Path, classes: ClassTable) -> Seen:
             'submission', repr(server), ' or '.join(WRITERS), near(server, WRITERS)
         )
     return WRITERS[server](folder, classes)
-
-
-def write_png(path: Path, mask: np.ndarray) -> None:
-    """Write one channel, whole or not at all."""
-    _, data = cv2.imencode('.png', mask)
-    write_whole(path, data.tobytes())
 
 
 def _check_classes(server: str, classes: ClassTable, *takes: ClassTable) -> None:

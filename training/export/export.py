@@ -14,6 +14,7 @@ import onnx
 
 from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
 from seg_perception.inference.open_engine import open_engine
+from seg_perception.io.atomic import write_bytes
 from training.errors import ExportError
 from training.evaluate.model_files import score_file
 from training.evaluate.scores import Scores
@@ -24,7 +25,6 @@ from training.export.int8 import CALIBRATIONS, quantise
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes
 from training.export.strange import fit_scale
-from training.output import write_whole
 
 ONNX_ENDING = '.onnx'
 INT8_ENDING = '.int8.onnx'
@@ -105,7 +105,7 @@ def export(options: ExportOptions) -> str:
             made = [file.measured_as(one) for file, one in zip(made, others, strict=True)]
     files = {file.path: file.content for file in made} | _cards(candidate, made)
     for path, content in files.items():
-        write_whole(path, content)
+        write_bytes(path, content)
     checks = [check for file in made for check in file.note.checks]
     wrote = [f'wrote {path}' for path in files]
     return '\n'.join([made[0].scores.text(candidate.classes), *checks, *wrote])

@@ -18,11 +18,11 @@ import torch
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.masks import colourise
+from seg_perception.io.atomic import write_text
 from training.config import TrainConfig
 from training.data.sample import FrameSet
 from training.evaluate.model_files import file_predictor
 from training.models import NETWORKS
-from training.output import write_whole
 from training.study.pictures import Tile, bars_plot, pareto_plot, tile_sheet
 from training.study.plan import STUDIES, Run, Study
 from training.study.run import MODEL, SIZE, Result
@@ -67,7 +67,7 @@ def write_page(findings: Findings, val: FrameSet, folder: Path) -> Path:
         _bars(findings, folder / f'{name}_plot.png')
     _sheet(findings, val, folder / f'{name}_frames.jpg')
     path = folder / f'{name}.md'
-    write_whole(path, _text(findings, val).encode())
+    write_text(path, _text(findings, val))
     return path
 
 

@@ -19,8 +19,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from seg_perception.io.atomic import write_json
+from seg_perception.io.job_folder import check_same as check_same_job
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig, load_config
 from training.data import open_frames
@@ -29,7 +30,6 @@ from training.errors import CheckpointError
 from training.evaluate.model_files import score_file
 from training.evaluate.network import checkpoint_network
 from training.fit import BEST
-from training.output import write_whole
 from training.report import write_config
 from training.study.plan import Run
 from training.summary import count_macs, count_parameters
@@ -74,15 +74,9 @@ def check_same(run: Run) -> None:
     path = run.out / CONFIG
     if not path.is_file():
         return
-    there, here = _flat(load_config(path).to_dict()), _flat(run.config.to_dict())
-    keys = [key for key in here if there.get(key) != here[key]]
-    if keys:
-        raise CheckpointError(
-            f'run in {run.out}',
-            ', '.join(f'{key}={there.get(key)!r}' for key in keys),
-            ', '.join(f'{key}={here[key]!r}' for key in keys),
-            'Give another --out, or delete that folder.',
-        )
+    fix = 'Give another --out, or delete that folder.'
+    there, here = load_config(path).to_dict(), run.config.to_dict()
+    check_same_job(f'folder {run.out}', there, here, fix, error=CheckpointError)
 
 
 def train(run: Run) -> None:
@@ -104,8 +98,7 @@ def finish(run: Run) -> Result:
     if not model.is_file():
         export(ExportOptions(run.out / BEST, model))
     result = _measure(run, open_val(run.config), model)
-    text = json.dumps(_no_nan(asdict(result)), indent=1)
-    write_whole(run.out / RESULT, f'{text}\n'.encode())
+    write_json(run.out / RESULT, asdict(result))
     return result
 
 
@@ -138,21 +131,3 @@ def _measure(run: Run, val: FrameSet, model: Path) -> Result:
         scores={k: v for k, v in scores.means().items() if k != 'ms_per_frame'},
         class_iou=dict(zip(val.classes.names, map(float, scores.matrix.iou()), strict=True)),
     )
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """Values by dotted key, as JSON has them, so that lists and tuples compare."""
-    rows: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            rows |= _flat(value, f'{prefix}{key}.')
-        else:
-            rows[f'{prefix}{key}'] = json.loads(json.dumps(value))
-    return rows
-
-
-def _no_nan(tree: Any) -> Any:
-    """JSON knows no NaN."""
-    if isinstance(tree, dict):
-        return {key: _no_nan(value) for key, value in tree.items()}
-    return None if isinstance(tree, float) and math.isnan(tree) else tree

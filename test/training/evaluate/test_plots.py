@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from seg_perception.core.classes import BDD100K_DRIVABLE_3, CAMVID_11, VISTAS_66
+from seg_perception.core.errors import OutputError
 from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import ConfusionMatrix
-from training.errors import OutputError
 from training.evaluate.plots import (
     Prediction,
     confusion_plot,
@@ -67,5 +67,5 @@ def test_sheet_has_a_row_for_each_frame(tmp_path):
 
 def test_plot_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OutputError, match=r'file .*plot\.png'):
+    with pytest.raises(OutputError, match=r'output .*plot\.png'):
         reliability_plot(ConfidenceCalibration(), tmp_path / 'file' / 'plot.png')
