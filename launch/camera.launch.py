@@ -24,29 +24,32 @@ YES_NO = ['true', 'false']
 
 ARGUMENTS = [
     DeclareLaunchArgument(
-        'camera', default_value='', description='name of the camera; empty: front, or params_file'
+        'camera',
+        default_value='',
+        description='name of the camera; empty: from params_file, else front',
     ),
     DeclareLaunchArgument(
         'image_topic',
         default_value='',
-        description='images of the camera; empty: /camera/<camera>/image_raw, or params_file',
+        description='image topic; empty: from params_file, else /camera/<camera>/image_raw',
     ),
     DeclareLaunchArgument(
         'camera_info_topic',
         default_value='',
-        description='its calibration; empty: /camera/<camera>/camera_info, or params_file',
+        description='CameraInfo topic; empty: from params_file, else /camera/<camera>/camera_info',
     ),
     DeclareLaunchArgument(
         'transport',
         default_value='',
         choices=['', 'raw', 'compressed'],
-        description='Image or CompressedImage, then on <image_topic>/compressed; empty: raw',
+        description='raw: Image; compressed: CompressedImage on <image_topic>/compressed; '
+        'empty: raw',
     ),
     DeclareLaunchArgument(
         'video',
         default_value='',
-        description='play this, looping, in place of a camera: a video file, an image folder, '
-        'a device such as /dev/video0, or synthetic',
+        description='source to play in a loop instead of a camera: a video file, an image '
+        'folder, a device such as /dev/video0, or synthetic (a rendered street)',
     ),
     use_sim_time(),
     *node_arguments(),

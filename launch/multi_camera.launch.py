@@ -24,29 +24,31 @@ YES_NO = ['true', 'false']
 
 ARGUMENTS = [
     DeclareLaunchArgument(
-        'cameras', default_value='front,rear', description='names of the cameras, with commas'
+        'cameras',
+        default_value='front,rear',
+        description='names of the cameras, separated by commas',
     ),
     DeclareLaunchArgument(
         'image_topic',
         default_value='/camera/{camera}/image_raw',
-        description='images of each camera; {camera} stands for its name',
+        description='image topic of each camera; {camera} stands for its name',
     ),
     DeclareLaunchArgument(
         'camera_info_topic',
         default_value='/camera/{camera}/camera_info',
-        description='calibration of each camera; {camera} stands for its name',
+        description='CameraInfo topic of each camera; {camera} stands for its name',
     ),
     DeclareLaunchArgument(
         'transport',
         default_value='raw',
         choices=['raw', 'compressed'],
-        description='Image or CompressedImage, then on <image_topic>/compressed',
+        description='raw: Image; compressed: CompressedImage on <image_topic>/compressed',
     ),
     DeclareLaunchArgument(
         'video',
         default_value='',
-        description='play these, looping, in place of the cameras: one source for all or one '
-        'each, with commas; files, image folders, devices or synthetic',
+        description='sources to play in a loop instead of the cameras: one for all, or one for '
+        'each, separated by commas; video files, image folders, devices or synthetic',
     ),
     use_sim_time(),
     *node_arguments(),

@@ -17,7 +17,9 @@ from seg_perception.replay.bag_launching import Playing, find_camera, read_topic
 from seg_perception.replay.launching import bag_player
 
 ARGUMENTS = [
-    DeclareLaunchArgument('bag', description='rosbag2 folder or file, or rosbag1 file'),
+    DeclareLaunchArgument(
+        'bag', description='bag to play: rosbag2 folder or file, or rosbag1 file'
+    ),
     DeclareLaunchArgument(
         'player',
         default_value='auto',
@@ -25,21 +27,27 @@ ARGUMENTS = [
         description='ours: seg-perception replay; ros2bag: ros2 bag play; '
         'auto: ros2 bag play where it is installed and can play this, else ours',
     ),
-    DeclareLaunchArgument('rate', default_value='1.0', description='times as fast as recorded'),
     DeclareLaunchArgument(
-        'start', default_value='0.0', description='seconds from the beginning of the bag'
+        'rate', default_value='1.0', description='speed as a multiple of the recorded pace'
     ),
     DeclareLaunchArgument(
-        'duration', default_value='', description='seconds to play; empty: to the end'
+        'start',
+        default_value='0.0',
+        description='start time in seconds from the beginning of the bag',
     ),
     DeclareLaunchArgument(
-        'loop', default_value='false', choices=YES_NO, description='start again at the end'
+        'duration',
+        default_value='',
+        description='duration in seconds; empty: to the end of the bag',
+    ),
+    DeclareLaunchArgument(
+        'loop', default_value='false', choices=YES_NO, description='start again when the bag ends'
     ),
     DeclareLaunchArgument('camera', default_value='front', description='name of the camera'),
     DeclareLaunchArgument(
         'image_topic',
         default_value='',
-        description='images in the bag; empty: its only camera',
+        description='image topic in the bag; empty: the only image topic',
     ),
     *node_arguments(),
 ]

@@ -26,43 +26,43 @@ YES_NO = ('true', 'false')
 
 
 def node_arguments() -> list[DeclareLaunchArgument]:
-    """The arguments that all launch files have: what the node runs, and what is shown of it."""
+    """The arguments of all launch files: model, provider, parameters, RViz and log level."""
     return [
         DeclareLaunchArgument(
             'model',
             default_value='',
-            description='model file, or default.int8; empty: the embedded default',
+            description='model file, or default.int8; empty: the embedded default model',
         ),
         DeclareLaunchArgument(
             'provider',
             default_value='',
             choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
-            description='what runs the model; empty: auto, or params_file',
+            description='hardware for the model; empty: from params_file, else auto',
         ),
         DeclareLaunchArgument(
             'params_file',
             default_value='',
-            description='parameters, as a changed copy of config/params.yaml; these arguments win',
+            description='parameter file; launch arguments have precedence',
         ),
         DeclareLaunchArgument(
-            'rviz', default_value='false', choices=YES_NO, description='show the cameras in RViz'
+            'rviz', default_value='false', choices=YES_NO, description='open RViz with the cameras'
         ),
         DeclareLaunchArgument(
             'log_level',
             default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
-            description='what the processes log',
+            description='log level of all processes',
         ),
     ]
 
 
 def use_sim_time() -> DeclareLaunchArgument:
-    """Of the launch files that play no bag themselves."""
+    """The argument use_sim_time, for launch files that do not play a bag."""
     return DeclareLaunchArgument(
         'use_sim_time',
         default_value='false',
         choices=YES_NO,
-        description='take the time from /clock, as with ros2 bag play --clock',
+        description='use the time on /clock, as published by ros2 bag play --clock',
     )
 
 
