@@ -177,17 +177,17 @@ def distrust(
     if exposure is not None:
         seen = exposure
         doubts += [
-            (_ramp(seen.light, p.dim_level, p.dark_level), 'the picture is dark'),
-            (_ramp(seen.washed_share, p.washed_from, p.washed_full), 'the picture is washed out'),
+            (_ramp(seen.light, p.dim_level, p.dark_level), 'the image is dark'),
+            (_ramp(seen.washed_share, p.washed_from, p.washed_full), 'the image is overexposed'),
             (
                 _ramp(seen.contrast, p.hazy_contrast, p.no_contrast),
-                'the picture has no contrast: fog, or a covered lens',
+                'the image has no contrast: fog, or a covered lens',
             ),
             (
                 _ramp(seen.covered_share, 0.0, p.covered_full),
                 f'{seen.covered_share:.0%} of the lens sees nothing',
             ),
-            (_ramp(seen.sharpness, p.sharp, p.blurred), 'the picture is blurred'),
+            (_ramp(seen.sharpness, p.sharp, p.blurred), 'the image is blurred'),
         ]
     worst = max(doubts, key=lambda doubt: doubt[0])
     return worst if worst[0] > 0 else (0.0, f'mean confidence {known.confidence:.0%}')

@@ -59,9 +59,9 @@ def test_a_clear_street_is_not_doubted(rgb):
 
 
 SPOILED = {
-    'dark': (lambda rgb: rgb // 12, 'the picture is dark'),
-    'washed out': (lambda rgb: cv2.add(rgb, np.full_like(rgb, 190)), 'the picture is washed out'),
-    'blurred': (lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 4), 'the picture is blurred'),
+    'dark': (lambda rgb: rgb // 12, 'the image is dark'),
+    'washed out': (lambda rgb: cv2.add(rgb, np.full_like(rgb, 190)), 'the image is overexposed'),
+    'blurred': (lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 4), 'the image is blurred'),
     'covered': (lambda rgb: np.full_like(rgb, 90), 'no contrast: fog, or a covered lens'),
 }
 
@@ -112,7 +112,7 @@ def test_confidence_of_a_strange_frame_by_hand(strange, expected):
 
 def test_the_worst_doubt_counts():
     dim = Exposure(light=24, washed_share=0, contrast=40, covered_share=0, sharpness=0.12)
-    assert distrust(Knowledge(0.7, 0, 0), dim, TrustParams()) == (0.5, 'the picture is dark')
+    assert distrust(Knowledge(0.7, 0, 0), dim, TrustParams()) == (0.5, 'the image is dark')
 
 
 @given(

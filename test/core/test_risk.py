@@ -277,7 +277,7 @@ def test_a_dark_picture_is_not_safe():
     clear = np.repeat(checks[..., None], 3, axis=2)
     risk = assess(street(), rgb=dark)
     assert risk.level >= LEVELS.HIGH
-    assert factor(risk, 'perception_trust').reason == 'the picture is dark'
+    assert factor(risk, 'perception_trust').reason == 'the image is dark'
     assert assess(street(), rgb=clear.astype(np.uint8)).level is LEVELS.LOW
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was found of the scores of strangeness: tables, JSON, a plot, a sheet of pictures."""
+"""Results of `python -m training ood`: tables, JSON, a plot, a contact sheet."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:  # seconds to import
     from matplotlib.axes import Axes
 
 BEGIN, END = '<!-- begin of what python -m training ood writes -->', '<!-- end of it -->'
-EACH = 3  # pictures of a set in the sheet: the least, the middle and the most strange
-COLUMNS = 6  # of the sheet
+EACH = 3  # images per set on the contact sheet: lowest, median and highest OOD score
+COLUMNS = 6  # of the contact sheet
 TILE_PX = (160, 240)  # height, width
 PLOT, SHEET = 'ood_scores.png', 'ood_frames.jpg'
 FULL_DOUBT = TrustParams().strange_full
@@ -39,7 +39,7 @@ _INDEX = list(SCORES).index(CHOSEN)
 
 @dataclass(frozen=True)
 class Row:
-    """One set told from another, by score and by way of summing up an image."""
+    """Separation of one set from another, by score and summary of an image."""
 
     unknown: str
     known: str
@@ -51,7 +51,7 @@ class Row:
 @dataclass(frozen=True)
 class Findings:
     """
-    All that was measured of one network.
+    All measurements of one network.
 
     :param known: sets, the first of which are the held-out frames.
     """
@@ -66,9 +66,9 @@ class Findings:
     @property
     def scale(self) -> StrangeScale:
         """
-        What a model file of this network would have.
+        The scale that a model file of this network would have.
 
-        :raises DatasetError: when all held-out frames gave the same.
+        :raises DatasetError: when all held-out frames have the same value.
         """
         scale = scale_of(self.known[0].images[:, _INDEX, 0].tolist())
         if scale is None:
@@ -80,13 +80,13 @@ class Findings:
         return '\n\n'.join(
             [
                 self._about(),
-                'Whole pictures: AUROC / AUPR / FPR95.',
-                _table(self.images, 'pictures', [(score, _MEAN) for score in SCORES], band=True),
-                f'Ways to sum up the pixels of a picture, for {_words(CHOSEN)}.',
-                _table(self.images, 'pictures', [(CHOSEN, summary) for summary in SUMMARIES]),
-                'Single pixels, at most 500 of a picture.',
+                'Whole images: AUROC / AUPR / FPR95.',
+                _table(self.images, 'images', [(score, _MEAN) for score in SCORES], band=True),
+                f'Summary of the pixels of an image, for {_words(CHOSEN)}.',
+                _table(self.images, 'images', [(CHOSEN, summary) for summary in SUMMARIES]),
+                'Single pixels, at most 500 per image.',
                 _table(self.pixels, 'pixels', [(score, _MEAN) for score in SCORES]),
-                f'The sets on the scale of the model file, by {_words(CHOSEN)}.',
+                f'OOD scores of the sets, by {_words(CHOSEN)}.',
                 self._on_scale(),
             ]
         )
@@ -95,22 +95,23 @@ class Findings:
         scale = self.scale
         return (
             f'Network of `{self.name}`, temperature {self.temperature:g}. Mean {_words(CHOSEN)} '
-            f'of the held-out frames: {scale.median:g} in the middle (0 on the scale), at most '
-            f'{scale.threshold:g} in 95 % of them ({AT_THRESHOLD:g} on the scale).'
+            f'of the held-out frames: median {scale.median:g} (OOD score 0), 95 % quantile '
+            f'{scale.threshold:g} (OOD score {AT_THRESHOLD:g}).'
         )
 
     def _on_scale(self) -> str:
-        heads = ['set', 'pictures', 'middle', '5 % to 95 %', 'doubted', 'not believed']
+        full = f'{FULL_DOUBT:g} or more'
+        heads = ['set', 'images', 'median', '5 % to 95 %', f'above {AT_THRESHOLD:g}', full]
         rows = []
         for group in (*self.known, *self.unknown):
             strange = on_scale(group, self.scale)
-            low, middle, high = np.quantile(strange, (0.05, 0.5, 0.95))
+            low, median, high = np.quantile(strange, (0.05, 0.5, 0.95))
             doubted, lost = (strange > AT_THRESHOLD).mean(), (strange >= FULL_DOUBT).mean()
             rows.append(
                 [
                     group.name,
                     str(len(strange)),
-                    f'{middle:.2f}',
+                    f'{median:.2f}',
                     f'{low:.2f} to {high:.2f}',
                     f'{doubted:.0%}',
                     f'{lost:.0%}',
@@ -120,7 +121,7 @@ class Findings:
 
 
 def on_scale(group: Group, scale: StrangeScale) -> np.ndarray:
-    """How strange each picture of a set is, (F,) 0..1."""
+    """OOD score of each image of a set, (F,) 0..1."""
     return np.array([scale.strange(float(value)) for value in group.images[:, _INDEX, 0]])
 
 
@@ -128,10 +129,10 @@ def write_findings(
     findings: Findings, scorer: OodScorer, out: Path | None, docs: Path | None, show: Sequence[str]
 ) -> None:
     """
-    Write the files of a folder, and the part of a page that is theirs.
+    Write the files of a folder, and the generated part of a page.
 
-    :param show: names of the sets in the sheet; empty: all.
-    :raises DatasetError: when the page has no place for them.
+    :param show: names of the sets on the contact sheet; empty: all.
+    :raises DatasetError: when the page lacks the two marks.
     """
     page = None if docs is None else _page(docs, findings.text())
     folders = [folder for folder in (out, docs and docs.parent) if folder]
@@ -218,17 +219,17 @@ def _row_record(row: Row) -> dict[str, Any]:
 
 
 def _plot(findings: Findings, path: Path) -> None:
-    """Histograms of the pictures and ROC curves, a column a score."""
+    """Histograms of the images and ROC curves, one column per score."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4 * 3.6, 6.6), layout='constrained')
     grid = figure.subplots(2, len(SCORES))
     for index, score in enumerate(SCORES):
         _histograms(grid[0, index], findings, index)
-        grid[0, index].set(title=_words(score), xlabel='mean of a picture', yticks=[])
+        grid[0, index].set(title=_words(score), xlabel='mean of an image', yticks=[])
         _curves(grid[1, index], findings, index)
-    grid[0, 0].set_ylabel('pictures')
-    grid[1, 0].set_ylabel('unknown pictures found')
+    grid[0, 0].set_ylabel('images')
+    grid[1, 0].set_ylabel('unknown images detected')
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc='outside lower center', ncols=len(labels), fontsize=9)
     save_figure(figure, path)
@@ -251,12 +252,12 @@ def _curves(axes: Axes, findings: Findings, index: int) -> None:
         axes.plot(*roc(known, group.images[:, index, 0]), color=f'C{number}')
     axes.plot([0, 1], [0, 1], '--', color='0.7')
     axes.axvline(0.05, color='0.7', lw=1)
-    axes.set(xlabel='known pictures doubted', xlim=(-0.02, 1), ylim=(0, 1.02))
+    axes.set(xlabel='known images rejected', xlim=(-0.02, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
 
 
 def _sheet(findings: Findings, scorer: OodScorer, path: Path, show: Sequence[str]) -> None:
-    """Pictures of each set with labels and strangeness below."""
+    """Images of each set with labels and OOD map below."""
     from matplotlib.figure import Figure
 
     shown = [
@@ -278,7 +279,7 @@ def _sheet(findings: Findings, scorer: OodScorer, path: Path, show: Sequence[str
 
 
 def _examples(group: Group, scale: StrangeScale) -> list[tuple[OodSample, float]]:
-    """The least, middle and most strange pictures."""
+    """The images with the lowest, median and highest OOD score."""
     strange = on_scale(group, scale)
     order = np.argsort(group.images[:, _INDEX, 0])
     places = np.unique(np.linspace(0, len(order) - 1, min(EACH, len(order))).astype(int))
@@ -286,7 +287,7 @@ def _examples(group: Group, scale: StrangeScale) -> list[tuple[OodSample, float]
 
 
 def _tiles(sample: OodSample, scorer: OodScorer, scale: StrangeScale) -> tuple[np.ndarray, ...]:
-    """Picture, labels and strangeness by cell, bright where strange, (H, W, 3) each."""
+    """Image, labels and OOD map by cell (bright: high score), (H, W, 3) each."""
     rgb, _ = sample.read()
     answer = scorer.answer(rgb)
     values = [scale.strange(float(value)) for value in answer.maps[_INDEX].ravel()]
@@ -296,14 +297,14 @@ def _tiles(sample: OodSample, scorer: OodScorer, scale: StrangeScale) -> tuple[n
     return _fit(rgb, cv2.INTER_AREA), _fit(labels, cv2.INTER_NEAREST), _fit(heat, cv2.INTER_LINEAR)
 
 
-def _fit(picture: np.ndarray, way: int) -> np.ndarray:
-    """A picture as wide or as high as a tile, on white."""
-    height, width = picture.shape[:2]
+def _fit(image: np.ndarray, way: int) -> np.ndarray:
+    """An image scaled to the width or height of a tile, on white."""
+    height, width = image.shape[:2]
     scale = min(TILE_PX[0] / height, TILE_PX[1] / width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     tile = np.full((*TILE_PX, 3), 255, np.uint8)
     top, left = (TILE_PX[0] - size[0]) // 2, (TILE_PX[1] - size[1]) // 2
     tile[top : top + size[0], left : left + size[1]] = cv2.resize(
-        picture, size[::-1], interpolation=way
+        image, size[::-1], interpolation=way
     )
     return tile
