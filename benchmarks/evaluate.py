@@ -42,7 +42,6 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from benchmarks.record import spread, write_record
 from seg_perception.core.classes import VISTAS_66, ClassTable
 from seg_perception.evaluation.evaluate import evaluate
-from seg_perception.evaluation.job import Options
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.cdr_messages import (
     COMPRESSED,
@@ -53,6 +52,7 @@ from seg_perception.io.cdr_messages import (
     typestore,
 )
 from seg_perception.models import model_path
+from seg_perception.options import EvaluationOptions
 from seg_perception.synthetic.street import Street
 
 SIZE, FPS = (720, 1280), 30.0
@@ -134,7 +134,7 @@ def _seed(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     count = options.seed_frames
     video = _write_video(folder / 'drive.mp4', _views(SIZE), count)
     net, model = _network(folder / 'model.onnx', SEED_SIZE)
-    asked = Options((str(video),), folder / 'out', model, outputs=('bag', 'video'))
+    asked = EvaluationOptions((str(video),), folder / 'out', model, outputs=('bag', 'video'))
     asked = replace(asked, overlay_width=0)
     ways = {
         'seed_001': lambda: count / _as_in_seed_001(video, net, folder / 'coloured.mp4'),
@@ -171,7 +171,7 @@ def _memory(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print_resident(bag: Path, out: Path, model: Path) -> None:
-    found = evaluate(Options((str(bag),), out, model, outputs=WRITTEN))
+    found = evaluate(EvaluationOptions((str(bag),), out, model, outputs=WRITTEN))
     # Not ru_maxrss: that of the process which started this one is part of it.
     status = Path('/proc/self/status').read_text(encoding='utf-8').splitlines()
     (peak_kb,) = (line.split()[1] for line in status if line.startswith('VmHWM:'))
@@ -193,10 +193,10 @@ def _rounds(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, l
 def _evaluated(bag: Path, folder: Path, outputs: tuple[str, ...]) -> float:
     with Reader(bag) as reader:
         frames = reader.message_count
-    return _timed(Options((str(bag),), folder / 'out', outputs=outputs), frames)
+    return _timed(EvaluationOptions((str(bag),), folder / 'out', outputs=outputs), frames)
 
 
-def _timed(asked: Options, frames: int) -> float:
+def _timed(asked: EvaluationOptions, frames: int) -> float:
     """Frames per second from the call to the finished summary, into a folder of its own."""
     with tempfile.TemporaryDirectory(dir=asked.out.parent) as folder:
         start_s = time.perf_counter()

@@ -33,11 +33,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
 from seg_perception.node.transport import ensure_transport
+from seg_perception.options import RecordOptions, ReplayOptions
 from seg_perception.replay.bag_source import BagSource, Selection
-from seg_perception.replay.replay import SWITCH_INTERVAL_S, Replay, ReplayOptions
+from seg_perception.replay.replay import SWITCH_INTERVAL_S, Replay
 from seg_perception.synthetic.street import Street
 from seg_perception.tools.demo_graph import private_graph
-from seg_perception.tools.record import RecordOptions, record
+from seg_perception.tools.record import record
 
 SIZE, RATE_HZ = (720, 1280), 30.0
 VIEWS = 4  # different frames in a bag; more would only take longer to draw

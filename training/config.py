@@ -5,7 +5,7 @@ The configuration of one experiment: dataclasses filled from YAML and ``key=valu
 
 Two keys of a file are no part of the configuration, but say how it comes about:
 
-    base        another file, from the working directory; the groups of this one go over its own
+    base        another file, next to this one or a preset; the groups of this one go over its own
     with_data   by name of a data group, dotted keys and values that change with ``data: NAME``,
                 such as ``camvid: {transform.crop: [360, 480]}``; ``data=camvid`` then also gives
                 the run a name and a folder of its own, with ``_camvid`` at the end
@@ -27,6 +27,7 @@ import yaml
 from seg_perception.core.settings import read_value
 from seg_perception.inference.engine import working_size
 from training.errors import ConfigError, near
+from training.presets import PRESETS, find_file, preset_names
 
 SIZE_MULTIPLE = 8
 """Height and width of every frame to segment are multiples of it: the stride of the logits."""
@@ -237,7 +238,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     'optim.schedule': ('poly', 'poly_product', 'cosine', 'step', 'halving', 'constant'),
     'optim.precision': ('float32', 'bfloat16', 'float16'),
 }
-PRESETS = Path('config/training/data')
+DATA_GROUPS = PRESETS / 'data'
 """Folder of data groups by name: ``data: camvid`` is the group in its ``camvid.yaml``."""
 WITH_DATA = 'with_data'
 """Key of a file: by name of such a group, keys and values that change with it."""
@@ -247,13 +248,16 @@ OWN_KEYS = ('name', 'out')
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """
-    Read a YAML file, then apply words such as ``optim.batch=4``.
+    Read a YAML file or a preset by its name, then apply words such as ``optim.batch=4``.
 
     :raises ConfigError: when the file, a key or a value cannot be.
     """
-    if not path.is_file():
-        raise ConfigError('config', str(path), 'a YAML file', 'See config/training/.')
-    return parse_config(_read(path), overrides)
+    found = find_file(path)
+    if found is None:
+        names = preset_names()
+        fix = near(str(path), names) or f'Presets: {", ".join(names)}.'
+        raise ConfigError('config', str(path), 'a YAML file or the name of a preset', fix)
+    return parse_config(_read(found), overrides)
 
 
 def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
@@ -292,11 +296,13 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
     if 'base' not in data:
         return data
-    base = Path(str(data.pop('base')))
-    chain = ' -> '.join(map(str, (*above, base)))
-    if not base.is_file():
-        raise ConfigError('config key base', chain, 'a YAML file', 'From the working directory.')
-    if base in above:
+    name = str(data.pop('base'))
+    chain = ' -> '.join(map(str, (*above, name)))
+    base = find_file(name, beside=path)
+    if base is None:
+        fix = f'Give its path from {path.parent}, or the name of a preset.'
+        raise ConfigError('config key base', chain, 'a YAML file', fix)
+    if any(base.samefile(other) for other in above):
         raise ConfigError('config key base', chain, 'a chain that ends')
     below = {key: value for key, value in _read(base, above).items() if key not in OWN_KEYS}
     if isinstance(data.get('data'), str):
@@ -323,13 +329,13 @@ def _choose_data(config: dict[str, Any], own_folder: bool = False) -> None:
 
     :param own_folder: where there are such changes, the run is another, in a folder of its own.
     """
-    known = sorted(file.stem for file in PRESETS.glob('*.yaml'))
+    known = sorted(file.stem for file in DATA_GROUPS.glob('*.yaml'))
     changes, name = _changes_with_data(config, known), config.get('data')
     if not isinstance(name, str):
         return
     if name not in known:
         raise ConfigError('config key data', repr(name), ', '.join(known), near(name, known))
-    config['data'] = yaml.safe_load((PRESETS / f'{name}.yaml').read_text())
+    config['data'] = yaml.safe_load((DATA_GROUPS / f'{name}.yaml').read_text())
     for key, value in changes.get(name, {}).items():
         _set(config, key, value)
     if own_folder and name in changes:

@@ -33,6 +33,8 @@ class DivergedError(SegPerceptionError):
 class ProbeError(SegPerceptionError):
     """A network failed a check that comes before training."""
 
+    exit_code = 1
+
 
 class ExportError(SegPerceptionError):
     """The exported file does not give what the network gives."""
@@ -40,3 +42,9 @@ class ExportError(SegPerceptionError):
 
 class StudyError(SegPerceptionError):
     """A study cannot be run to its end."""
+
+
+class FailedRunsError(StudyError):
+    """Some runs of a study failed; what the others gave is written."""
+
+    exit_code = 1

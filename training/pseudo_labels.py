@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -28,35 +27,14 @@ from seg_perception.io.job_folder import JobFolder
 from training.checkpoint import load_checkpoint
 from training.config import parse_config
 from training.distributed import pick_device
-from training.errors import ConfigError, DatasetError
+from training.errors import DatasetError
 from training.evaluate.network import checkpoint_network, image_of
 from training.evaluate.ood_samples import OodSample, picture_samples
 from training.evaluate.views import Mode, mean_softmax
+from training.options import PseudoLabelOptions
 
 VIEWS = Mode(scales=(1.0, 1.25), flip=True)
 SHOWN = 6  # frames on the picture
-
-
-@dataclass(frozen=True)
-class PseudoLabelOptions:
-    """
-    What to label and how.
-
-    :param frames: pictures, videos and folders of them.
-    :param out: folder of the data set.
-    :param height: of the frames that are written, in pixels; best that of the labelled frames.
-    :param every: so manieth frame of a video is taken.
-    :param sure: least mean softmax of a pixel that is labelled; others are 255.
-    :param overrides: of the configuration of the checkpoint, such as ``threads=1``.
-    """
-
-    checkpoint: Path
-    frames: tuple[Path, ...]
-    out: Path
-    height: int = 360
-    every: int = 1
-    sure: float = 0.7
-    overrides: tuple[str, ...] = ()
 
 
 def pseudo_label(options: PseudoLabelOptions) -> str:
@@ -67,7 +45,6 @@ def pseudo_label(options: PseudoLabelOptions) -> str:
 
     :raises SegPerceptionError: when options, files and what is already there do not fit.
     """
-    _check(options)
     state = load_checkpoint(options.checkpoint)
     config = parse_config(state['config'], options.overrides)
     if config.threads:
@@ -85,15 +62,6 @@ def pseudo_label(options: PseudoLabelOptions) -> str:
             _label(sample, net, options)
     _draw(options.out, names, classes)
     return _text(options, names, classes)
-
-
-def _check(options: PseudoLabelOptions) -> None:
-    if not 0 < options.sure < 1:
-        raise ConfigError('--sure', options.sure, 'a share between 0 and 1')
-    if options.every < 1:
-        raise ConfigError('--every', options.every, '1 or more')
-    if options.height < 64:
-        raise ConfigError('--height', options.height, '64 pixels or more')
 
 
 def _claim(options: PseudoLabelOptions, network: dict[str, object]) -> None:

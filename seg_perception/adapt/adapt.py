@@ -32,61 +32,17 @@ from seg_perception.inference.engine import Segmentation
 from seg_perception.inference.model_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, ModelCard
 from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.io.atomic import whole
+from seg_perception.options import NetworkOptions
 
-Values = tuple[float, float, float]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _OURS = 'network/'  # goes before every name of the network, so that none is one of ours
 _MARGIN = 1e-3  # of the spread of the scores; closer ones may swap places
 
 
 @dataclass(frozen=True)
-class AdaptOptions:
-    """
-    What a network's file does not say.
-
-    :param mean: what is subtracted from each channel, in the order of ``color``.
-    :param std: what each channel is then divided by.
-    :param color: order of the channels that the network takes, rgb or bgr.
-    :param value_range: 1 where the network was fed 0..1 before mean and std, 255 where 0..255; 0
-        lets mean and std tell.
-    :param size: preferred (height, width) of a network of free size.
-    :param size_multiple: what sides of a network of free size must be multiples of.
-    :param output: name of the output to use; empty: the first that fits.
-    :param temperature: divides logits before the softmax; 1 leaves the confidence as it is.
-    :param label_confidence: 0..1, of networks that give labels without any.
-    :raises ParameterError: when a value cannot be.
-    """
+class AdaptOptions(NetworkOptions):
+    """What the file of a network does not say, with its classes in the order of its outputs."""
 
     classes: ClassTable
-    mean: Values = IMAGENET_MEAN
-    std: Values = IMAGENET_STD
-    color: str = 'rgb'
-    value_range: int = 0
-    size: tuple[int, int] = (384, 640)
-    size_multiple: int = 32
-    output: str = ''
-    name: str = ''
-    temperature: float = 1.0
-    label_confidence: float = 0.6
-    data: str = 'not stated'
-    licence: str = 'not stated'
-
-    def __post_init__(self) -> None:
-        if self.color not in ('rgb', 'bgr'):
-            raise ParameterError('color', repr(self.color), 'rgb or bgr')
-        if min(self.std) <= 0 or not np.isfinite([*self.mean, *self.std]).all():
-            raise ParameterError('std', self.std, 'three numbers above 0')
-        if self.value_range not in (0, 1, 255):
-            raise ParameterError('range', self.value_range, '1 or 255')
-        if self.size_multiple < 1:
-            raise ParameterError('multiple', self.size_multiple, '1 or more')
-        if not 0 < self.temperature < np.inf:
-            raise ParameterError('temperature', self.temperature, 'a number above 0')
-        if not 0 <= self.label_confidence <= 1:
-            raise ParameterError('label confidence', self.label_confidence, '0 to 1')
-        if min(self.size) < 1 or any(side % self.size_multiple for side in self.size):
-            raise ParameterError('size', self.size, f'multiples of {self.size_multiple}')
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """Factor and summand of each channel on 0..255, (3,) float32 each."""

@@ -18,6 +18,9 @@ class SegPerceptionError(Exception):
     :param fix: what the reader can do about it; may be empty.
     """
 
+    exit_code = 2
+    """Exit code of a command that this error ends."""
+
     def __init__(self, thing: str, seen: object, expected: object, fix: str = '') -> None:
         self.thing, self.seen, self.expected, self.fix = thing, seen, expected, fix
         super().__init__(thing, seen, expected, fix)

@@ -56,7 +56,9 @@ class Setting:
         return f'{self.low:g} to {self.high:g}'
 
     def allows(self, value: Any) -> bool:
-        """Whether a value, or each one of a tuple, is in range; NaN never is."""
+        """Whether a value, or each one of a tuple, is in range; None always is, NaN never."""
+        if value is None:
+            return True
         if isinstance(value, tuple):
             return all(self.allows(item) for item in value)
         if self.choices:

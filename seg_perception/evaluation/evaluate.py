@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tqdm import tqdm
 
 from seg_perception.evaluation.executors import run_in_processes, run_on_ray
-from seg_perception.evaluation.job import Options, Part, Plan, make_plan
+from seg_perception.evaluation.job import Part, Plan, make_plan
 from seg_perception.evaluation.merge import merge
 from seg_perception.evaluation.shard import PART_FILE, Seen, run_part
 from seg_perception.inference.engine import thread_count
 from seg_perception.io.atomic import output_error
+from seg_perception.options import EvaluationOptions
 
 if TYPE_CHECKING:
     from seg_perception.evaluation.compare import Comparison
@@ -62,7 +63,7 @@ class Evaluation:
         return '\n'.join([*lines, f'Look at {self.report or self.out}.'])
 
 
-def evaluate(options: Options) -> Evaluation:
+def evaluate(options: EvaluationOptions) -> Evaluation:
     """
     Evaluate everything, or what an earlier run of the same left undone.
 
@@ -92,7 +93,7 @@ def evaluate(options: Options) -> Evaluation:
 
 
 def evaluate_against(
-    options: Options, baseline: Path, limits: Mapping[str, float]
+    options: EvaluationOptions, baseline: Path, limits: Mapping[str, float]
 ) -> tuple[Evaluation, Comparison]:
     """
     Evaluate, and compare with another evaluation, or with another model on the same inputs.
@@ -115,7 +116,7 @@ def evaluate_against(
     return evaluation, compare(evaluation.out, baseline.absolute(), limits)
 
 
-def _run(plan: Plan, options: Options) -> None:
+def _run(plan: Plan, options: EvaluationOptions) -> None:
     parts = _unfinished(plan)
     cores = thread_count(0)
     bar: tqdm[NoReturn]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from math import radians
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from seg_perception.core.risk import RiskParams
 from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
 from seg_perception.evaluation.inputs import (
-    DEFAULT_FPS,
     NS,
     Failure,
     Source,
@@ -29,55 +29,13 @@ from seg_perception.io.calibration_file import read_calibration
 from seg_perception.io.job_folder import JobFolder
 from seg_perception.io.yaml_file import read_mapping
 from seg_perception.models import model_path
+from seg_perception.options import EvaluationOptions, MountOptions
 from seg_perception.risk_profiles import DEFAULT, Rules, profile_path, read_rules
 
 FORMAT = 1
-OUTPUTS = ('bag', 'video', 'thumbs', 'report')
 RUN_FILE = 'run.json'
 WARM_UP_NS = 2 * NS  # what the risk filter remembers
 _UNUSED = ('grid', 'scan', 'fusion')
-
-
-@dataclass(frozen=True)
-class Options:
-    """
-    What to evaluate, with what, and what to leave in ``out``.
-
-    :param model: the model file; None for the embedded one.
-    :param topics: image topics of bags; all of them when empty.
-    :param calibration: YAML file for inputs without one of their own.
-    :param settings: ``risk_profile``, a name or path, and changes of single rules by the names
-        in docs/parameters.md, such as ``corridor.ego_mask_share``.
-    :param truth: topic of label images or folder of masks; empty for none.
-    :param truth_classes: what the values in it are; the model's classes when empty.
-    :param conditions: CSV file that says under which condition frames were taken.
-    :param outputs: some of ``OUTPUTS``; frames.parquet and summary.json come always.
-    :param part_s: length of a part.
-    :param fps: of folders of images.
-    :param overlay_width: of overlays in pixels; 0 is that of the frames.
-    :param threads: how many frames are worked on at once in each process; 0 for a share of all
-        cores.
-    :param ray: address of a Ray cluster, ``local`` to start one here; none when empty.
-    """
-
-    inputs: tuple[str, ...]
-    out: Path
-    model: Path | None = None
-    provider: str = 'auto'
-    topics: tuple[str, ...] = ()
-    calibration: Path | None = None
-    mount: Mount | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    truth: str = ''
-    truth_classes: str = ''
-    conditions: Path | None = None
-    outputs: tuple[str, ...] = OUTPUTS
-    part_s: float = 60.0
-    fps: float = DEFAULT_FPS
-    overlay_width: int = 640
-    workers: int = 1
-    threads: int = 0
-    ray: str = ''
 
 
 @dataclass(frozen=True)
@@ -139,15 +97,15 @@ class Plan:
         }
 
 
-def make_plan(options: Options) -> Plan:
+def make_plan(options: EvaluationOptions) -> Plan:
     """
     Look at the inputs and cut them into parts.
 
     :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
     """
-    _check(options)
     rules = _rules(options.settings)
-    model = model_path(options.model or '').absolute()
+    mount = _mount(options.mount)
+    model = model_path(options.model).absolute()
     card = read_card(model)
     truth = read_truth(options.truth, options.truth_classes, card.classes)
     calibration = read_calibration(options.calibration) if options.calibration else None
@@ -162,15 +120,25 @@ def make_plan(options: Options) -> Plan:
         sources=tuple(sources),
         failures=tuple(failures),
         parts=tuple(_cut(sources, round(options.part_s * NS))),
-        mount=options.mount,
+        mount=mount,
         truth=truth,
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
         drivable=rules.drivable,
         risk=rules.risk,
-        parameters=_parameters(options),
+        parameters=_parameters(options, mount),
     )
+
+
+def _mount(options: MountOptions) -> Mount | None:
+    """The mount that the options give; None where they give no height."""
+    if options.file:
+        return read_mount(options.file)
+    if options.height_m is None:
+        return None
+    pitch, roll, yaw = map(radians, (options.pitch_deg, options.roll_deg, options.yaw_deg))
+    return Mount(options.height_m, pitch, roll, yaw, options.forward_m, options.left_m)
 
 
 def read_mount(path: Path) -> Mount:
@@ -181,23 +149,6 @@ def read_mount(path: Path) -> Mount:
     """
     what = f'mount {str(path)!r}:'
     return load(Mount, read_mapping(path, 'mount'), what, error=SourceError)
-
-
-def _check(options: Options) -> None:
-    if unknown := set(options.outputs) - set(OUTPUTS):
-        raise ParameterError(
-            'outputs', ', '.join(sorted(unknown)), f'some of {", ".join(OUTPUTS)}'
-        )
-    if options.workers < 1 or options.threads < 0:
-        raise ParameterError(
-            'workers and threads', (options.workers, options.threads), '1 or more, 0 or more'
-        )
-    if not 1.0 <= options.part_s < 1e6:
-        raise ParameterError('length of a part [s]', options.part_s, '1 or more')
-    if not 0 < options.fps <= 1000:
-        raise ParameterError('frames per second', options.fps, 'above 0, 1000 at most')
-    if options.overlay_width and not 64 <= options.overlay_width <= 8192:
-        raise ParameterError('width of overlays', options.overlay_width, '64 to 8192, or 0')
 
 
 def _rules(settings: Mapping[str, Any]) -> Rules:
@@ -225,13 +176,13 @@ def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
             number += 1
 
 
-def _parameters(options: Options) -> dict[str, Any]:
+def _parameters(options: EvaluationOptions, mount: Mount | None) -> dict[str, Any]:
     """What the answers depend on; how the work is shared out is none of it."""
     return {
         'provider': options.provider,
         'topics': list(options.topics),
         'calibration': str(options.calibration or ''),
-        'mount': asdict(options.mount) if options.mount else None,
+        'mount': asdict(mount) if mount else None,
         'settings': _settings(options.settings),
         'truth': options.truth,
         'truth_classes': options.truth_classes,

@@ -15,8 +15,7 @@ import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from rosgraph_msgs.msg import Clock
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.node.processes import sigterm_as_exit
+from seg_perception.options import ReplayOptions
 from seg_perception.replay.bag_source import CLOCK_TOPIC, BagSource, Message, ReadAhead, Selection
 from seg_perception.replay.keyboard import HELP, PAUSE, QUIT, STEP, Keyboard
 from seg_perception.replay.timeline import NS, Timeline
@@ -46,24 +46,6 @@ ERRORS_KEPT = 100_000
 SWITCH_INTERVAL_S = 0.0005
 
 _RULE = re.compile(r'[\w/~]+:=[\w/~]+')
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """
-    What to replay and how.
-
-    ``clock_hz`` above 0 publishes the time of the bag; ``wait_s`` is how long a reader is waited
-    for at most; ``remap`` are rules ``from:=to`` for topics.
-    """
-
-    bag: Path
-    selection: Selection = field(default_factory=Selection)
-    rate: float = 1.0
-    loop: bool = False
-    clock_hz: float = 0.0
-    wait_s: float = 5.0
-    remap: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +83,8 @@ def run_replay(options: ReplayOptions) -> ReplayReport:
     """
     _check(options)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with BagSource(options.bag, options.selection, options.clock_hz > 0) as source:
+    selection = Selection(options.start_s, options.duration_s, options.topics)
+    with BagSource(options.bag, selection, options.clock_hz > 0) as source:
         print(describe(source), flush=True)
         rules = [word for rule in options.remap for word in ('-r', rule)]
         args = ['--ros-args', *rules] if rules else []
@@ -333,14 +316,3 @@ def _check(options: ReplayOptions) -> None:
     for rule in options.remap:
         if not _RULE.fullmatch(rule):
             raise ParameterError('remap of the replay', repr(rule), '/from:=/to')
-    if not 0 < options.rate < float('inf'):
-        raise ParameterError('rate of the replay', options.rate, 'a number above 0')
-    if not 0 <= options.clock_hz < float('inf'):
-        raise ParameterError('rate of the clock', options.clock_hz, '0 or more')
-    if not 0 <= options.wait_s < float('inf'):
-        raise ParameterError('time to wait for readers', options.wait_s, '0 or more')
-    if not 0 <= options.selection.start_s < float('inf'):
-        raise ParameterError('start of the replay', options.selection.start_s, '0 s or more')
-    duration_s = options.selection.duration_s
-    if duration_s is not None and not 0 < duration_s < float('inf'):
-        raise ParameterError('duration of the replay', duration_s, 'more than 0 s')

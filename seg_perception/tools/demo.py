@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from tqdm import tqdm
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_json
-from seg_perception.models import model_path
 from seg_perception.node.parameters import mount_parameters
 from seg_perception.node.topics import CAMERA
+from seg_perception.options import DemoOptions
 from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
 from seg_perception.tools.film import FilmWriter, write_sheet
 from seg_perception.tools.recorder import Recorder, Scene
@@ -28,22 +28,6 @@ SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and film
 SYNTHETIC_SECONDS = 12.0
 
 
-@dataclass(frozen=True)
-class DemoOptions:
-    """What to play and where to write; 0 and None take what the source has."""
-
-    out: Path
-    source: str = SYNTHETIC
-    model: Path = field(default_factory=model_path)
-    provider: str = 'auto'
-    rate_hz: float = 0.0
-    max_frames: int = 0
-    max_seconds: float = 0.0
-    size: tuple[int, int] | None = None
-    seed: int = 0
-    weather: str = 'clear'
-
-
 def run_demo(options: DemoOptions) -> dict[str, Any]:
     """
     Play the source through the graph, write film, contact sheet and summary, return the summary.
@@ -52,10 +36,11 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     """
     options = _with_defaults(options)
     source = open_source(
-        options.source, options.size, options.rate_hz, options.seed, options.weather
+        options.source, options.size, options.rate_hz or 0.0, options.seed, options.weather
     )
     if options.max_seconds:
-        options = replace(options, max_frames=max(1, round(options.max_seconds * source.fps)))
+        frames = max(1, round(options.max_seconds * source.fps))
+        options = replace(options, max_frames=frames, max_seconds=None)
     open_engine(options.model, options.provider)  # its error here is plainer than the node's
     make_folder(options.out)
     with private_graph(), _progress(options, source) as bar:
@@ -73,7 +58,7 @@ def _with_defaults(options: DemoOptions) -> DemoOptions:
     """The renderer has no end and no rate of its own."""
     if options.source != SYNTHETIC:
         return options
-    seconds = options.max_seconds or (0.0 if options.max_frames else SYNTHETIC_SECONDS)
+    seconds = options.max_seconds or (None if options.max_frames else SYNTHETIC_SECONDS)
     rate_hz = options.rate_hz or SYNTHETIC_RATE_HZ
     return replace(options, rate_hz=rate_hz, max_seconds=seconds)
 
@@ -101,8 +86,8 @@ def _cast(options: DemoOptions, played: FrameSource) -> Cast:
         node |= mount_parameters(CAMERA, played.mount())
     source = {
         'source': options.source,
-        'rate': options.rate_hz,
-        'max_frames': options.max_frames,
+        'rate': options.rate_hz or 0.0,
+        'max_frames': options.max_frames or 0,
         'height': height,
         'width': width,
         'seed': options.seed,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
 from seg_perception.core.camera import Calibration
-from seg_perception.core.errors import OutputError, ParameterError, SegPerceptionError, SourceError
+from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
 from seg_perception.io.atomic import output_error, whole
 from seg_perception.io.calibration_file import read_calibration
 from seg_perception.io.frames import (
@@ -37,6 +38,7 @@ from seg_perception.io.frames import (
     read_frames,
     video_facts,
 )
+from seg_perception.options import RecordOptions
 
 DEFAULT_FPS = 20.0  # of folders, and of videos that do not say
 BAG_VERSION: Final = 8  # of rosbag2's metadata: what Jazzy writes and every later release reads
@@ -56,29 +58,6 @@ _RELIABLE = Qos(
     _FOREVER,
     False,
 )
-
-
-@dataclass(frozen=True)
-class RecordOptions:
-    """
-    What to record, and as what.
-
-    ``labels`` is a folder of masks, one class id a pixel, named as the frames are; ``rate_hz`` 0
-    is the video's own; ``raw`` writes pixels instead of JPEG, whose topic ends in /compressed.
-    """
-
-    source: Path
-    out: Path
-    start_ns: int
-    image_topic: str
-    camera_info_topic: str
-    label_topic: str
-    frame_id: str
-    calibration: Path | None = None
-    labels: Path | None = None
-    rate_hz: float = 0.0
-    raw: bool = False
-    jpeg_quality: int = 95
 
 
 @dataclass(frozen=True)
@@ -136,6 +115,7 @@ class _Job:
         rate_hz: float,
     ) -> None:
         self._options, self._calibration, self._writer = options, calibration, writer
+        self._start_ns = time.time_ns() if options.start_ns is None else options.start_ns
         self._period_ns = _NS / rate_hz
         self._index = 0
         self._failures: list[SegPerceptionError] = []
@@ -177,7 +157,7 @@ class _Job:
 
     def _write(self, frame: Frame) -> None:
         options = self._options
-        stamp_ns = options.start_ns + round(self._index * self._period_ns)
+        stamp_ns = self._start_ns + round(self._index * self._period_ns)
         size = (frame.bgr.shape[0], frame.bgr.shape[1])
         labels = self._mask_of(frame.name, size)
         if self._calibration is not None:
@@ -236,14 +216,6 @@ def _new_bag(out: Path) -> Iterator[Writer]:
 
 
 def _check(options: RecordOptions, files: list[Path]) -> None:
-    if not 0 <= options.rate_hz <= 1000:
-        raise ParameterError('frame rate', options.rate_hz, '0 for the own one, or up to 1000 Hz')
-    if not 1 <= options.jpeg_quality <= 100:
-        raise ParameterError('JPEG quality', options.jpeg_quality, '1 to 100')
-    if not 0 <= options.start_ns < 2**31 * _NS:
-        raise ParameterError(
-            'start of the bag', options.start_ns / _NS, 'seconds since 1970, as ROS counts them'
-        )
     if options.labels is not None and not options.labels.is_dir():
         raise SourceError(f'masks in {str(options.labels)!r}', 'no folder', 'a folder of masks')
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]

@@ -6,25 +6,13 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.node.processes import RosProcess, sigterm_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from seg_perception.options import RunOptions
 from seg_perception.tools.video_inputs import open_source
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What to set on the node; None leaves it to the parameter file and the defaults."""
-
-    model: Path | None = None
-    provider: str | None = None
-    image_topic: str | None = None
-    camera_info_topic: str | None = None
-    params_file: Path | None = None
-    video: str | None = None
 
 
 def run_node(options: RunOptions) -> int:

@@ -173,12 +173,12 @@ def test_mean_and_std_tell_their_range():
 @pytest.mark.parametrize(
     ('key', 'value', 'words'),
     [
-        ('color', 'grb', "color: got 'grb', expected rgb or bgr"),
+        ('color', 'grb', 'color: got grb, expected one of rgb, bgr'),
         ('std', (1.0, 0.0, 1.0), 'std: got .*expected three numbers above 0'),
         ('value_range', 2, 'range: got 2, expected 1 or 255'),
-        ('size_multiple', 0, 'multiple: got 0, expected 1 or more'),
-        ('temperature', 0.0, 'temperature: got 0.0, expected a number above 0'),
-        ('label_confidence', 1.5, 'label confidence: got 1.5, expected 0 to 1'),
+        ('size_multiple', 0, 'size_multiple: got 0, expected 1 or more'),
+        ('temperature', 0.0, 'temperature: got 0.0, expected 0.001 to 1000'),
+        ('label_confidence', 1.5, 'label_confidence: got 1.5, expected 0 to 1'),
         ('size', (0, 640), r'size: got \(0, 640\), expected multiples of 32'),
         ('size', (65, 96), r'size: got \(65, 96\), expected multiples of 32'),
     ],

@@ -35,7 +35,7 @@ def test_one_line_for_what_is_wrong(tmp_path, capsys):
 
 def test_without_onnx_it_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx', None)
-    monkeypatch.setattr('seg_perception.cli._is_installed', lambda name: name != 'onnx')
+    monkeypatch.setattr('seg_perception.cli._is_missing', lambda name: name == 'onnx')
     words = ['adapt', 'net.onnx', '--classes', 'camvid_11', '--out', str(tmp_path / 'out.onnx')]
     assert main(words) == 2
     assert 'Run: pip install onnx' in capsys.readouterr().err

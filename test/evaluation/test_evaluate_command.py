@@ -159,9 +159,10 @@ def test_limit_without_baseline(bag: str, tmp_path: Path, model: str, capsys) ->
 
 
 def test_missing_packages_are_named(bag: str, tmp_path: Path, model: str, capsys, monkeypatch):
+    gone = ('pyarrow', 'plotly')
     found = cli.find_spec
-    monkeypatch.setattr(cli, 'find_spec', lambda name: None if name == 'pyarrow' else found(name))
+    monkeypatch.setattr(cli, 'find_spec', lambda name: None if name in gone else found(name))
     assert call(bag, tmp_path / 'out', model) == 2
     error = capsys.readouterr().err
-    assert 'got a Python without pyarrow, expected pyarrow.' in error
-    assert "pip install 'seg_perception[offline]'" in error
+    assert 'got a Python without pyarrow and plotly' in error
+    assert error.endswith('pip install pyarrow plotly\n')

@@ -15,9 +15,8 @@ from rosbags.convert import converter
 from rosbags.typesys import Stores, get_typestore
 
 from data_trees import SHARED
-from seg_perception.core.camera import Mount
 from seg_perception.evaluation.evaluate import Evaluation, evaluate
-from seg_perception.evaluation.job import Options
+from seg_perception.options import EvaluationOptions, MountOptions
 from tiny_bags import IMAGE, NS, START_NS, Row, write_bag
 from tiny_model import write_tiny_model
 
@@ -31,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 def evaluated(tmp_path: Path, path: Path, **others: Any) -> Evaluation:
     given = {'provider': 'cpu', 'outputs': (), **others}
-    return evaluate(Options((str(path),), tmp_path / f'out_{path.stem}', **given))
+    return evaluate(EvaluationOptions((str(path),), tmp_path / f'out_{path.stem}', **given))
 
 
 def rows_of(found: Evaluation) -> list[dict[str, Any]]:
@@ -62,7 +61,9 @@ def converted(source: Path, target: Path, kind: str) -> Path:
 
 @pytest.mark.skipif(not BAG.is_dir(), reason='no real bag in ../shared/data')
 def test_real_bag(tmp_path: Path) -> None:
-    found = evaluated(tmp_path, BAG, mount=Mount(1.3), outputs=('bag', 'video', 'thumbs'))
+    found = evaluated(
+        tmp_path, BAG, mount=MountOptions(height_m=1.3), outputs=('bag', 'video', 'thumbs')
+    )
     rows = rows_of(found)
     assert (len(rows), found.summary['failures']) == (38, [])
     assert [row['stamp_ns'] for row in rows] == [START_NS + i * NS // 25 for i in range(38)]
@@ -78,11 +79,13 @@ def test_real_bag(tmp_path: Path) -> None:
 @pytest.mark.skipif(not BAG.is_dir(), reason='no real bag in ../shared/data')
 def test_real_bag_of_three_kinds_gives_the_same(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / 'm.onnx')
-    rows = rows_of(evaluated(tmp_path, BAG, model=model, mount=Mount(1.3)))
+    rows = rows_of(evaluated(tmp_path, BAG, model=model, mount=MountOptions(height_m=1.3)))
     assert len(rows) == 38
     for kind, name in KINDS.items():
         other = converted(BAG, tmp_path / kind / name, kind)
-        again = rows_of(evaluated(tmp_path / kind, other, model=model, mount=Mount(1.3)))
+        again = rows_of(
+            evaluated(tmp_path / kind, other, model=model, mount=MountOptions(height_m=1.3))
+        )
         for column in ('stamp_ns', 'score', 'share_road', 'reason'):
             assert [row[column] for row in again] == [row[column] for row in rows]
 

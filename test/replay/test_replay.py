@@ -29,8 +29,9 @@ from ros_graph import Graph, pixels_of
 from seg_perception.cli import main
 from seg_perception.core.errors import ParameterError
 from seg_perception.node.processes import RosProcess
-from seg_perception.replay.bag_source import BagSource, Message, Selection
-from seg_perception.replay.replay import ReplayOptions, run_replay
+from seg_perception.options import ReplayOptions
+from seg_perception.replay.bag_source import BagSource, Message
+from seg_perception.replay.replay import run_replay
 from seg_perception_msgs.msg import RoadScene
 from tiny_bags import IMAGE, NS, START_NS, TOPIC, Row, street, write_bag
 
@@ -91,10 +92,16 @@ def test_readers_get_everything_as_it_was(graph: Graph, drive: Path) -> None:
 def test_rate_part_topics_and_other_names(graph: Graph, drive: Path) -> None:
     said = graph.read(String, '/elsewhere', ALL, wait=False)
     silent = graph.read(Image, TOPIC, ALL, wait=False)
-    part = Selection(start_s=0.35, duration_s=0.4, topics=('/said',))
-    report = run_replay(
-        ReplayOptions(drive, part, rate=4.0, wait_s=20.0, remap=('/said:=/elsewhere',))
+    options = ReplayOptions(
+        drive,
+        rate=4.0,
+        start_s=0.35,
+        duration_s=0.4,
+        topics=('/said',),
+        remap=('/said:=/elsewhere',),
+        wait_s=20.0,
     )
+    report = run_replay(options)
     graph.spin_until(lambda: len(said) == 4, 'the part')
     assert words(said) == ['4', '5', '6', '7']
     assert report.seconds < 0.3 + 0.6  # the last wait is for best-effort readers
@@ -336,13 +343,13 @@ def test_wrong_numbers_are_refused(
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        ({'rate': 0.0}, 'rate of the replay: got 0.0, expected a number above 0'),
-        ({'rate': float('nan')}, 'rate of the replay: got nan'),
+        ({'rate': 0.0}, 'rate: got 0.0, expected 0.001 to 1000'),
+        ({'rate': float('nan')}, 'rate: got nan'),
         ({'remap': ('/a=/b',)}, "remap of the replay: got '/a=/b', expected /from:=/to"),
-        ({'clock_hz': -1.0}, 'rate of the clock: got -1.0'),
-        ({'wait_s': float('inf')}, 'time to wait for readers: got inf'),
-        ({'selection': Selection(start_s=-1.0)}, 'start of the replay: got -1.0'),
-        ({'selection': Selection(duration_s=0.0)}, 'duration of the replay: got 0.0'),
+        ({'clock_hz': -1.0}, 'clock_hz: got -1.0'),
+        ({'wait_s': float('inf')}, 'wait_s: got inf'),
+        ({'start_s': -1.0}, 'start_s: got -1.0'),
+        ({'duration_s': 0.0}, 'duration_s: got 0.0'),
     ],
 )
 def test_wrong_options_are_refused(drive: Path, options: dict, said: str) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README says what is so."""
 
-import argparse
 import re
 import shlex
 import subprocess
@@ -12,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from seg_perception import cli
+from seg_perception.command_line import options_class, parse
+from training import cli as training
+from training.presets import find_file
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
@@ -83,9 +85,7 @@ def test_topic_table_is_that_of_the_node() -> None:
 
 def test_commands_table_is_that_of_the_cli() -> None:
     listed = re.findall(r'^\| `seg-perception (\w+)` ', section('Commands'), re.MULTILINE)
-    parser = cli._parser()
-    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    assert sorted(listed) == sorted(actions[0].choices)
+    assert sorted(listed) == sorted(cli.COMMANDS)
 
 
 def test_every_seg_perception_command_is_a_real_one() -> None:
@@ -93,18 +93,16 @@ def test_every_seg_perception_command_is_a_real_one() -> None:
     assert set(re.findall(r'`seg-perception (\w+)', README)) <= listed
 
 
-def test_training_commands_parse() -> None:
-    pytest.importorskip('torch')
-    from training import cli as training_cli
-
-    lines = [line for line in commands() if '-m training' in line]
-    assert len(lines) >= 3
-    for line in lines:
-        words = shlex.split(line)
-        options = training_cli._parser().parse_args(words[words.index('training') + 1 :])
-        assert callable(options.run)
-        if 'config' in options:
-            assert (ROOT / options.config).is_file()
+def test_commands_of_the_readme_parse() -> None:
+    parsed = []
+    for words in map(shlex.split, commands()):
+        for program, table in (('seg-perception', cli.COMMANDS), ('training', training.COMMANDS)):
+            if program in words[:3]:
+                name, *rest = words[words.index(program) + 1 :]
+                options = parse(program, options_class(table[name]), rest)
+                assert find_file(getattr(options, 'config', 'camvid_quick'))
+                parsed.append(program)
+    assert parsed.count('seg-perception') >= 5 and parsed.count('training') >= 3
 
 
 def test_transport_lines_are_what_the_code_sets() -> None:

@@ -24,7 +24,17 @@ ALLOWED = {
     'risk_profiles': {'core', 'io'},
     'synthetic': {'numpy', 'cv2', 'core'},
     'inference': {'numpy', 'cv2', 'onnxruntime', 'torch', 'yaml', 'core'},
-    'adapt': {'numpy', 'cv2', 'onnx', 'onnxruntime', 'core', 'inference', 'io', 'synthetic'},
+    'adapt': {
+        'numpy',
+        'cv2',
+        'onnx',
+        'onnxruntime',
+        'core',
+        'inference',
+        'io',
+        'synthetic',
+        'options',
+    },
 }
 # room -> the rooms that it may not import
 FORBIDDEN = {

@@ -74,11 +74,11 @@ def test_what_cannot_be_blended(tmp_path, capsys):
     wide = checkpoint(tmp_path / 'wide.pt', [1.0, 2.0, 3.0])
     city = checkpoint(tmp_path / 'city.pt', [1.0, 2.0], CITYSCAPES_19)
     out = ['--out', str(tmp_path / 'blend.pt')]
-    assert main(['blend', one, *out]) == 1
+    assert main(['blend', one, *out]) == 2
     assert 'checkpoints to blend: got 1, expected two or more' in capsys.readouterr().err
-    assert main(['blend', one, wide, *out]) == 1
+    assert main(['blend', one, wide, *out]) == 2
     said = capsys.readouterr().err
     assert f'head.weight of {wide}: got [3], expected [2] as in {one}' in said
-    assert main(['blend', one, city, *out]) == 1
+    assert main(['blend', one, city, *out]) == 2
     assert f'checkpoint {city}' in capsys.readouterr().err
     assert not (tmp_path / 'blend.pt').exists()

@@ -229,7 +229,9 @@ def test_a_base_that_cannot_be(tmp_path):
     write(two, base=str(one))
     with pytest.raises(ConfigError, match=r'base: got .*one.yaml -> .*two.yaml -> .*one.yaml, ex'):
         load_config(one)
-    with pytest.raises(ConfigError, match=r'two.yaml -> none.yaml, expected a YAML file. From'):
+    with pytest.raises(
+        ConfigError, match=r'two.yaml -> none.yaml, expected a YAML file. Give its path'
+    ):
         load_config(write(two, base='none.yaml'))
     write(one, base=3)
     with pytest.raises(ConfigError, match=r'one.yaml -> 3, expected a YAML file'):

@@ -96,7 +96,7 @@ def test_labels_of_two_makings_are_not_mixed(
     assert label(tmp_path / 'street.png') == 0
     before = (tmp_path / 'out/made_of.json').read_text()
     assert json.loads(before)['sure'] == 0.7
-    assert label(tmp_path / 'street.png', '--sure', '0.8') == 1
+    assert label(tmp_path / 'street.png', '--sure', '0.8') == 2
     said = capsys.readouterr().err
     assert f'{tmp_path}/out' in said
     assert 'got sure=0.7, expected sure=0.8. Give another --out' in said
@@ -106,9 +106,9 @@ def test_labels_of_two_makings_are_not_mixed(
 @pytest.mark.parametrize(
     ('words', 'said'),
     [
-        (['--sure', '1.5'], '--sure: got 1.5, expected a share between 0 and 1'),
+        (['--sure', '1.5'], '--sure: got 1.5, expected 0.001 to 0.999'),
         (['--every', '0'], '--every: got 0, expected 1 or more'),
-        (['--height', '8'], '--height: got 8, expected 64 pixels or more'),
+        (['--height', '8'], '--height: got 8, expected 64 or more'),
     ],
 )
 def test_options_that_cannot_be(
@@ -119,7 +119,7 @@ def test_options_that_cannot_be(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cv2.imwrite(str(tmp_path / 'street.png'), street())
-    assert label(tmp_path / 'street.png', *words) == 1
+    assert label(tmp_path / 'street.png', *words) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
 
@@ -130,6 +130,6 @@ def test_two_frames_of_one_name(
     for folder in ('a', 'b'):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / 'street.png'), street())
-    assert label(tmp_path / 'a', tmp_path / 'b') == 1
+    assert label(tmp_path / 'a', tmp_path / 'b') == 2
     assert 'frames: got 2 of the name street, expected one of each' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()

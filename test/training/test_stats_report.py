@@ -60,5 +60,5 @@ def test_command(camvid, tmp_path, capsys):
     assert sorted(file.name for file in (tmp_path / 'stats').iterdir()) == [
         'stats.csv', 'stats.json', 'stats.png',
     ]  # fmt: skip
-    assert main(['stats', '--config', str(path), 'data.train=[]']) == 1
+    assert main(['stats', '--config', str(path), 'data.train=[]']) == 2
     assert 'config key data.train: got nothing' in capsys.readouterr().err

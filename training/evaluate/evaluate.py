@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.evaluation.metrics import Absent
 from seg_perception.io.atomic import make_folder
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
@@ -34,29 +32,7 @@ from training.evaluate.report import (
 )
 from training.evaluate.scores import Predictor, Scores, at_working_size, score
 from training.evaluate.submission import open_writer
-from training.evaluate.views import PLAIN, Mode
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """
-    What to score and how; the data are ``data.val`` of the configuration.
-
-    :param checkpoint: one checkpoint, or
-    :param models: model files, of which the first is what the others are compared with.
-    :param out: folder for scores, plots and submission; None writes nothing.
-    :param absent: what a class scores that is predicted but not in the truth.
-    :param temperature: of the confidence of a checkpoint; 0: fitted on the data first.
-    :param submission: name of a benchmark server to write predictions for; empty: none.
-    """
-
-    checkpoint: Path | None = None
-    models: tuple[Path, ...] = ()
-    out: Path | None = None
-    mode: Mode = PLAIN
-    absent: Absent = 'zero'
-    temperature: float = 0.0
-    submission: str = ''
+from training.options import EvaluateOptions
 
 
 def evaluate(options: EvaluateOptions, config: TrainConfig) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,36 +30,12 @@ from training.evaluate.ood_samples import (
 )
 from training.evaluate.separation import auroc_band, separation
 from training.evaluate.strangeness import SCORES
+from training.options import OodOptions
 
 HELD_BACK = 'held-out frames'
 ALL_KNOWN = 'all known'
 LABELLED = 'labelled pixels'
 Paths = Mapping[str, Sequence[Path]]
-
-
-@dataclass(frozen=True)
-class OodOptions:
-    """
-    What is known and what is not; ``data.val`` of the checkpoint's run is always known.
-
-    :param known: other pictures of what the network should know, by name of the set.
-    :param unknown: pictures of what it should not, by name.
-    :param out: folder for ood.json, ood.md, ood_scores.png and ood_frames.jpg; None: no files.
-    :param docs: a page whose figures are replaced, with its pictures beside it.
-    :param show: names of the sets in ood_frames.jpg; empty: all.
-    :param every: which frames of a video are taken.
-    :param temperature: of the logits; 0: fitted on ``data.val`` first, as the export does.
-    """
-
-    checkpoint: Path
-    known: Paths
-    unknown: Paths
-    out: Path | None = None
-    docs: Path | None = None
-    show: tuple[str, ...] = ()
-    every: int = 10
-    temperature: float = 0.0
-    overrides: tuple[str, ...] = ()
 
 
 def measure(options: OodOptions) -> str:
@@ -182,5 +157,3 @@ def _check(options: OodOptions) -> None:
     for name in options.show:
         if name not in names:
             raise ConfigError('--show', repr(name), ', '.join(names), near(name, names))
-    if options.every < 1:
-        raise ConfigError('--every', options.every, '1 or more')

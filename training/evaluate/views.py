@@ -5,49 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg_perception.core.errors import ParameterError
 from training.config import SIZE_MULTIPLE
 from training.models import MIN_SIZE_PX
-
-
-@dataclass(frozen=True)
-class Mode:
-    """
-    Which views of a frame a network sees; the mean of their softmax is what counts.
-
-    :param scales: factors on the working size.
-    :param flip: each view also mirrored.
-    :param window: (height, width) of a window that slides over each view; None: each view whole.
-    :param overlap: share of a window that the next one sees again, 0 to 0.9.
-    :raises ParameterError: when a value cannot be.
-    """
-
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = False
-    window: tuple[int, int] | None = None
-    overlap: float = 1 / 3
-
-    def __post_init__(self) -> None:
-        if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
-            raise ParameterError('scales', self.scales, 'factors of 0.1 to 10', 'Example: 0.75,1')
-        if self.window and min(self.window) < MIN_SIZE_PX:
-            size = f'{MIN_SIZE_PX} pixels or more on both sides'
-            raise ParameterError('window', self.window, size, 'Example: 512x1024')
-        if not 0 <= self.overlap <= 0.9:
-            raise ParameterError('overlap of windows', self.overlap, '0 to 0.9')
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is one view of the whole frame, which needs no mean."""
-        return self.scales == (1.0,) and not self.flip and not self.window
-
+from training.options import Mode
 
 PLAIN = Mode()
 

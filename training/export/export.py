@@ -25,34 +25,10 @@ from training.export.int8 import CALIBRATIONS, quantise
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes
 from training.export.strange import fit_scale
+from training.options import ExportOptions
 
 ONNX_ENDING = '.onnx'
 INT8_ENDING = '.int8.onnx'
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """
-    What to write.
-
-    :param out: the float32 file, ending in ``.onnx``; others lie beside it, named after it.
-    :param int8: also the same in eight bits.
-    :param pt2: also a file for the torch engine.
-    :param calibration: frames of the training data that the eight-bit ranges are taken from.
-    :param max_drop: points of mIoU that eight bits may cost.
-    :param held_out: checkpoint of another run, which was not trained on its ``data.val`` while
-        the exported one was: scores, temperature and scale of the strangeness are taken from it.
-    :param overrides: words such as ``deploy.upscale=1.25`` over the configuration of the run.
-    """
-
-    checkpoint: Path
-    out: Path
-    held_out: Path | None = None
-    int8: bool = False
-    pt2: bool = False
-    calibration: int = 64
-    max_drop: float = 1.0
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

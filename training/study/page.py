@@ -23,8 +23,9 @@ from training.config import TrainConfig
 from training.data.sample import FrameSet
 from training.evaluate.model_files import file_predictor
 from training.models import NETWORKS
+from training.presets import IN_REPOSITORY
 from training.study.pictures import Tile, bars_plot, pareto_plot, tile_sheet
-from training.study.plan import STUDIES, Run, Study
+from training.study.plan import Run, Study
 from training.study.run import MODEL, SIZE, Result
 from training.study.verdict import Figure, figure, judge
 
@@ -137,7 +138,8 @@ def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
     seeds = len({row.seed for row in findings.results})
     return (
         f'Budget of every run: {steps} steps of {optim.batch} crops of {crop[0]}x{crop[1]}; base '
-        f'`{findings.study.base}`, and of each variant the keys in `{STUDIES / study.name}.yaml`. '
+        f'`{findings.study.base}`, and of each variant the keys in '
+        f'`{IN_REPOSITORY}/studies/{study.name}.yaml`. '
         f'Scored: the exported file on {len(val)} frames that no run was trained on, classes of '
         f'{val.classes.name}. {seeds} seed{"s" * (seeds > 1)}'
         f'{", ± half their range" if seeds > 1 else ""}. CPU: uint8 frame of '

@@ -26,8 +26,9 @@ import yaml
 
 from training.config import TrainConfig, load_config
 from training.errors import ConfigError, near
+from training.presets import PRESETS
 
-STUDIES = Path('config/training/studies')
+STUDIES = PRESETS / 'studies'
 PLOTS = ('bars', 'pareto')
 METRICS = ('mean_iou', 'pixel_accuracy', 'mean_dice', 'boundary_f_3px', 'calibration_error')
 

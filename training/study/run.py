@@ -92,7 +92,8 @@ def train(run: Run) -> None:
 
 def finish(run: Run) -> Result:
     """Export and score what was trained, and write it down."""
-    from training.export.export import ExportOptions, export
+    from training.export.export import export
+    from training.options import ExportOptions
 
     model = run.out / MODEL
     if not model.is_file():

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
 
@@ -14,7 +13,8 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import SegPerceptionError
-from training.errors import ConfigError, StudyError, near
+from training.errors import ConfigError, FailedRunsError, StudyError, near
+from training.options import StudyOptions
 from training.study.page import Findings, write_page
 from training.study.plan import Run, Study, load_study, plan_runs
 from training.study.run import (
@@ -28,28 +28,6 @@ from training.study.run import (
     train,
 )
 from training.study.timing import seconds_left, time_files
-
-
-@dataclass(frozen=True)
-class StudyOptions:
-    """
-    What to do.
-
-    :param out: folder of the runs.
-    :param docs: folder of the pages.
-    :param variants: some of the variants; empty: all.
-    :param seeds: instead of those of the study.
-    :param minutes: what the machine has for it; 0: no limit.
-    :param overrides: words such as ``optim.epochs=100`` over every variant.
-    """
-
-    name: str
-    out: Path = Path('runs/studies')
-    docs: Path = Path('docs/studies')
-    variants: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    minutes: float = 0.0
-    overrides: tuple[str, ...] = ()
 
 
 def study(options: StudyOptions) -> Path:
@@ -72,7 +50,7 @@ def study(options: StudyOptions) -> Path:
     every = plan_runs(whole.only((), options.seeds), options.out / options.name, options.overrides)
     path = _write(whole, every, options.docs)
     if failures:
-        raise StudyError(
+        raise FailedRunsError(
             f'study {options.name}',
             '; '.join(failures),
             'every run to its end',

@@ -57,5 +57,5 @@ def test_command(tmp_path, capsys):
     assert main([*words, 'data.size=[2, 3]']) == 0
     assert capsys.readouterr().out == f'wrote {out}/data.yaml\n'
     assert (out / 'train/000000.tar').is_file() and (out / 'val/index.json').is_file()
-    assert main(words) == 1
+    assert main(words) == 2
     assert 'train: got shards of other frames' in capsys.readouterr().err

@@ -11,7 +11,7 @@ import torch
 
 from data_trees import SHARED, cityscapes, cut, folder, write_ids
 from seg_perception.core.errors import ClassTableError
-from training.config import PRESETS, DataConfig, SourceConfig, parse_config
+from training.config import DATA_GROUPS, DataConfig, SourceConfig, parse_config
 from training.data import KINDS, open_frames, open_source, open_val
 from training.data.frames import Cached
 from training.errors import ConfigError, DatasetError
@@ -258,7 +258,7 @@ def test_nothing_to_score_on(plain):
 
 
 def presets():
-    return sorted(path.stem for path in (ROOT / PRESETS).glob('*.yaml'))
+    return sorted(path.stem for path in DATA_GROUPS.glob('*.yaml'))
 
 
 @pytest.mark.parametrize('name', presets())

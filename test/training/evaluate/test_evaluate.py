@@ -55,7 +55,7 @@ def checkpoint(tmp_path):
 
 
 def refused(words, capsys):
-    assert main(['evaluate', *words]) == 1
+    assert main(['evaluate', *words]) == 2
     return capsys.readouterr().err
 
 
@@ -175,6 +175,5 @@ def test_missing_files(streets, opened, config, capsys):
 
 
 def test_words_that_are_no_sizes(config, capsys):
-    with pytest.raises(SystemExit):
-        main(['evaluate', '--checkpoint', 'a', '--config', config, '--window', '512'])
-    assert 'argument --window: invalid' in capsys.readouterr().err
+    assert main(['evaluate', '--checkpoint', 'a', '--config', config, '--window', '512']) == 2
+    assert "--window: got '512', expected WIDTHxHEIGHT" in capsys.readouterr().err

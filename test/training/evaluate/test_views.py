@@ -120,10 +120,10 @@ def test_window_larger_than_the_view_sees_it_once():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'scales': ()}, r'scales: got \(\), expected factors of 0.1 to 10'),
+        ({'scales': ()}, r'scales: got \(\), expected factors'),
         ({'scales': (0.0, 1.0)}, r'scales: got \(0.0, 1.0\)'),
-        ({'window': (16, 64)}, r'window: got \(16, 64\), expected 32 pixels or more'),
-        ({'overlap': 1.0}, 'overlap of windows: got 1.0, expected 0 to 0.9'),
+        ({'window': (16, 64)}, r'window: got \(16, 64\), expected 32 or more'),
+        ({'overlap': 1.0}, 'overlap: got 1.0, expected 0 to 0.9'),
     ],
 )
 def test_modes_that_cannot_be(options, message):

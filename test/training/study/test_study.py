@@ -98,7 +98,7 @@ def test_from_yaml_to_page(studies, tmp_path, capsys, monkeypatch):
     assert run_study(tmp_path) == 0
     with monkeypatch.context() as patch:
         patch.setattr(study_module, 'train', train_here)
-        assert run_study(tmp_path, '--variants', 'high', '--set', 'optim.batch=1') == 1
+        assert run_study(tmp_path, '--variants', 'high', '--set', 'optim.batch=1') == 2
     assert 'optim.batch=2, expected optim.batch=1' in capsys.readouterr().err
 
 
@@ -113,14 +113,14 @@ def test_arm_that_fails_is_told_and_the_others_are_kept(studies, tmp_path, capsy
     )
     assert run_study(tmp_path) == 1
     told = capsys.readouterr().err
-    assert re.search(r'study rates: got .*bad_0: training ended with 1, expected', told)
+    assert re.search(r'study rates: got .*bad_0: training ended with 2, expected', told)
     page = (tmp_path / 'docs/rates.md').read_text()
     assert 'Without a result: bad_0.' in page
     assert '| good | 0.' in page
 
 
 def test_time_that_is_too_short_is_told_before_anything_starts(studies, tmp_path, capsys):
-    assert run_study(tmp_path, '--minutes', '0.0001') == 1
+    assert run_study(tmp_path, '--minutes', '0.0001') == 2
     told = capsys.readouterr()
     assert re.search(r'2 runs: got --minutes 0.0001, expected \d+, as estim', told.err)
     assert re.search(r'high_0 +\d+\.\d min\nnone_0 +\d+\.\d min', told.out)
@@ -144,7 +144,7 @@ def test_what_cannot_be_is_told(studies, tmp_path, keys, message):
 
 def test_misspelt_class_is_told_before_training(studies, tmp_path, capsys):
     write_study(studies / 'rates.yaml', tmp_path / 'base.yaml', groups={'flat': ['rode']})
-    assert run_study(tmp_path) == 1
+    assert run_study(tmp_path) == 2
     assert re.search(r"group flat .*got 'rode', .*Did you mean road", capsys.readouterr().err)
 
 
