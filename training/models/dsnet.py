@@ -35,6 +35,7 @@ from training.models.enet import Bottleneck
 from training.models.layers import (
     Choice,
     ConvBn,
+    InvertedResidual,
     PyramidPooling,
     Width,
     check_multiple,
@@ -59,7 +60,6 @@ FEW = (2, (2, 5, 9, 17))
 MANY = (8, tuple(islice(cycle((1, 2, 5, 9)), 17)) + tuple(islice(cycle((2, 5, 9, 17)), 17)))
 UNIT_COUNTS = {'add': FEW, 'mobilenet_v2': FEW, 'depthwise': MANY, 'enet': MANY}
 """Units 1.x, and dilations of 2.x and 3.x, where units weigh more or less than DSNet's own."""
-EXPANSION = 6  # of MobileNet V2
 
 
 def join(left: Tensor, right: Tensor, shuffle: bool) -> Tensor:
@@ -165,22 +165,6 @@ class AddDownUnit(DownUnit):
         return self.pooled(pooled) + self.body(features), choice
 
 
-class InvertedResidual(nn.Module):
-    """Ablation MBV2: MobileNet V2's unit, dilated."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        wide = EXPANSION * channels
-        self.body = nn.Sequential(
-            ConvBn(channels, wide, 1),
-            ConvBn(wide, wide, groups=wide, dilation=dilation),
-            ConvBn(wide, channels, 1, relu=False),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features + self.body(features)
-
-
 class Pyramid(PyramidPooling):
     """Ablation PSP: PSPNet's pyramid pooling, which ends with a 3x3 over all it has joined."""
 
@@ -194,7 +178,7 @@ BASIC: dict[str, Callable[[int, int], nn.Module]] = {
     'no_shuffle': lambda channels, dilation: BasicUnit(channels, dilation, shuffle=False),
     'depthwise': lambda channels, dilation: BasicUnit(channels, dilation, depthwise=True),
     'add': AddUnit,
-    'mobilenet_v2': InvertedResidual,
+    'mobilenet_v2': lambda channels, d: InvertedResidual(channels, channels, dilation=d),
     'enet': Bottleneck,
 }
 DOWN: dict[str, Callable[[int, int], nn.Module]] = {

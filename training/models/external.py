@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from segmentation_models_pytorch import Linknet, Segformer
+from segmentation_models_pytorch.base import SegmentationModel
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.fcn import FCNHead
@@ -38,21 +39,27 @@ def encoder_map(encoder: nn.Module) -> KeyMap:
     )
 
 
-class LinkNet(nn.Module):
-    """(N, 3, H, W) -> logits (N, classes, H, W); ``encoder`` as the library names it."""
+class EncoderDecoder(nn.Module):
+    """The parts of a network of segmentation_models_pytorch; ``encoder`` as it names them."""
 
     backbone_names = ('encoder',)
     head_names = ('segmentation_head',)
     boundary_feature = 'decoder'
+
+    def __init__(self, net: SegmentationModel, encoder: str) -> None:
+        super().__init__()
+        self.encoder, self.decoder = net.encoder, net.decoder
+        self.segmentation_head = net.segmentation_head
+        self.imagenet, self.key_maps = encoder, (encoder_map(net.encoder),)
+
+
+class LinkNet(EncoderDecoder):
+    """(N, 3, H, W) -> logits (N, classes, H, W)."""
+
     encoding_feature = 'encoder.layer4'
 
     def __init__(self, num_classes: int, encoder: str = 'resnet18') -> None:
-        super().__init__()
-        self.imagenet = encoder
-        net = Linknet(encoder, encoder_weights=None, classes=num_classes)
-        self.encoder, self.decoder = net.encoder, net.decoder
-        self.key_maps = (encoder_map(net.encoder),)
-        self.segmentation_head = net.segmentation_head
+        super().__init__(Linknet(encoder, encoder_weights=None, classes=num_classes), encoder)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         height, width = image.shape[2:]
@@ -63,17 +70,12 @@ class LinkNet(nn.Module):
         return (logits,) if self.training else logits
 
 
-class SegFormer(nn.Module):
+class SegFormer(EncoderDecoder):
     """(N, 3, H, W) -> logits (N, classes, H/4, W/4)."""
 
-    backbone_names = ('encoder',)
-    head_names = ('segmentation_head',)
-    boundary_feature = 'decoder'
     encoding_feature = 'decoder'
 
     def __init__(self, num_classes: int, encoder: str = 'mit_b0', channels: int = 256) -> None:
-        super().__init__()
-        self.imagenet = encoder
         net = Segformer(
             encoder,
             encoder_weights=None,
@@ -81,9 +83,7 @@ class SegFormer(nn.Module):
             classes=num_classes,
             upsampling=1,
         )
-        self.encoder, self.decoder = net.encoder, net.decoder
-        self.key_maps = (encoder_map(net.encoder),)
-        self.segmentation_head = net.segmentation_head
+        super().__init__(net, encoder)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         logits = self.segmentation_head(self.decoder(self.encoder(image)))

@@ -12,7 +12,13 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.layers import ConvBn, PyramidPooling, init_weights, resize_to
+from training.models.layers import (
+    ConvBn,
+    InvertedResidual,
+    PyramidPooling,
+    init_weights,
+    resize_to,
+)
 
 
 class Separable(nn.Sequential):
@@ -23,27 +29,10 @@ class Separable(nn.Sequential):
         super().__init__(each, ConvBn(in_channels, channels, 1))
 
 
-class Bottleneck(nn.Module):
-    """Inverted residual of MobileNetV2: widen six times, 3x3 for each channel, narrow."""
-
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
-        super().__init__()
-        wide = 6 * in_channels
-        self.body = nn.Sequential(
-            ConvBn(in_channels, wide, 1),
-            ConvBn(wide, wide, 3, stride, groups=wide),
-            ConvBn(wide, channels, 1, relu=False),
-        )
-        self.same = stride == 1 and in_channels == channels
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features + self.body(features) if self.same else self.body(features)
-
-
 def bottlenecks(in_channels: int, channels: int, stride: int) -> nn.Sequential:
     """Three of them; the first changes size and channels."""
-    first = Bottleneck(in_channels, channels, stride)
-    return nn.Sequential(first, *(Bottleneck(channels, channels, 1) for _ in range(2)))
+    first = InvertedResidual(in_channels, channels, stride)
+    return nn.Sequential(first, *(InvertedResidual(channels, channels) for _ in range(2)))
 
 
 class Fusion(nn.Module):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
@@ -60,6 +61,25 @@ class BnConv(nn.Sequential):
         super().__init__(nn.BatchNorm2d(in_channels), nn.ReLU(), conv)
 
 
+class InvertedResidual(nn.Module):
+    """MobileNet V2's unit: widen six times, 3x3 for each channel, narrow; added where it fits."""
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        wide = 6 * in_channels
+        self.body = nn.Sequential(
+            ConvBn(in_channels, wide, 1),
+            ConvBn(wide, wide, 3, stride, groups=wide, dilation=dilation),
+            ConvBn(wide, channels, 1, relu=False),
+        )
+        self.same = stride == 1 and in_channels == channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.body(features) if self.same else self.body(features)
+
+
 class SegHead(nn.Sequential):
     """3x3 features, then one 1x1 logit a class."""
 
@@ -99,6 +119,14 @@ def _bin_means(size: int, bins: int, like: Tensor) -> Tensor:
     return (weights / weights.sum(1, keepdim=True)).to(like.dtype)
 
 
+def pool_parts(parts: nn.ModuleList, bins: Sequence[int], features: Tensor) -> list[Tensor]:
+    """Means over grids of bins, each through its part, back at the size of the features."""
+    return [
+        resize_to(part(pool_bins(features, count)), features)
+        for count, part in zip(bins, parts, strict=True)
+    ]
+
+
 class PyramidPooling(nn.Module):
     """Context of PSPNet: means over grids of 1, 2, 3 and 6 bins beside the features."""
 
@@ -111,10 +139,7 @@ class PyramidPooling(nn.Module):
         self.join = ConvBn(channels + part * len(self.BINS), channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        pooled = [
-            resize_to(part(pool_bins(features, bins)), features)
-            for bins, part in zip(self.BINS, self.parts, strict=True)
-        ]
+        pooled = pool_parts(self.parts, self.BINS, features)
         return self.join(torch.cat([features, *pooled], dim=1))
 
 

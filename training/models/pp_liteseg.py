@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.layers import ConvBn, SegHead, init_weights, pool_bins, resize_to
+from training.models.layers import ConvBn, SegHead, init_weights, pool_parts, resize_to
 from training.models.stdc import Stdc, imagenet_map
 
 
@@ -29,11 +29,8 @@ class SimplePooling(nn.Module):
         self.join = ConvBn(channels, channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        pooled = [
-            resize_to(part(pool_bins(features, bins)), features)
-            for bins, part in zip(self.BINS, self.parts, strict=True)
-        ]
-        return self.join(sum(pooled[1:], pooled[0]))
+        first, *others = pool_parts(self.parts, self.BINS, features)
+        return self.join(sum(others, first))
 
 
 class AttentionFusion(nn.Module):

@@ -163,6 +163,4 @@ class StdcSeg(nn.Module):
         at8, at16, at32 = self.backbone(image)
         context8, context16 = self.context(at8, at16, at32)  # (N, 128, H/8, .), (N, 128, H/16, .)
         logits = self.head(self.fusion(at8, context8))  # (N, classes, H/8, W/8)
-        if not self.training:
-            return logits
-        return logits, self.aux8(context8), self.aux16(context16)
+        return (logits, self.aux8(context8), self.aux16(context16)) if self.training else logits
