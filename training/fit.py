@@ -43,7 +43,7 @@ from training.losses import Supervised, build_loss, needs_counts
 from training.models import build_model
 from training.optimizer import build_optimizer, freeze, load_optimizer, set_learning_rate
 from training.precision import keep_exact
-from training.record import Meter, Record, Row, RunRecord, Silence, diverged
+from training.record import Meter, Record, Row, RunRecord, diverged
 from training.report import write_run_report
 from training.schedule import learning_rate_factor
 from training.stats import ClassStatistics, label_counts, summarise
@@ -350,7 +350,7 @@ def _resume_if_begun(trainer: Trainer) -> None:
 
 def _open_record(trainer: Trainer) -> Record:
     if not trainer.process.is_first:
-        return Silence()
+        return Record()
     return RunRecord(trainer.config.name, trainer.out, trainer.total_steps, trainer.step)
 
 

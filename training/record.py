@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -122,8 +122,8 @@ class CsvLog:
         write_csv(self.path, names, ([row.get(name, '') for name in names] for row in rows))
 
 
-class Record(Protocol):
-    """Where a trainer reports to."""
+class Record:
+    """Where a trainer reports to; as it stands, silent: that of every process but the first."""
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """So many steps of the run are done; values are there now and then."""
@@ -135,15 +135,7 @@ class Record(Protocol):
         """Nothing more comes."""
 
 
-class Silence:
-    """The record of every process but the first."""
-
-    def step(self, step: int, values: Mapping[str, float]) -> None: ...
-    def epoch(self, row: Row) -> None: ...
-    def close(self) -> None: ...
-
-
-class RunRecord:
+class RunRecord(Record):
     """The record of the first process."""
 
     def __init__(self, name: str, out: Path, steps: int, step: int) -> None:

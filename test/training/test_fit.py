@@ -20,7 +20,7 @@ from training.config import SourceConfig, parse_config
 from training.distributed import Process
 from training.errors import CheckpointError, ConfigError, DivergedError
 from training.fit import Trainer, fit, open_training_data
-from training.record import CsvLog, Silence
+from training.record import CsvLog, Record
 from training.transforms import normalise
 from training_process import start_fit, torchrun_environments
 
@@ -84,7 +84,7 @@ def fit_until(config, step):
         trainer.fit(RecordToCsv(config))
 
 
-class RecordToCsv(Silence):
+class RecordToCsv(Record):
     def __init__(self, config):
         self.log = CsvLog(Path(config.out) / 'log.csv')
 
@@ -234,7 +234,7 @@ def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(conf
     trainer.net.head[1].bias.data.fill_(float('nan'))
     words = r'loss of step 3 at learning rate 0\.000\d+: got nan, expected a number.*what is saved'
     with pytest.raises(DivergedError, match=words):
-        trainer.fit(Silence())
+        trainer.fit(Record())
     assert last(config)['step'] == 2
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.metrics import ConfusionMatrix
+from training.checkpoint import load_weights
 from training.config import TrainConfig, parse_config
 from training.data.sample import FrameSet, Sample
-from training.errors import CheckpointError
 from training.evaluate.reading import read_ahead
 from training.evaluate.scores import Predictor, SizeFor
 from training.evaluate.views import PLAIN, Mode, mean_softmax, resized
@@ -38,12 +38,7 @@ def checkpoint_network(state: Mapping[str, Any], device: torch.device | str = 'c
     model = parse_config(state['config']).model
     classes = ClassTable.from_dict(state['classes'])
     net: nn.Module = build_model(model.name, len(classes), model.options)
-    try:
-        net.load_state_dict(state['average'])
-    except RuntimeError as error:  # torch's one for names and shapes
-        seen = str(error).replace('\n', ' ')
-        expected = 'those that the code of its commit has'
-        raise CheckpointError(f'weights of {model.name}', seen, expected) from error
+    load_weights(net, state['average'])
     return net.eval().to(device).to(memory_format=torch.channels_last)
 
 

@@ -12,12 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 from torch import Tensor
 
+from seg_perception.inference.engine import Engine
 from seg_perception.inference.model_file import StrangeScale
+from training.data.sample import FrameSet
+from training.evaluate.reading import read_ahead
 from training.evaluate.separation import KNOWN_SHARE, threshold_of
 
+MAX_FRAMES = 500  # that a scale is fitted on; more say the same
 Score = Callable[[Tensor, float], Tensor]
 
 
@@ -65,6 +70,19 @@ def scale_of(known: Sequence[float]) -> StrangeScale | None:
     # Rounded as the card states them.
     median, threshold = round(median, 4), round(threshold, 4)
     return StrangeScale(CHOSEN, median, threshold) if median < threshold else None
+
+
+def fit_scale(engine: Engine, frames: FrameSet) -> StrangeScale | None:
+    """The scale of a model file from its own answers; None where all frames give the same."""
+    chosen = np.linspace(0, len(frames) - 1, min(MAX_FRAMES, len(frames))).astype(int).tolist()
+    samples = read_ahead(frames, chosen, 'strangeness')
+    return scale_of([_strangeness(engine, sample.rgb) for sample in samples])
+
+
+def _strangeness(engine: Engine, rgb: np.ndarray) -> float:
+    width_height = engine.size_for((rgb.shape[0], rgb.shape[1]))[::-1]
+    working = cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
+    return float(engine.run(working[None]).strangeness[0])
 
 
 def _sum_of_shares(logits: Tensor, temperature: float) -> Tensor:

@@ -18,13 +18,13 @@ from seg_perception.io.atomic import write_bytes
 from training.errors import ExportError
 from training.evaluate.model_files import score_file
 from training.evaluate.scores import Scores
+from training.evaluate.strangeness import fit_scale
 from training.export.candidate import ExportCandidate, load_candidate
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.check import check_equal, check_half
 from training.export.int8 import CALIBRATIONS, quantise
 from training.export.onnx_file import finish, to_onnx, with_card
 from training.export.program import program_bytes
-from training.export.strange import fit_scale
 from training.options import ExportOptions
 
 ONNX_ENDING = '.onnx'

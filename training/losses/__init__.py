@@ -7,8 +7,7 @@ What a network is trained on: terms on its logits, and heads beside it that are 
 is one module in one file, by name in ``TERMS``; docs/losses.md has formulas and sources.
 """
 
-from training.losses.outputs import Outputs
-from training.losses.supervised import Supervised
+from training.losses.supervised import Outputs, Supervised
 from training.losses.terms import TERMS
 from training.losses.total import build_loss, needs_counts
 

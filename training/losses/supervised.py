@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,18 @@ from torch import Tensor, nn
 from training.config import LossConfig
 from training.errors import ConfigError, near
 from training.losses.encoding import EncodingHead
-from training.losses.outputs import Outputs
 
 PROBE_PX = 64
 """Side of the image that shows which channels a module gives."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Logits (N, C, h, w), auxiliary ones of any size, and what else counts, by name."""
+
+    logits: Tensor
+    aux: tuple[Tensor, ...] = ()
+    side: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Supervised(nn.Module):

@@ -9,9 +9,8 @@ from torch import nn
 from training.config import TermConfig, as_arguments
 from training.errors import ConfigError, near
 from training.losses.class_weights import ClassWeights
-from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy
+from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy, Ohem
 from training.losses.focal import Focal, ObjectWeightedFocal
-from training.losses.ohem import Ohem
 from training.losses.overlap import Dice, ForegroundIou, Jaccard
 
 TERMS: dict[str, type[nn.Module]] = {

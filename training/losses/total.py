@@ -15,7 +15,7 @@ from training.losses.boundary import boundary_loss
 from training.losses.class_weights import ClassWeights
 from training.losses.encoding import encoding_loss
 from training.losses.inputs import Target, loss_inputs
-from training.losses.outputs import Outputs
+from training.losses.supervised import Outputs
 from training.losses.terms import build_term
 from training.stats import ClassStatistics
 

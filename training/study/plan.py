@@ -18,12 +18,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
+from seg_perception.core.settings import Setting, load
 from training.config import TrainConfig, load_config
 from training.errors import ConfigError, near
 from training.presets import PRESETS
@@ -52,12 +53,12 @@ class Study:
     title: str
     claim: str
     base: Path
-    changes: dict[str, Any]
-    seeds: tuple[int, ...]
     variants: dict[str, dict[str, Any]]
-    groups: dict[str, tuple[str, ...]]
-    plot: str
-    verdicts: tuple[Verdict, ...]
+    changes: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plot: Annotated[str, Setting('of the page', choices=PLOTS)] = 'bars'
+    verdicts: tuple[Verdict, ...] = ()
 
     def only(self, variants: Sequence[str], seeds: Sequence[int]) -> Study:
         """The study of some of the variants and other seeds; empty leaves them."""
@@ -100,32 +101,15 @@ def load_study(name: str) -> Study:
     data = yaml.safe_load(path.read_text())
     if 'arms' in data:  # their name in older files
         data['variants'] = data.pop('arms')
-    fields = [field.name for field in dataclasses.fields(Study)[1:]]
-    for key in data:
-        if key not in fields:
-            raise ConfigError(f'key of {path}', repr(key), ', '.join(fields), near(key, fields))
-    for key in ('title', 'claim', 'base', 'variants'):
-        if key not in data:
-            raise ConfigError(f'{path}', f'no key {key}', 'title, claim, base and variants')
-    study = Study(
-        name=name,
-        title=data['title'],
-        claim=data['claim'],
-        base=Path(data['base']),
-        changes=data.get('changes') or {},
-        seeds=tuple(data.get('seeds') or (0,)),
-        variants={variant: keys or {} for variant, keys in data['variants'].items()},
-        groups={group: tuple(names) for group, names in (data.get('groups') or {}).items()},
-        plot=data.get('plot', 'bars'),
-        verdicts=tuple(Verdict(**row) for row in data.get('verdicts') or ()),
-    )
+    groups = ('changes', 'variants', 'groups')
+    data |= {key: data[key] or {} for key in groups if key in data}
+    data['variants'] = {row: keys or {} for row, keys in data.get('variants', {}).items()}
+    study = load(Study, {**data, 'name': name}, f'key of {path}', error=ConfigError)
     _check(study, path)
     return study
 
 
 def _check(study: Study, path: Path) -> None:
-    if study.plot not in PLOTS:
-        raise ConfigError(f'plot of {path}', repr(study.plot), ' or '.join(PLOTS))
     known = [*METRICS, *study.groups]
     for row in study.verdicts:
         if row.metric not in known:

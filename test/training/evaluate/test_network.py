@@ -154,5 +154,5 @@ def test_network_of_a_checkpoint_is_its_average_to_evaluate():
 
 def test_checkpoint_whose_weights_do_not_fit():
     net = build_model('ddrnet23_slim', 11, {'planes': 8, 'head': 16})
-    with pytest.raises(CheckpointError, match=r'weights of ddrnet23_slim: .*size mismatch'):
+    with pytest.raises(CheckpointError, match=r'checkpoint for DDRNet: .*size mismatch'):
         checkpoint_network(checkpoint_of(net, planes=8, head=24))

@@ -12,10 +12,10 @@ from training.models.dsnet import (
     BasicUnit,
     DownUnit,
     DSNet,
-    InvertedResidual,
     UpUnit,
     join,
 )
+from training.models.layers import InvertedResidual
 
 UNITS = ('dsnet', 'no_shuffle', 'add', 'depthwise', 'mobilenet_v2', 'enet')
 
@@ -144,7 +144,7 @@ def test_ablation_add_sums_its_branches():
 
 
 def test_ablation_mobilenet_widens_six_times():
-    convs = [m for m in InvertedResidual(8, 5).modules() if isinstance(m, nn.Conv2d)]
+    convs = [m for m in InvertedResidual(8, 8, dilation=5).modules() if isinstance(m, nn.Conv2d)]
     seen = [(m.in_channels, m.out_channels, m.groups, m.dilation[0]) for m in convs]
     assert seen == [(8, 48, 1, 1), (48, 48, 48, 5), (48, 8, 1, 1)]
 

@@ -131,7 +131,7 @@ def test_time_that_is_too_short_is_told_before_anything_starts(studies, tmp_path
     ('keys', 'message'),
     [
         ({'plott': 'bars'}, "key of .*'plott'.* Did you mean plot"),
-        ({'plot': 'pie'}, "plot of .*'pie', expected bars or pareto"),
+        ({'plot': 'pie'}, "'plot': got 'pie', expected one of bars, pareto"),
         ({'verdicts': [{'say': '', 'metric': 'miou', 'of': 'high', 'over': 'none'}]}, "'miou'"),
         ({'verdicts': [{'say': '', 'metric': 'flat', 'of': 'low', 'over': 'none'}]}, "'low'"),
     ],
