@@ -103,13 +103,16 @@ def load_study(name: str) -> Study:
         data['variants'] = data.pop('arms')
     groups = ('changes', 'variants', 'groups')
     data |= {key: data[key] or {} for key in groups if key in data}
-    data['variants'] = {row: keys or {} for row, keys in data.get('variants', {}).items()}
+    if 'variants' in data:
+        data['variants'] = {row: keys or {} for row, keys in data['variants'].items()}
     study = load(Study, {**data, 'name': name}, f'key of {path}', error=ConfigError)
     _check(study, path)
     return study
 
 
 def _check(study: Study, path: Path) -> None:
+    if not study.variants:
+        raise ConfigError(f'variants of {path}', 'none', 'one or more, by name')
     known = [*METRICS, *study.groups]
     for row in study.verdicts:
         if row.metric not in known:

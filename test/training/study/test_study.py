@@ -130,6 +130,7 @@ def test_time_that_is_too_short_is_told_before_anything_starts(studies, tmp_path
 @pytest.mark.parametrize(
     ('keys', 'message'),
     [
+        ({'variants': None}, 'variants of .*: got none, expected one or more'),
         ({'plott': 'bars'}, "key of .*'plott'.* Did you mean plot"),
         ({'plot': 'pie'}, "'plot': got 'pie', expected one of bars, pareto"),
         ({'verdicts': [{'say': '', 'metric': 'miou', 'of': 'high', 'over': 'none'}]}, "'miou'"),
