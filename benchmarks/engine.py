@@ -1,21 +1,21 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How long one image takes: the torch engine and onnxruntime beside eager torch.
+Time per image of the torch engine and of onnxruntime, compared with eager torch.
 
     python benchmarks/engine.py [--models ddrnet23_slim ...] [--sizes 640x360 ...]
         [--provider auto] [--frames 100] [--rounds 3] [--threads 0] [--out engine.json]
 
-All take the same uint8 image from memory and give labels and confidence back there:
+All variants read the same uint8 image from CPU memory and return labels and confidence there:
 
-- eager: the network as it was trained and the steps around it, float32, called from Python.
-- eager_half: the same under autocast; on a GPU alone.
-- engine: the `.pt2` file in the torch engine; on a GPU float16 and CUDA graphs.
+- eager: the network as trained, with the steps around it, float32, called from Python.
+- eager_half: the same under autocast, on a GPU only.
+- engine: the `.pt2` file in the torch engine; on a GPU with float16 and CUDA graphs.
 - onnxruntime: the `.onnx` file on the same provider.
 
-The ways take turns, image by image, so that a disturbance meets all of them. Weights are random:
-the time does not depend on them, save that of the ONNX file a little, which works out only the
-cells of the image that hold an edge. Both files have to give eager's labels first.
+The variants alternate image by image, so that a disturbance affects all of them. Weights are
+random. They influence only the time of the ONNX file, and only slightly, because it upsamples only
+the cells with a class boundary. Before the measurement both files must give the labels of eager.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _network(name: str) -> nn.Module:
-    """With norms as after training: those of a fresh one make some logits vanish."""
+    """Norms as after training; those of a fresh network make some logits vanish."""
     torch.manual_seed(0)
     net = build_model(name, len(CITYSCAPES_19)).train()
     with torch.no_grad():
@@ -94,7 +94,7 @@ def _network(name: str) -> nn.Module:
 def _measure(
     net: nn.Module, size: tuple[int, int], options: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
-    """Figures of each way."""
+    """Figures of each variant."""
     rgb = Street(seed=1, size=size).frame(0).rgb[None]
     with tempfile.TemporaryDirectory() as folder:
         ways = _ways(net, size, options, Path(folder))
@@ -149,7 +149,7 @@ def _eager(deployed: Deployed, provider: str, half: bool = False) -> Way:
 
 
 def _round(ways: dict[str, Way], rgb: np.ndarray, frames: int) -> dict[str, list[float]]:
-    """Milliseconds of each image, the ways taking turns."""
+    """Milliseconds per image; the variants alternate."""
     times_ms: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(frames):
         for name, way in ways.items():
@@ -168,7 +168,7 @@ def _summary(rounds: list[list[float]]) -> dict[str, Any]:
 
 
 def _torch() -> dict[str, Any]:
-    """What the record of every benchmark does not say."""
+    """Facts that the common part of the record lacks."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'
     return {'torch': torch.__version__, 'gpu': gpu}
 

@@ -1,19 +1,19 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What evaluating a recording costs beside the network itself.
+Cost of `evaluate` in addition to the network.
 
     python benchmarks/evaluate.py [--only speed outputs seed memory] [--frames 200] [--rounds 3]
         [--seed-frames 8] [--gigabytes 20] [--out evaluate.json]
 
-- speed: frames per second of `evaluate`, all outputs but the report, on bags of 1280x720 as JPEG
-  and raw, beside the bare engine on the same frames, decoded and resized before the clock starts.
-- outputs: the same bag of JPEG with each output alone, and with none.
-- seed: the same Fast-SCNN of 66 classes at 1024x2048 on the same video in the way of seed 001
-  (PIL and torchvision, eager torch, one class after the other coloured, video of full size)
-  and by `evaluate`, which also writes the bag of masks.
-- memory: the largest resident set of a process that evaluates a bag of so many gigabytes of raw
-  1920x1080, and one of a tenth of it, with a small network that makes it quick.
+- speed: frames per second of `evaluate` with all outputs except the report, on 1280x720 bags (JPEG
+  and raw), compared with the bare engine on the same frames, decoded and resized beforehand.
+- outputs: the JPEG bag with each output on its own, and without outputs.
+- seed: the same Fast-SCNN (66 classes, 1024x2048) on the same video, with the pipeline of seed 001
+  (PIL and torchvision, eager torch, colouring class by class, full-size video) and with
+  `evaluate`, which also writes a bag of masks.
+- memory: the largest resident set of a process that evaluates a bag of `--gigabytes` of raw
+  1920x1080, and one of a tenth of that, with a small and fast network.
 
 Ways take turns, round by round, so that a disturbance meets all of them.
 """
@@ -66,7 +66,7 @@ SMALL = (192, 320)  # input of the network for the memory
 
 
 def main() -> None:
-    """Measure what is asked for and print the record."""
+    """Measure the selected parts and print the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS)
     parser.add_argument('--frames', type=int, default=200, help='of a bag')
@@ -148,7 +148,7 @@ def _seed(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _memory(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Each bag in a process of its own, since a resident set never tells that it shrank."""
+    """Each bag in its own process, because the largest resident set never shrinks."""
     _, model = _network(folder / 'model.onnx', SMALL)
     frame_bytes = 1080 * 1920 * 3
     found = {}
@@ -180,7 +180,7 @@ def _print_resident(bag: Path, out: Path, model: Path) -> None:
 
 
 def _rounds(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Frames per second of each way in each round, after one that does not count."""
+    """Frames per second of each variant in each round, after a warm-up round."""
     for way in ways.values():
         way()
     rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -197,7 +197,7 @@ def _evaluated(bag: Path, folder: Path, outputs: tuple[str, ...]) -> float:
 
 
 def _timed(asked: EvaluationOptions, frames: int) -> float:
-    """Frames per second from the call to the finished summary, into a folder of its own."""
+    """Frames per second from the call to the finished summary, in a new folder."""
     with tempfile.TemporaryDirectory(dir=asked.out.parent) as folder:
         start_s = time.perf_counter()
         found = evaluate(replace(asked, out=Path(folder) / 'out'))

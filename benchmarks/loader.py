@@ -1,11 +1,11 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How many training views a second the loader makes from CamVid: files, cached frames, shards.
+Training views per second that the loader makes from CamVid: files, cached frames, shards.
 
     python benchmarks/loader.py [--rounds 3] [--workers 0 1 2] [--out loader.json]
 
-Nothing trains beside it: compare the figures with the frames a second that the network takes.
+Nothing trains meanwhile: compare the figures with the frames per second of the network.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _config(data: dict[str, Any]) -> TrainConfig:
 
 
 def _view_ms(config: TrainConfig, rounds: int) -> dict[str, float]:
-    """CPU time of a view of a frame in memory, without its reading."""
+    """CPU time of one view of a frame in memory, without reading it."""
     frames, _ = open_frames(config.data).train[0]
     sample, threads = frames[0], cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -93,7 +93,7 @@ def _view_ms(config: TrainConfig, rounds: int) -> dict[str, float]:
 
 
 def _views_per_s(config: TrainConfig, rounds: int) -> dict[str, float]:
-    """After an epoch that starts the workers and fills the cache."""
+    """Views per second, after an epoch that starts the workers and fills the cache."""
     rates = []
     with Loader(open_frames(config.data).train, config) as loader:
         views = loader.steps_per_epoch * config.optim.batch

@@ -1,13 +1,13 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the node costs around the model at 1280x720, over DDS, and what it does when overrun.
+Time of the node around the model at 1280x720, over DDS, and its behaviour under overload.
 
     python benchmarks/node_overhead.py [--rounds 3] [--seconds 10] [--out node_overhead.json]
 
-Three processes as in a car: a camera (the video source), the node with the default model, and a
-reader of mask and road scene. The camera is calibrated and mounted, so distances are found too.
-First it is slower than the node, so that nothing queues; then twice as fast as the model.
+Three processes as in a vehicle: a camera (the video source), the node with the default model, and
+a reader of mask and road scene. The camera is calibrated, so distances are computed too. It is
+first slower than the node, so that nothing queues, then twice as fast as the model.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WARM_FRAMES = 10  # not counted: caches and clocks settle
 
 @dataclass(frozen=True)
 class Run:
-    """One camera rate and what was heard of it."""
+    """One camera rate and the messages received at it."""
 
     recorder: Recorder
     rss_mb: tuple[float, ...]
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def stamps(self) -> list[int]:
-        """Stamps of frames of which mask and scene came, without the first ones."""
+        """Stamps of the frames whose mask and scene arrived, without the first ones."""
         both = sorted(set(self.recorder.scenes) & set(self.recorder.latency_ms))
         return both[WARM_FRAMES:]
 
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _write_street(folder: Path) -> None:
-    """A folder of one picture, and beside it the calibration of its camera."""
+    """A folder with one image and the calibration of its camera."""
     street = Street(seed=SEED, size=SIZE)
     (folder / 'images').mkdir()
     bgr = cv2.cvtColor(street.frame(0).rgb, cv2.COLOR_RGB2BGR)

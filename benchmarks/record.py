@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every benchmark writes: figures with commit, versions, device and load."""
+"""The record of every benchmark: figures with commit, versions, device and load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and largest."""
+    """Median, minimum and maximum."""
     return {
         'median': round(float(np.median(values)), 2),
         'min': round(float(min(values)), 2),
@@ -28,7 +28,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def write_record(name: str, figures: dict[str, Any], out: Path | None) -> None:
-    """Print the record as JSON, and write it where ``out`` says."""
+    """Print the record as JSON, and write it to ``out``."""
     record = {
         'benchmark': name,
         'commit': _git('rev-parse', 'HEAD'),

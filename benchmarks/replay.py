@@ -1,12 +1,12 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Does the replay keep time? 1280x720 at 30 Hz, as JPEG and raw, into a reader of another process.
+Timing of the replay: 1280x720 at 30 Hz, as JPEG and raw, with a reader in another process.
 
     python benchmarks/replay.py [--seconds 5] [--rounds 3] [--out replay.json]
 
-Behind its due time is a message when it is handed to rclpy (`published`) and when the reader's
-callback has it (`arrived`): the latter with the transport, which the bag's recorder also had.
+The delay of a message against its due time is measured when rclpy receives it (`published`) and
+when the callback of the reader receives it (`arrived`), which includes the transport.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _round(bag: Path, kind: str) -> dict[str, float]:
 
 
 def _listen(raw: bool) -> None:
-    """Print stamp and time of arrival of every image, until none comes any more."""
+    """Print stamp and arrival time of every image, until no more images arrive."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('listener')
     executor = SingleThreadedExecutor()

@@ -1,16 +1,16 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the trainer costs beside the network: its epochs next to a bare forward, backward and step.
+Overhead of the trainer: its epochs, compared with bare forward, backward and optimiser step.
 
     python benchmarks/trainer.py [--config FILE] [--rounds 5]
         [--out trainer.json] [key=value ...]
 
-Three ways to train an epoch's number of steps, one after the other in each round, in one process:
+Three variants train the steps of one epoch, one after the other in each round, in one process:
 
-- bare: network, loss, backward and optimiser on one batch that is ready and normalised.
-- loop: the trainer on that batch: schedule, seeds, normalising, average of weights, meter.
-- whole: the trainer with its loader, log and checkpoint, as ``training fit`` does it.
+- bare: network, loss, backward and optimiser on one prepared, normalised batch.
+- loop: the trainer on that batch, with schedule, seeds, normalising, weight average and meter.
+- whole: the trainer with loader, log and checkpoint, as in ``training fit``.
 
 The first epoch is not counted: it decodes the frames, which then stay in memory.
 """
@@ -99,7 +99,7 @@ def _measure(config: TrainConfig, rounds: int) -> dict[str, Any]:
 
 
 def _bare(trainer: Trainer, rgb: Tensor, labels: Tensor) -> Callable[[], None]:
-    """An epoch's number of steps with nothing around them, on the trainer's own parts."""
+    """The steps of one epoch without the trainer around them, on its own parts."""
     model, loss, optimizer = trainer.model, trainer.loss, trainer.optimizer
     image = normalise(rgb.to(trainer.device)).contiguous(memory_format=torch.channels_last)
     labels = labels.to(trainer.device)
@@ -119,7 +119,7 @@ def _bare(trainer: Trainer, rgb: Tensor, labels: Tensor) -> Callable[[], None]:
 
 
 def _whole(trainer: Trainer, steps: int) -> Callable[[], None]:
-    """An epoch as ``fit`` does it, without the evaluation."""
+    """One epoch as in ``fit``, without the evaluation."""
     record = RunRecord('trainer', trainer.out, steps, 0)
 
     def epoch() -> None:
@@ -130,7 +130,7 @@ def _whole(trainer: Trainer, steps: int) -> Callable[[], None]:
 
 
 def _overheads(times_ms: dict[str, list[float]], name: str) -> list[float]:
-    """Of each round, over its own bare steps: the machine's pace changes between rounds."""
+    """Overhead per round over its own bare steps, because the machine's speed changes."""
     pairs = zip(times_ms[name], times_ms['bare'], strict=True)
     return [100 * (way / bare - 1) for way, bare in pairs]
 

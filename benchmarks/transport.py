@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Do 1280x720 images arrive between two processes, with and without the shipped settings?
+Share of 1280x720 images that arrive in another process, with and without the shipped settings.
 
     python benchmarks/transport.py [--frames 200] [--rounds 3] [--out transport.json]
 """
@@ -23,7 +23,7 @@ from seg_perception.tools.dds_check import Stream, measure_arrival, shipped_envi
 
 
 def main() -> None:
-    """Measure both and print the record."""
+    """Measure both settings and print the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--frames', type=int, default=200)
     parser.add_argument('--rounds', type=int, default=3)
