@@ -36,7 +36,7 @@ _STORAGE = {'.mcap': 'mcap', '.db3': 'sqlite3'}
 
 @dataclass(frozen=True)
 class Camera:
-    """Parameters of the node for the camera of a bag, and what the player has to rename."""
+    """Node parameters for the camera of a bag, and the topics that the player must remap."""
 
     image_topic: str
     camera_info_topic: str
@@ -45,13 +45,13 @@ class Camera:
 
     @property
     def topic(self) -> str:
-        """Where the node listens for images."""
+        """Topic to which the node subscribes for images."""
         return self.image_topic + (_SUFFIX if self.transport == 'compressed' else '')
 
 
 @dataclass(frozen=True)
 class Playing:
-    """What is to be played, and how."""
+    """The bag to play, and the options of the player."""
 
     bag: Path
     rate: float = 1.0
@@ -139,12 +139,12 @@ def player_command(player: str, playing: Playing) -> list[str]:
 
 
 def waiter_command(topic: str) -> list[str]:
-    """The command that ends when someone listens to a topic."""
+    """The command that ends when a topic has a subscriber."""
     return [sys.executable, '-m', 'seg_perception.replay.bag_launching', topic]
 
 
 def _likely(images: list[str]) -> list[str]:
-    """Topics that are a camera's by their name; of one both raw and compressed the raw one."""
+    """Image topics by name; if a camera has raw and compressed images, the raw topic."""
     named = [topic for topic in images if 'image' in topic.removesuffix(_SUFFIX).split('/')[-1]]
     found = named or images
     doubled = {topic for topic in found if topic.endswith(_SUFFIX)} & {
@@ -162,7 +162,7 @@ def _info_of(base: str, types: dict[str, str]) -> str:
 
 
 def _storage_of(bag: Path) -> str:
-    """What rosbag2 calls the format; empty where it is none of its."""
+    """Name of the storage format in rosbag2; empty for another format."""
     if bag.is_file():
         return _STORAGE.get(bag.suffix, '')
     try:
@@ -187,7 +187,7 @@ def _topics_of_metadata(bag: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """Wait until someone listens to the topic; 1 when nobody does in time."""
+    """Wait until the topic has a subscriber; 1 on timeout."""
     rclpy.init()
     node = rclpy.create_node('waiting_for_reader', start_parameter_services=False)
     end_s = time.monotonic() + NODE_START_S

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""With which quality of service a topic of a bag is published again."""
+"""Quality of service with which a topic of a bag is published again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def profile_for(connections: Sequence[Connection]) -> QoSProfile:
 
 
 def is_latched(connections: Sequence[Connection]) -> bool:
-    """Whether late readers get what was published before they came."""
+    """Whether late subscribers receive earlier messages."""
     return any(
         connection.topic == STATIC_TRANSFORMS
         or (isinstance(connection.ext, ConnectionExtRosbag1) and bool(connection.ext.latching))
@@ -62,7 +62,7 @@ def _offers(connection: Connection) -> list[Qos]:
 
 
 def _add_times(profile: QoSProfile, offer: Qos) -> None:
-    """Deadline, lifespan and liveliness, where they were more than the default."""
+    """Deadline, lifespan and liveliness that differ from the default."""
     if (deadline := _duration(offer.deadline)) is not None:
         profile.deadline = deadline
     if (lifespan := _duration(offer.lifespan)) is not None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of a bag that rclpy can publish, serialised, in the order of their times."""
+"""The messages of a bag that rclpy can publish, serialised, in the order of their stamps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Channel:
 
 
 class Message(NamedTuple):
-    """One serialised message: on which channel, when it was recorded, in which turn of a loop."""
+    """One serialised message, with its channel, recording time and loop number."""
 
     channel: Channel
     stamp_ns: int
@@ -65,7 +65,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of a bag: seconds from its start, None to its end; topics, all if empty."""
+    """Part of a bag: seconds from its start (None: to its end); topics (empty: all)."""
 
     start_s: float = 0.0
     duration_s: float | None = None
@@ -112,27 +112,27 @@ class BagSource:
 
     @property
     def begin_ns(self) -> int:
-        """When the bag began, whatever is selected of it."""
+        """Start time of the bag, independent of the selection."""
         return self._bag.start_ns
 
     @property
     def offset_s(self) -> float:
-        """Seconds from the beginning of the bag to that of the selected part."""
+        """Seconds from the start of the bag to the start of the selected part."""
         return (self._start_ns - self._bag.start_ns) / NS
 
     @property
     def length_s(self) -> float:
-        """Seconds of the selected part."""
+        """Duration of the selected part in seconds."""
         return (self._stop_ns - self._start_ns) / NS
 
     @property
     def period_ns(self) -> int:
-        """Mean time between two messages of the busiest topic: what lies between two turns."""
+        """Mean time between two messages of the busiest topic, used as the pause between loops."""
         busiest = max(channel.count for channel in self.channels)
         return (self._bag.stop_ns - self._bag.start_ns) // max(busiest - 1, 1)
 
     def read(self, turn: int = 0) -> Iterator[Message]:
-        """The messages of the selected part, and before them what was latched when it began."""
+        """The messages of the selected part, preceded by the messages latched at its start."""
         latched = [channel for channel in self.channels if channel.is_latched]
         if latched and self._start_ns > self.begin_ns:
             for message in self._read(latched, turn, self.begin_ns, self._start_ns):
@@ -164,7 +164,7 @@ class BagSource:
     def _sort_out(
         self, topics: Sequence[str], own_clock: bool
     ) -> tuple[tuple[Channel, ...], dict[str, str]]:
-        """What can be published, and the topics that cannot, with the reason."""
+        """Topics that can be published, and those that cannot, with the reason."""
         channels: list[Channel] = []
         skipped: dict[str, str] = {}
         for topic in topics:
@@ -186,7 +186,7 @@ class BagSource:
         return tuple(channels), skipped
 
     def _window(self, selection: Selection) -> tuple[int, int]:
-        """First and behind-the-last nanosecond of the selection."""
+        """First nanosecond of the selection, and the one after its last."""
         first_ns, last_ns = self._bag.start_ns, self._bag.stop_ns
         start_ns = first_ns + round(selection.start_s * NS)
         if start_ns >= last_ns:
@@ -230,13 +230,13 @@ class ReadAhead:
 
     @property
     def is_ready(self) -> bool:
-        """Whether as much waits as may, or all there is."""
+        """Whether the queue is full, or holds all remaining messages."""
         with self._changed:
             return self._ended or self._is_full()
 
     @property
     def is_at_end(self) -> bool:
-        """Whether everything was taken, and no error is left to be heard of."""
+        """Whether all messages were taken and no error is pending."""
         with self._changed:
             return self._ended and not self._waiting and self._error is None
 
@@ -282,7 +282,7 @@ class ReadAhead:
             turn += 1
 
     def _put(self, message: Message) -> bool:
-        """Wait for room and put it in; False when nobody wants it any more."""
+        """Wait for room and append it; False if the reader has been closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not self._is_full())
             self._waiting.append(message)
@@ -292,7 +292,7 @@ class ReadAhead:
 
 
 def _channel(connections: Sequence[Connection], is_ros1: bool) -> Channel | str:
-    """The channel of all that was recorded on one topic, or why there is none."""
+    """The channel of one topic, or the reason why it has none."""
     names = sorted({connection.msgtype for connection in connections})
     if len(names) > 1:
         return f'it has messages of {" and ".join(names)}'

@@ -42,7 +42,7 @@ _HEADER = 'std_msgs/msg/Header'
 
 
 def find_type(name: str) -> Any | None:
-    """The class of a message such as ``sensor_msgs/msg/Image``; None where there is none."""
+    """The class of a message such as ``sensor_msgs/msg/Image``; None if it is not installed."""
     package, _, kind = name.partition('/msg/')
     try:
         return getattr(import_module(f'{package}.msg'), kind, None)
@@ -84,12 +84,12 @@ def _read_definition(connection: Connection) -> Typesdict:
 
 
 def is_same(kind: Any, name: str, bag: Typestore) -> bool:
-    """Whether the class is laid out in memory of the wire as the bag defines it."""
+    """Whether the installed type has the wire layout that the bag defines."""
     return _of_class(kind) == _of_bag(name, bag)
 
 
 def _of_class(kind: Any) -> str:
-    """All fields down to plain ones, as text: ``{uint32,{...},sequence<uint8>}``."""
+    """All fields down to primitive types, as text: ``{uint32,{...},sequence<uint8>}``."""
     texts = [_of_field(text) for text in kind.get_fields_and_field_types().values()]
     return '{' + ','.join(texts) + '}'
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Single keys from a terminal, which is left as it was found."""
+"""Single keys from a terminal, whose settings are restored afterwards."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Keyboard:
             self._before = None
 
     def pressed(self) -> list[str]:
-        """What was asked for since the last call, in order; keys without a meaning are left."""
+        """Actions requested since the last call, in order; other keys are ignored."""
         if self._before is None or not select.select([self._descriptor], [], [], 0)[0]:
             return []
         return _commands(os.read(self._descriptor, _READ_BYTES))

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What replay.launch.py starts: the player of a bag, with the settings that big images need."""
+"""Processes of replay.launch.py: the bag player, with the settings for big images."""
 
 from __future__ import annotations
 

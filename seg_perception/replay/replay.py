@@ -50,7 +50,7 @@ _RULE = re.compile(r'[\w/~]+:=[\w/~]+')
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """Messages by topic; how far behind their time [ms], ``p50`` and so on; what went wrong."""
+    """Messages per topic, their delay [ms] as ``p50`` and so on, and errors."""
 
     published: dict[str, int]
     seconds: float
@@ -100,7 +100,7 @@ def run_replay(options: ReplayOptions) -> ReplayReport:
 
 
 def describe(source: BagSource) -> str:
-    """What is replayed and what is not, in lines."""
+    """Replayed and skipped topics, as lines of text."""
     width = max(len(channel.topic) for channel in source.channels)
     lines = [f'{source.path}: {source.length_s:.2f} s from {source.offset_s:.2f} s on']
     lines += [
@@ -158,11 +158,11 @@ class Replay:
                 self._finish()
 
     def due_ns(self, stamp_ns: int) -> int:
-        """Time of the monotonic clock at which what was recorded then is due in this turn."""
+        """Monotonic time at which a message recorded then is due in this loop."""
         return self._timeline.due_ns(stamp_ns)
 
     def report(self) -> ReplayReport:
-        """How it went so far."""
+        """Statistics so far."""
         behind_ms = np.array(self._behind_ns, float) / 1e6
         shares = (50, 95, 99) if behind_ms.size else ()
         return ReplayReport(
@@ -187,7 +187,7 @@ class Replay:
                 return
 
     def _wait_for_readers(self, ahead: ReadAhead) -> None:
-        """Wait until the bag is read ahead and readers are there, or the limit is reached."""
+        """Wait until the bag is read ahead and subscribers exist, or the limit is reached."""
         start_s = settled_s = time.monotonic()
         count = 0
         while not self._quit:
@@ -206,13 +206,13 @@ class Replay:
             )
 
     def _readers(self) -> int:
-        """Readers of the images; of everything where there are none, or no images."""
+        """Subscribers of the images; subscribers of all topics if there are no images."""
         images = [c.topic for c in self._source.channels if c.is_image]
         topics = images or list(self._publishers)
         return sum(self._publishers[topic].get_subscription_count() for topic in topics)
 
     def _wait_until_due(self, message: Message) -> bool:
-        """Go on with callbacks, clock and keys until the message is due; False to stop."""
+        """Serve callbacks, clock and keys until the message is due; False to stop."""
         if message.turn != self._turn:
             self._begin_turn(message)
         while not self._quit:
@@ -252,7 +252,7 @@ class Replay:
             self._say_where()
 
     def _judge(self, stamp_ns: int) -> None:
-        """Note how far behind its time a message is, and slip where that is much."""
+        """Record the delay of a message, and shift the timeline if the delay is large."""
         if stamp_ns < self._newest_ns:
             return  # out of order in the bag: due at once, and no measure of anything
         self._newest_ns = stamp_ns
@@ -286,7 +286,7 @@ class Replay:
         print(f'paused at {(bag_ns - self._source.begin_ns) / NS:.3f} s', flush=True)
 
     def _finish(self) -> None:
-        """Let the last messages arrive before their publishers go."""
+        """Let the last messages arrive before the publishers are destroyed."""
         heard = [item for item in self._publishers.values() if item.get_subscription_count()]
         for publisher in heard:
             publisher.wait_for_all_acked(Duration(seconds=1.0))
@@ -297,7 +297,7 @@ class Replay:
 
 
 class _Clock:
-    """The time of the bag for nodes with ``use_sim_time``, also while it stands still."""
+    """Publishes the bag time for nodes with ``use_sim_time``, also while paused."""
 
     def __init__(self, node: rclpy.node.Node, rate_hz: float) -> None:
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -306,7 +306,7 @@ class _Clock:
         self._next_ns = 0
 
     def tick(self, bag_ns: int, now_ns: int) -> None:
-        """Publish, where it is time to."""
+        """Publish if a clock message is due."""
         if now_ns >= self._next_ns:
             self._publisher.publish(Clock(clock=Time(nanoseconds=bag_ns).to_msg()))
             self._next_ns = now_ns + round(self.period_s * NS)

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""When a message of a bag is due: a line from the bag's time to the steady clock."""
+"""Due time of the messages of a bag: a line from bag time to the steady clock."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class Timeline:
         return self._paused
 
     def set(self, bag_ns: int, steady_ns: int) -> None:
-        """Let the bag be at ``bag_ns`` when the steady clock is at ``steady_ns``."""
+        """Set the bag time to ``bag_ns`` at the steady time ``steady_ns``."""
         self._bag_ns, self._steady_ns = bag_ns, steady_ns
 
     def due_ns(self, bag_ns: int) -> int:
-        """Steady time at which the bag is at ``bag_ns``, if it is not paused until then."""
+        """Steady time at which the bag time is ``bag_ns``, unless it is paused before."""
         return self._steady_ns + round((bag_ns - self._bag_ns) / self._rate)
 
     def bag_ns(self, steady_ns: int) -> int:
-        """Where the bag is at a steady time."""
+        """Bag time at a steady time."""
         if self._paused:
             return self._bag_ns
         return self._bag_ns + round((steady_ns - self._steady_ns) * self._rate)
 
     def pause(self, steady_ns: int) -> None:
-        """Stop at where the bag is now."""
+        """Pause at the current bag time."""
         self.set(self.bag_ns(steady_ns), steady_ns)
         self._paused = True
 
     def resume(self, steady_ns: int) -> None:
-        """Go on from where the bag stopped."""
+        """Resume from the time at which the bag was paused."""
         self._steady_ns = steady_ns
         self._paused = False
