@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.node.processes import RosProcess
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 

@@ -84,7 +84,7 @@ def run(*arguments: str, code: str = '') -> subprocess.CompletedProcess[str]:
     """The command in a process of its own; ``code`` runs before it."""
     program = f'import sys\n{code}\nfrom seg_perception.cli import main\nsys.exit(main())'
     return subprocess.run(
-        [sys.executable, '-c', program, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, '-c', program, *arguments], capture_output=True, text=True, timeout=120
     )
 
 

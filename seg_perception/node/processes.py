@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.node.transport import transport_env
@@ -109,15 +110,8 @@ class RosProcess:
         )
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Interrupt it, and kill it when it does not end in time."""
-        if self.exit_code is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """End the process as ``end`` does."""
+        end(self._process, grace_s)
 
     def _last_words(self, lines: int = 5) -> str:
         if self.log is None:
@@ -127,12 +121,28 @@ class RosProcess:
         return f'It said last ({self.log}):\n  {last}'
 
 
+def end(process: subprocess.Popen[Any], grace_s: float = 5.0) -> None:
+    """
+    Interrupt a process; terminate it, then kill it, if it does not end.
+
+    :param grace_s: how long the process has after each of the first two signals.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(None if number == signal.SIGKILL else grace_s)
+
+
 @contextmanager
 def _signals_held(held: list[int]) -> Iterator[None]:
     """
     Collect SIGINT and SIGTERM instead of acting on them.
 
-    Popen that is interrupted after its fork leaves a child behind that nobody knows of.
+    Popen that is interrupted after its fork leaves a child behind that nobody knows of. A child
+    does not inherit these handlers: it starts with the default actions, even from a background
+    job, in which SIGINT is ignored.
     """
 
     def hold(number: int, frame: FrameType | None) -> None:

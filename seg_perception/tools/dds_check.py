@@ -19,7 +19,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from seg_perception.core.errors import SegPerceptionError
-from seg_perception.node.processes import free_domain
+from seg_perception.node.processes import end, free_domain
 from seg_perception.node.qos import matched_publishers
 from seg_perception.node.transport import MALLOC_SETTINGS, PROFILE_VARIABLES, transport_env
 
@@ -79,8 +79,7 @@ def measure_arrival(stream: Stream, environ: Mapping[str, str]) -> Arrival:
         latency_ms = _result(listener, timeout_s)['ms']
     finally:
         for process in (listener, publisher):
-            process.kill()
-            process.wait()
+            end(process)
     return Arrival(stream.frames, len(latency_ms), tuple(latency_ms))
 
 

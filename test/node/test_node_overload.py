@@ -38,7 +38,7 @@ def test_drops_are_counted_and_latency_does_not_grow(graph, start_node, tmp_path
         publisher.publish(image_msg(rgb, stamped(index + 1)))
         due_s = start_s + (index + 1) * PERIOD_S
         graph.spin_for(max(0.001, due_s - time.monotonic()))
-    graph.spin_until(lambda: scenes[-1].header.stamp.sec == FRAMES, 'the newest frame', 5.0)
+    graph.spin_until(lambda: scenes[-1].header.stamp.sec == FRAMES, 'the newest frame')
     stamps = [scene.header.stamp.sec for scene in scenes]
     assert stamps == sorted(set(stamps))
     assert len(scenes) < FRAMES // 2

@@ -80,6 +80,6 @@ def test_provider_that_is_not_there(capfd, tiny_path):
 
 def test_exit_code_of_the_process():
     command = [sys.executable, '-m', 'seg_perception.node.node', '--ros-args', '-p', 'modle:=x']
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
     assert "parameter 'modle'" in ended.stdout + ended.stderr

@@ -94,7 +94,7 @@ def test_rate_part_topics_and_other_names(graph: Graph, drive: Path) -> None:
     silent = graph.read(Image, TOPIC, ALL, wait=False)
     options = ReplayOptions(
         drive,
-        rate=4.0,
+        rate=0.25,
         start_s=0.35,
         duration_s=0.4,
         topics=('/said',),
@@ -104,7 +104,7 @@ def test_rate_part_topics_and_other_names(graph: Graph, drive: Path) -> None:
     report = run_replay(options)
     graph.spin_until(lambda: len(said) == 4, 'the part')
     assert words(said) == ['4', '5', '6', '7']
-    assert report.seconds < 0.3 + 0.6  # the last wait is for best-effort readers
+    assert report.seconds >= 0.3 / 0.25
     assert silent == []
 
 
@@ -138,7 +138,11 @@ def test_nobody_listens(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_backward_jumps_of_a_loop_are_not_stale(
-    graph: Graph, start_node: Callable[..., RosProcess], tiny_path: Path, tmp_path: Path
+    graph: Graph,
+    start_node: Callable[..., RosProcess],
+    command: Callable[..., subprocess.Popen],
+    tiny_path: Path,
+    tmp_path: Path,
 ) -> None:
     # Stamps 2 s apart and 38 s back at each turn, far more than stale_after_s; 0.1 s on the clock.
     bag = write_bag(tmp_path / 'long', [picture(index, 2.0) for index in range(20)])
@@ -150,21 +154,16 @@ def test_backward_jumps_of_a_loop_are_not_stale(
         use_sim_time=True,
     )
     scenes = graph.read(RoadScene, '/seg_perception/front/road_scene')
-    replay = subprocess.Popen(
-        [sys.executable, '-m', 'seg_perception', 'replay', str(bag), '--loop', '--clock']
-        + ['--rate', '20', '--wait', '30']
-    )
-    try:
-        seconds: list[int] = []
+    replay = command(bag, '--loop', '--clock', '--rate', '20', '--wait', '30')
+    seconds: list[int] = []
 
-        def turns() -> int:
-            seconds[:] = [m.header.stamp.sec for m in scenes if m.status in ANSWERED]
-            return sum(after < before for before, after in itertools.pairwise(seconds))
+    def turns() -> int:
+        seconds[:] = [m.header.stamp.sec for m in scenes if m.status in ANSWERED]
+        return sum(after < before for before, after in itertools.pairwise(seconds))
 
-        graph.spin_until(lambda: turns() >= 2, 'third turn')
-    finally:
-        replay.send_signal(signal.SIGINT)
-        assert replay.wait(20) == 0
+    graph.spin_until(lambda: turns() >= 2, 'third turn')
+    replay.send_signal(signal.SIGINT)
+    assert replay.wait(60) == 0
     first = next(i for i, scene in enumerate(scenes) if scene.status in ANSWERED)
     assert RoadScene.STALE not in {scene.status for scene in scenes[first:]}
     jumps = [after - before for before, after in itertools.pairwise(seconds)]
@@ -172,20 +171,13 @@ def test_backward_jumps_of_a_loop_are_not_stale(
 
 
 @pytest.fixture
-def command() -> Iterator[Callable[..., subprocess.Popen]]:
-    """`seg-perception replay` as a process, interrupted at the end."""
-    started: list[subprocess.Popen] = []
+def command(spawn: Callable[..., subprocess.Popen]) -> Callable[..., subprocess.Popen]:
+    """`seg-perception replay` as a process."""
 
     def start(bag: Path, *words: str, **how: object) -> subprocess.Popen:
-        line = [sys.executable, '-m', 'seg_perception', 'replay', str(bag), *words]
-        started.append(subprocess.Popen(line, **how))
-        return started[-1]
+        return spawn([sys.executable, '-m', 'seg_perception', 'replay', str(bag), *words], **how)
 
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
+    return start
 
 
 class Terminal:
@@ -207,7 +199,7 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> str:
+    def wait_for(self, pattern: str, timeout_s: float = 120.0) -> str:
         """What it said up to a pattern that comes after all that was waited for before."""
         end_s = time.monotonic() + timeout_s
         while not (found := re.search(pattern, self.said)):
@@ -258,7 +250,7 @@ def test_keys_pause_step_and_quit(
     graph.spin_until(lambda: len(images) > count + 2, 'more pictures')
     terminal.press('q')
     terminal.wait_for('messages in')
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert len(images) < 10
     assert terminal.settings() == before
 
@@ -270,7 +262,7 @@ def test_the_terminal_is_restored_after_a_kill(
     process = command(drive, '--loop', '--wait', '0', preexec_fn=terminal.become, **terminal.ends)
     terminal.wait_for('space: pause')
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert terminal.settings() == before
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -90,28 +90,27 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def running(tiny_path: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(
+    tiny_path: Path, tmp_path: Path, spawn: Callable[..., subprocess.Popen]
+) -> subprocess.Popen[str]:
     """A demo that would go on for minutes, with its node and its source."""
     options = ['--out', tmp_path, '--model', tiny_path, '--size', '320x180', '--seconds', 300]
-    process = subprocess.Popen(
+    return spawn(
         [*COMMAND, *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    yield process
-    process.kill()
-    process.wait()
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_takes_its_children_along(
     running: subprocess.Popen[str], number: signal.Signals, code: int
 ) -> None:
-    end_s = time.monotonic() + 60
+    end_s = time.monotonic() + 120
     while len(started := children(running.pid)) < 2:
         assert time.monotonic() < end_s, 'node and source did not start'
         assert running.poll() is None, running.communicate()[0]
         time.sleep(0.1)
     running.send_signal(number)
-    said, _ = running.communicate(timeout=30)
+    said, _ = running.communicate(timeout=120)
     assert running.returncode == code
     assert 'Traceback' not in said
     assert [pid for pid in started if Path(f'/proc/{pid}').exists()] == []
@@ -131,7 +130,7 @@ def test_a_video_that_breaks_off_ends_it_with_the_message(tiny_path: Path, tmp_p
         [*COMMAND, *map(str, options)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env=os.environ | {'OPENCV_FFMPEG_LOGLEVEL': '-8'},
     )
     assert done.returncode == 2

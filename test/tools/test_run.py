@@ -7,7 +7,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,11 @@ IMAGE_TOPIC = '/run_test/image'
 
 
 @pytest.fixture
-def running(tiny_path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(tiny_path: Path, spawn: Callable[..., subprocess.Popen]) -> subprocess.Popen[str]:
     options = ['--video', 'synthetic', '--model', tiny_path, '--image-topic', IMAGE_TOPIC]
-    process = subprocess.Popen(
+    return spawn(
         [*COMMAND, *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_brings_up_node_and_camera_under_the_transport_settings(
@@ -43,7 +40,7 @@ def test_brings_up_node_and_camera_under_the_transport_settings(
     graph.spin_until(lambda: graph.node.count_subscribers(IMAGE_TOPIC), 'node on the topic')
 
     running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=30)
+    said, _ = running.communicate(timeout=120)
     assert running.returncode == 130
     assert 'Traceback' not in said
     assert [child for child in children if Path(f'/proc/{child}').exists()] == []
@@ -53,7 +50,7 @@ def test_a_node_that_cannot_start_ends_it(tmp_path: Path) -> None:
     params = tmp_path / 'params.yaml'
     params.write_text('/**:\n  ros__parameters:\n    modle: x\n')
     done = subprocess.run(
-        [*COMMAND, '--params-file', str(params)], capture_output=True, text=True, timeout=60
+        [*COMMAND, '--params-file', str(params)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2
     assert 'Did you mean model?' in done.stdout + done.stderr
