@@ -24,7 +24,7 @@ class WeightAverage:
     The network stays on its device from here on: its tensors are remembered, because to collect
     them by name at every step would cost more than the average itself.
 
-    :param decay: how much of the old average each step keeps; 0 follows the network.
+    :param decay: share of the old average that each step keeps; 0 follows the network.
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:

@@ -27,7 +27,7 @@ class CheckpointError(SegPerceptionError):
 
 
 class DivergedError(SegPerceptionError):
-    """The loss is no number any more."""
+    """The loss is NaN or infinite."""
 
 
 class ProbeError(SegPerceptionError):

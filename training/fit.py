@@ -60,7 +60,7 @@ PRECISIONS = {
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained on, and what the model is chosen on."""
+    """Training batches, and the frames that the best checkpoint is chosen on."""
 
     loader: Loader
     val: FrameSet
@@ -253,7 +253,7 @@ class Trainer:
         return {'mean_iou': mean_iou, 'pixel_accuracy': matrix.pixel_accuracy()}
 
     def save(self, name: str) -> None:
-        """Write a checkpoint, unless loss or weights are no numbers; collective."""
+        """Write a checkpoint, unless loss or weights are not finite; collective."""
         self.meter.fetch()
         average_buffers(self.net)
         norms = torch._foreach_norm([value.detach() for value in self.net.parameters()])

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The batches of an epoch, made beside the training: by a thread, or by worker processes.
+The batches of an epoch, prepared in the background: by a thread, or by worker processes.
 
     epoch order -> Request (positions of a batch) -> read, augment, stack -> rgb, labels
 
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a worker met instead of a batch."""
+    """An error in a worker, in place of a batch."""
 
     error: BaseException
 
@@ -128,7 +128,7 @@ class Loader:
         named = _named_classes(sets[0], config.transform.rare)
         counts = None
         if uniform or (config.transform.rare_crop and not named):
-            counts = np.concatenate(label_counts(train, config))[:, :-1]  # without void
+            counts = np.concatenate(label_counts(train, config))[:, :-1]  # no ignore label
         rare = named or (() if counts is None else rare_classes(counts.sum(axis=0)))
         self._order = EpochOrder(
             [len(frames) for frames in sets], shares, config.seed, counts if uniform else None

@@ -113,7 +113,7 @@ def overfit(config: TrainConfig, steps: int = 200) -> Overfit:
 
     The run is the configured one, but the learning rate falls to 0 over these steps.
 
-    :raises ProbeError: when the loss is no number any more.
+    :raises ProbeError: when the loss is not finite.
     """
     config = _plain(config, steps)
     training_data, process = _open(config)

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run tells while it trains: progress bar, ``log.csv``, TensorBoard; first process only."""
+"""Output of a run while it trains: progress bar, ``log.csv``, TensorBoard; first process only."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Meter:
         """
         Count what is pending, and give its means over steps and processes; collective.
 
-        :raises DivergedError: when a loss is no number.
+        :raises DivergedError: when a loss is not finite.
         """
         if not self._pending:
             return {}
@@ -83,7 +83,7 @@ class Meter:
         return {'learning_rate': self.learning_rate, **means, 'wait_share': wait_share}
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint within an epoch needs; nothing may be pending."""
+        """State for a checkpoint within an epoch; nothing may be pending."""
         return {name: value for name, value in vars(self).items() if not name.startswith('_')}
 
     @classmethod
@@ -95,7 +95,7 @@ class Meter:
 
 
 def diverged(thing: str, seen: object, learning_rate: float) -> DivergedError:
-    """What to tell of a run whose loss or weights are no numbers any more."""
+    """The error for a run whose loss or weights are no longer finite."""
     fix = (
         'Lower optim.learning_rate or set optim.clip_norm; what is saved is from before, and good.'
     )
@@ -123,16 +123,17 @@ class CsvLog:
 
 
 class Record:
-    """Where a trainer reports to; as it stands, silent: that of every process but the first."""
+    """Receiver of the reports of a trainer; this base class, for all processes but the first,
+    does nothing."""
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
-        """So many steps of the run are done; values are there now and then."""
+        """Report the number of steps done; values are present now and then."""
 
     def epoch(self, row: Row) -> None:
-        """The row of an epoch that has just ended."""
+        """Report the row of a finished epoch."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """End the record."""
 
 
 class RunRecord(Record):

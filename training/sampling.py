@@ -94,7 +94,9 @@ def _holders(frames: np.ndarray, counts: np.ndarray | None) -> dict[int, np.ndar
     holders = {label: frames[present[:, label]] for label in np.flatnonzero(present.any(axis=0))}
     if not holders:
         fix = 'Check the labels, or set data.sampling=shuffle.'
-        raise DatasetError('labels of data.train', 'void alone', 'a pixel of a class', fix)
+        raise DatasetError(
+            'labels of data.train', 'the ignore label only', 'a pixel of a class', fix
+        )
     return holders
 
 

@@ -157,7 +157,7 @@ def label_counts(train: Sequence[tuple[FrameSet, float]], config: TrainConfig) -
 
 
 def count_labels(frames: FrameSet, workers: int = 0) -> np.ndarray:
-    """Pixels of each class, and of void in the last column, in each frame: (F, C + 1) int64."""
+    """Pixels of each class in each frame, (F, C + 1) int64; the last column is ignored pixels."""
     bar = tqdm(total=len(frames), desc='counting labels', unit='frame', leave=False)
     rows = []
     with bar, closing(_rows(frames, workers)) as coming:

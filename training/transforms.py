@@ -3,7 +3,7 @@
 """
 Random changes of a training frame, and the normalisation of every frame.
 
-A view is one affine warp (scale, turn, flip, crop), perhaps a bonnet and uneven light, one table
+A view is one affine warp (scale, turn, flip, crop), perhaps a hood and uneven light, one table
 of light a channel, then blur, noise and a hole. All randomness comes from the generator that is
 passed in: same generator, same view.
 With ``crop`` the size of the frame, ``scale`` (1, 1) and the strengths 0 the view is the frame.
@@ -31,7 +31,7 @@ PADDING_RGB = (124, 116, 104)  # 0 after normalisation
 
 HOLE_SHARE = (0.02, 0.1)  # of the view: small holes, that hide a part of an object
 HOLE_ASPECT = (0.5, 2.0)  # height by width
-BONNET_SHARE = (0.03, 0.2)  # of the view's height, in the middle of the bonnet
+HOOD_SHARE = (0.03, 0.2)  # of the view's height, in the middle of the hood
 # A normal variable of deviation 1 in 256 equally likely steps; it ends at 2.9.
 NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 256) for step in range(256)])
 
@@ -47,7 +47,7 @@ def augment(
     rgb, labels = _warp(sample, config, rng, rare)
     # No draw where there is nothing to draw for: runs without these keep their views.
     if config.bonnet and rng.random() < config.bonnet:
-        rgb, labels = _add_bonnet(rgb, labels, rng)
+        rgb, labels = _add_hood(rgb, labels, rng)
     if config.uneven and rng.random() < config.uneven:
         rgb = _shade(rgb, rng)
     rgb = _degrade(_relight(rgb, config, rng), config, rng)
@@ -154,17 +154,17 @@ def _shrink(rgb: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarr
     return small, np.hstack([turn, shift[:, None]])
 
 
-def _add_bonnet(
+def _add_hood(
     rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    The bonnet of some car at the lower end: paint that mirrors the street above; 255 in labels.
+    The hood of some car at the lower end: paint that mirrors the street above; 255 in labels.
 
-    Data sets without a bonnet in view leave it to chance what a network makes of one and of the
+    Data sets without a hood in view leave it to chance what a network makes of one and of the
     road before it.
     """
     height, width = labels.shape
-    tall = rng.uniform(*BONNET_SHARE) * height
+    tall = rng.uniform(*HOOD_SHARE) * height
     across = np.linspace(-1, 1, width) - rng.uniform(-0.4, 0.4)  # 0 in its middle
     edge = height - tall * (1 - rng.uniform(0.05, 0.7) * across**2)
     paint = rng.uniform(0, 255) + rng.uniform(-20, 20, 3)
@@ -172,9 +172,9 @@ def _add_bonnet(
     top = max(0, int(edge.min()))
     covered = np.arange(top, height)[:, None] >= edge
     mirrored = cv2.blur(rgb[: height - top][::-1], (31, 15))
-    bonnet = cv2.addWeighted(mirrored, shine, np.full_like(mirrored, paint), 1 - shine, 0)
+    hood = cv2.addWeighted(mirrored, shine, np.full_like(mirrored, paint), 1 - shine, 0)
     rgb, labels = rgb.copy(), labels.copy()
-    rgb[top:][covered], labels[top:][covered] = bonnet[covered], UNLABELED
+    rgb[top:][covered], labels[top:][covered] = hood[covered], UNLABELED
     return rgb, labels
 
 

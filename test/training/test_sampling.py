@@ -70,6 +70,6 @@ def test_class_uniform_keeps_the_share_of_a_set():
 
 def test_class_uniform_of_void_alone_is_refused():
     with pytest.raises(
-        DatasetError, match=r'void alone, expected a pixel of a class.*sampling=shuffle'
+        DatasetError, match=r'the ignore label only, expected a pixel of a class.*sampling=shuffle'
     ):
         EpochOrder([4], [0.0], 0, np.zeros((4, 3), np.int64))

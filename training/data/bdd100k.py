@@ -23,7 +23,7 @@ TRAIN_IDS = {row.id: row.id for row in CITYSCAPES_19.classes}
 
 @dataclass(frozen=True)
 class Release:
-    """Where a release keeps its files, and the class of each value of its labels."""
+    """Folders of a release, and the class of each value of its labels."""
 
     images: str
     labels: str

@@ -35,7 +35,7 @@ def open_crowdai(source: SourceConfig) -> LabelledFiles:
     """
     Frames that have boxes: splits train, val (the last tenth of the drive) and all.
 
-    Boxes smaller than ``min_area_px`` are void: what shrinks to a few pixels before it reaches
+    Boxes smaller than ``min_area_px`` are ignored: what shrinks to a few pixels before it reaches
     the network is neither to be found nor to be called background.
     """
     root = find_folder(Path(source.root), '.', LAYOUT)

@@ -28,7 +28,7 @@ SKIP = 'Replace the file, or leave it out with data.skip_damaged=true.'
 
 
 class IdLabels:
-    """Reads a mask whose values are ids of the data set's own; 255 is void everywhere."""
+    """Reads a mask whose values are ids of the data set's own; 255 is the ignore label."""
 
     def __init__(self, ids: Mapping[int, int]) -> None:
         """:param ids: class id, or 255, of each value that may occur."""

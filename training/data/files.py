@@ -60,7 +60,7 @@ class LabelledFiles:
         return path.suffix, read_file(path)
 
     def damage(self, index: int) -> str:
-        """What is wrong with the content of the files, without decoding them; empty: nothing."""
+        """Damage found in the content of the files, without decoding them; empty when none."""
         pair = self._pairs[index]
         for path in dict.fromkeys((pair.image, pair.label)):
             if found := damage(read_file(path)):

@@ -23,13 +23,13 @@ MEMORY_SHARE = 0.8  # of the machine's memory, at most for cached frames
 
 
 class Frames(FrameSet, Protocol):
-    """What the data sets of this folder give beyond labelled frames."""
+    """Labelled frames with access to their stored files."""
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
         """Suffix and content of the image as it is stored, if it is stored as it is read."""
 
     def damage(self, index: int) -> str:
-        """What is wrong with the stored bytes, without decoding them; empty: nothing."""
+        """Damage found in the stored bytes, without decoding them; empty when none."""
 
 
 class View:

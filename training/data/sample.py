@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every data set gives: labelled frames of one class table."""
+"""Labelled frames of one class table, which every data set provides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seg_perception.core.classes import ClassTable
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled frame: rgb (H, W, 3) uint8, labels (H, W) uint8 with 255 for void."""
+    """One labelled frame: rgb (H, W, 3) uint8, labels (H, W) uint8 where 255 is ignored."""
 
     name: str
     rgb: np.ndarray

@@ -74,7 +74,7 @@ class Shards:
         return suffix, self._read(file, start, size)
 
     def damage(self, index: int) -> str:
-        """What is wrong with the stored bytes, without decoding them; empty: nothing."""
+        """Damage found in the stored bytes, without decoding them; empty when none."""
         file, name, _, *places = self._rows[index]
         for start, size in (places[:2], places[2:]):
             if found := damage(self._read(file, start, size)):
@@ -143,7 +143,7 @@ def write_shards(
 
 
 def _mark(frames: Frames) -> str:
-    """What tells these frames from others: names, classes and the size of the first."""
+    """Fingerprint of the frames: names, classes and the size of the first."""
     told = [list(frames.names), frames.classes.to_dict(), frames[0].rgb.shape]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 

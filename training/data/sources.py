@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the data part of a configuration to frames of one class table."""
+"""Opens the data sets of a configuration as frames of one class table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KINDS: Mapping[str, Callable[[SourceConfig], Frames]] = {
     'synthetic': open_synthetic,
     'shards': open_shards,
 }
-"""What opens each kind of data set, with the classes that it has."""
+"""The function that opens each kind of data set, with the classes of that set."""
 
 SPLIT_NAMES = ('folder', 'shards')  # kinds whose splits may use the same names for other frames
 CHECK_THREADS = 8  # that read files to find damaged ones: the disk is what they wait for

@@ -33,7 +33,7 @@ def _open(source: SourceConfig, version: str, classes: ClassTable) -> LabelledFi
     labels = list_files(find_folder(root, f'{split}/{version}/labels', layout), '.png')
     _check_classes(root / f'config_{version}.json', classes)
     pairs = pair_files(f'Mapillary Vistas {root}, {version} {split}', images, labels, layout)
-    # The last class is Unlabeled: a class in the files, void to train and score on.
+    # The last class is Unlabeled: a class in the files, ignored in training and scores.
     ids = {row.id: row.id for row in classes.classes[:-1]} | {len(classes) - 1: UNLABELED}
     return LabelledFiles(classes, pairs, IdLabels(ids))
 

@@ -117,7 +117,7 @@ def _image_row(known: Group, unknown: Group) -> Row:
 
 
 def _pixel_rows(held_back: Group, unknown: Sequence[Group]) -> Iterator[Row]:
-    """What a pixel is, told by its score; kinds that do not occur are left out."""
+    """Pixels by kind, told apart by their score; kinds that do not occur are left out."""
     of_kind = {kind: held_back.pixels[held_back.kinds == kind] for kind in Kind}
     labelled = np.concatenate([of_kind[Kind.RIGHT], of_kind[Kind.WRONG]])
     pairs = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the four scores of strangeness are on sets of pictures, labelled or not."""
+"""The four OOD scores of sets of images, labelled or not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_CELLS = 500  # of the logits of an image that are kept one by one
 
 
 class Kind(IntEnum):
-    """What a pixel is."""
+    """Kind of a pixel."""
 
     RIGHT = 0  # of a known class, and found
     WRONG = 1  # of a known class, taken for another
@@ -59,7 +59,7 @@ class OodSample:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says of a picture, at the size (h, w) of its logits."""
+    """Labels and scores of an image, at the size (h, w) of the logits."""
 
     labels: np.ndarray  # (h, w) uint8
     maps: np.ndarray  # (S, h, w) float32, each score
@@ -134,7 +134,7 @@ class OodScorer:
         )
 
     def _kinds(self, labels: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
-        """What each cell is, (h, w) uint8."""
+        """Kind of each cell, (h, w) uint8."""
         if truth is None:
             return np.full(labels.shape, Kind.UNTOLD, np.uint8)
         full = resize_nearest(truth, (labels.shape[0], labels.shape[1]))

@@ -52,7 +52,7 @@ class RarityGroup:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model reached on a set of frames."""
+    """Scores of a model on a set of frames."""
 
     matrix: ConfusionMatrix
     calibration: ConfidenceCalibration

@@ -38,13 +38,15 @@ def separation(known: np.ndarray, unknown: np.ndarray) -> Separation:
     """
     Compare scores (M,) of the known with scores (K,) of the unknown.
 
-    :raises DatasetError: when either is empty or holds what is no number.
+    :raises DatasetError: when either is empty or has a NaN or an infinity.
     """
     for name, scores in (('known', known), ('unknown', unknown)):
         if not len(scores):
             raise DatasetError(f'scores of the {name}', 'none', 'one or more')
         if broken := int((~np.isfinite(scores)).sum()):
-            raise DatasetError(f'scores of the {name}', f'{broken} that are no number', 'numbers')
+            raise DatasetError(
+                f'scores of the {name}', f'{broken} that are not finite', 'finite numbers'
+            )
     return Separation(
         auroc(known, unknown),
         aupr(known, unknown),
@@ -101,7 +103,7 @@ def auroc_band(
 
 
 def _at_least(scores: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """How many scores reach each step."""
+    """Number of scores at or above each step."""
     return len(scores) - np.searchsorted(np.sort(scores), steps, 'left')
 
 

@@ -27,7 +27,7 @@ Score = Callable[[Tensor, float], Tensor]
 
 
 def max_softmax(logits: Tensor, temperature: float) -> Tensor:
-    """What the largest softmax leaves to the others (Hendrycks and Gimpel 2017, 1610.02136)."""
+    """One minus the largest softmax (Hendrycks and Gimpel 2017, 1610.02136)."""
     return 1 - 1 / _sum_of_shares(logits, temperature)[:, 0]
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is exported: a checkpoint's network as it is deployed, with the data of its run."""
+"""The network of a checkpoint as it is deployed, with the data of its run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ExportCandidate:
 
     @property
     def reference(self) -> Deployed:
-        """What every file has to equal."""
+        """The network that every exported file must equal."""
         return Deployed(self.net, self.temperature).eval()
 
     def program(self, by_cells: bool) -> ExportedProgram:
@@ -77,7 +77,7 @@ class ExportCandidate:
         return not trained.isdisjoint(self.data.val.names)
 
     def _some(self, frames: FrameSet, count: int) -> list[np.ndarray]:
-        """So many frames spread over a set, at working size."""
+        """A number of frames spread over a set, at working size."""
         chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int)
         size_for = self.config.deploy.size_for
         rgbs = (frames[int(index)].rgb for index in chosen)

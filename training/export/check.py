@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a file the network that it was made of?"""
+"""Comparison of an exported file with its network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIE = 1e-4  # of the largest logit; two that are closer may swap places between 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a file and its network agreed on some frames."""
+    """Agreement of a file and its network on some frames."""
 
     frames: int
     pixels: int

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m training export``: model files, written only when they are the network."""
+"""``python -m training export``: model files, written only if they equal the network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INT8_ENDING = '.int8.onnx'
 
 @dataclass(frozen=True)
 class ExportArtifact:
-    """A file to be: its card and scores, and what was measured of it."""
+    """A model file before it is written: content, card, scores and checks."""
 
     path: Path
     pack: Callable[[ModelCard], bytes]  # its content with a card

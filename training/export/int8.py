@@ -42,7 +42,7 @@ OPERATORS = (
     *('Relu', 'LeakyRelu', 'Clip', 'Sigmoid', 'Resize', 'MaxPool', 'AveragePool'),
     *('GlobalAveragePool', 'Pad', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten'),
 )
-"""What may be in eight bits: not the rest, such as normalisation by a map's own statistics."""
+"""Operators that may run in eight bits; normalisation by a map's own statistics may not."""
 
 FEW_CHANNELS = 4  # of an input that onnxruntime convolves faster in float32 than in eight bits
 

@@ -17,14 +17,15 @@ from torch import Tensor
 from seg_perception.core.classes import UNLABELED
 from training.losses.reduce import at_least_float32, weighted_mean
 
-VOID = -1
+IGNORED = -1
 
 
 def label_boundaries(labels: Tensor) -> Tensor:
     """
-    Where labels (N, H, W) change, (N, H, W) int8: 1 boundary, 0 none, -1 void.
+    Where labels (N, H, W) change, (N, H, W) int8: 1 boundary, 0 none, -1 ignored.
 
-    A pixel is boundary when one of its four neighbours has another class; void is no class.
+    A pixel is boundary when one of its four neighbours has another class; ignored
+    pixels have no class.
     """
     known = labels != UNLABELED
     boundary = torch.zeros_like(labels, dtype=torch.int8)
@@ -35,19 +36,19 @@ def label_boundaries(labels: Tensor) -> Tensor:
         change = ((before != after) & both).to(torch.int8)
         boundary.narrow(axis, 0, size).bitwise_or_(change)
         boundary.narrow(axis, 1, size).bitwise_or_(change)
-    return boundary.masked_fill(~known, VOID)
+    return boundary.masked_fill(~known, IGNORED)
 
 
 def boundary_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
     """
-    Binary cross-entropy of boundary logits (N, 1, h, w) against labels (N, H, W), void left out.
+    Binary cross-entropy of boundary logits (N, 1, h, w) against labels (N, H, W).
 
     :param stride: height and width of the blocks that are scored as one pixel. A block with a
         boundary in it is boundary: thin ones would fall between sampled pixels.
     """
     boundary = label_boundaries(labels)
     if stride > 1:
-        # The most of 1, 0 and -1: void only where all pixels are.
+        # The most of 1, 0 and -1: ignored only where all pixels are.
         boundary = F.max_pool2d(boundary[:, None].float(), stride, ceil_mode=True)[:, 0]
     size = boundary.shape[1:]
     logits = F.interpolate(
@@ -56,4 +57,4 @@ def boundary_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
     losses = F.binary_cross_entropy_with_logits(
         logits, (boundary == 1).to(logits.dtype), reduction='none'
     )
-    return weighted_mean(losses, (boundary != VOID).to(logits.dtype))
+    return weighted_mean(losses, (boundary != IGNORED).to(logits.dtype))

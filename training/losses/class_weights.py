@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the classes before training: their pixels, and the weights that follow."""
+"""Class weights in the loss, from the pixels of each class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.stats import ClassStatistics
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """How often each class occurs, its weight in the loss, and the boost that is part of it."""
+    """Statistics of the classes, their weights in the loss, and the boost in those."""
 
     statistics: ClassStatistics
     weights: np.ndarray  # (C,) float32
@@ -36,7 +36,7 @@ class ClassWeights:
         return cls(statistics, weights * boost, boost)
 
     def table(self, is_weighted: bool = True) -> Tensor:
-        """The weights by label, (256,) float32, or ones; void and what is no class is 0."""
+        """The weights by label, (256,) float32, or ones; 0 for labels without a class."""
         return label_table(self.weights if is_weighted else np.ones_like(self.weights))
 
 

@@ -68,7 +68,7 @@ class Ohem(WeightedTerm):
         self.hard_loss, self.min_kept = -math.log(threshold), min_kept
 
     def forward(self, inputs: LossInputs) -> Tensor:
-        losses = -inputs.log_truth  # 0 where void: taken last, and then without weight
+        losses = -inputs.log_truth  # 0 where ignored: taken last, and then without weight
         count = math.ceil(self.min_kept * losses.numel())
         hardest = losses.detach().flatten().topk(count, sorted=False).values.min()
         kept = losses.detach() >= hardest.clamp(max=self.hard_loss)

@@ -20,7 +20,7 @@ from training.losses.reduce import at_least_float32
 
 @dataclass(frozen=True)
 class Target:
-    """Labels (N, h, w) uint8 with 255 void, and what follows from them."""
+    """Labels (N, h, w) uint8 with 255 ignored, and what follows from them."""
 
     labels: Tensor
 
@@ -30,7 +30,7 @@ class Target:
 
     @cached_property
     def classes(self) -> Tensor:
-        return self.labels.long().where(self.known, 0)  # (N, h, w) int64, void as class 0
+        return self.labels.long().where(self.known, 0)  # (N, h, w) int64, ignored as class 0
 
     @cached_property
     def boundary(self) -> Tensor:
@@ -56,7 +56,7 @@ class Target:
         """
         Sums (C,) of values (N, h, w) over the pixels of each class.
 
-        Void pixels are added to class 0: their values must be 0. Each image has sums of its own
+        Ignored pixels are added to class 0: their values must be 0. Each image has sums of its own
         first, for float32 stops counting at 16 million pixels.
         """
         sums = values.new_zeros(len(values), num_classes)
@@ -69,7 +69,7 @@ class LossInputs:
 
     target: Target
     logits: Tensor
-    log_truth: Tensor  # (N, h, w) log share of the true class; 0 where void
+    log_truth: Tensor  # (N, h, w) log share of the true class; 0 where ignored
     predicted: Tensor | None  # (C,) shares of each class, summed over labelled pixels
 
     @property
@@ -78,7 +78,7 @@ class LossInputs:
 
     @cached_property
     def truth(self) -> Tensor:
-        """Share of the true class, (N, h, w); 0 where void."""
+        """Share of the true class, (N, h, w); 0 where ignored."""
         return self.log_truth.exp() * self.target.known
 
 

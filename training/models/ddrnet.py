@@ -95,9 +95,9 @@ RULES = (
     (r'^down4\.([01])\.', r'to_low4.0.\1.'),
     (r'^down4\.([34])\.', lambda m: f'to_low4.1.{int(m[1]) - 3}.'),
 )
-"""From the released names to these."""
+"""Patterns from the released names to the names here."""
 CLASSIFIER = (r'^(down5|last_layer|linear)\.',)
-"""What the networks that were trained on ImageNet have besides."""
+"""Parts that only the networks trained on ImageNet have."""
 
 
 def fold_stem(net: nn.Module, state: State) -> State:

@@ -87,7 +87,7 @@ def extension(
     relu: bool,
     dropout: float,
 ) -> nn.Sequential:
-    """What a bottleneck adds: three convolutions with their norms, then dropout of channels."""
+    """Branch of a bottleneck: three convolutions with their norms, then dropout of channels."""
     return nn.Sequential(
         first,
         nn.BatchNorm2d(inside),

@@ -89,7 +89,7 @@ RULES = (
     (r'\.conv1x3_2\.', '.body.7.'),
     (r'\.bn2\.', '.body.8.'),
 )
-"""From the released names to these."""
+"""Patterns from the released names to the names here."""
 
 
 def prepare_released(net: nn.Module, state: State) -> State:

@@ -101,7 +101,7 @@ RULES = (
     (r'\.c1\.conv\.', '.reduce.'),
     (r'\.d(\d+)\.conv\.', lambda m: f'.parts.{DILATIONS.index(int(m[1]))}.'),
 )
-"""From the released names to these."""
+"""Patterns from the released names to the names here."""
 DECODER = (r'^(classifier|level3_C|br|conv|up_l\d|combine_l2_l3)\.',)
 """Has the released number of classes, 20, in all its layers."""
 RELEASED_MEAN_BGR = (72.3923111, 82.90893555, 73.15840149)

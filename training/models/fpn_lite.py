@@ -46,7 +46,7 @@ def clipped(in_channels: int, channels: int, kernel: int, stride: int, groups: i
 
 
 class Block(nn.Module):
-    """Inverted bottleneck: widen, filter each channel, narrow; added to what came in."""
+    """Inverted bottleneck: widen, filter each channel, narrow; added to the input."""
 
     def __init__(
         self, in_channels: int, channels: int, expansion: int, kernel: int, stride: int
@@ -93,7 +93,7 @@ def _blocks(in_channels: int, width: float) -> Iterator[Block]:
 
 
 class TopDown(nn.Module):
-    """What is finer, projected, plus what is coarser, enlarged; then 3x3."""
+    """Projected finer features plus enlarged coarser ones; then 3x3."""
 
     def __init__(self, in_channels: int, channels: int, out: int) -> None:
         super().__init__()

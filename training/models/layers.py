@@ -148,7 +148,7 @@ NEAR_TIE = 2**-6
 
 
 class Choice(NamedTuple):
-    """Where the maximum of each 2x2 window was: shares 0 or 1, between them near a tie."""
+    """Place of the maximum of each 2x2 window: shares 0 or 1, between them near a tie."""
 
     right: Tensor  # (N, C, H, W/2): in that row of the window, of the right one
     below: Tensor  # (N, C, H/2, W/2): of the lower row

@@ -26,7 +26,7 @@ def norm_act(channels: int, groups: int) -> nn.Sequential:
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions, each after norm and activation, added to what came in."""
+    """Two 3x3 convolutions, each after norm and activation, added to the input."""
 
     def __init__(self, in_channels: int, channels: int, groups: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each position takes from all others what is like it: one head, added to what came in."""
+    """Self-attention over all positions with one head, added to the input."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()

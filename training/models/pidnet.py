@@ -120,7 +120,7 @@ RULES = (
     (r'^spp\.compression\.', 'context.compress.'),
     (r'^spp\.', 'context.'),
 )
-"""From the released names to these."""
+"""Patterns from the released names to the names here."""
 
 
 class PIDNet(nn.Module):

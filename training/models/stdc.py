@@ -107,7 +107,7 @@ CONTEXT_RULES = (
     (r'^conv_out\.conv\.', 'head.0.'),
     (r'^conv_out\.conv_out\.', 'head.1.'),
 )
-"""From the released names of what is not backbone to these."""
+"""Patterns for the parts outside the backbone."""
 
 
 def imagenet_map(*fresh: str) -> KeyMap:

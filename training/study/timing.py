@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long exported files take, side by side, and how long runs will take."""
+"""Time per frame of exported files, and the time that runs will take."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def time_files(
 
 
 def seconds_left(run: Run) -> float:
-    """How long a run still takes, from a few of its steps; nothing of them is kept."""
+    """Seconds that a run still needs, from a few of its steps; nothing of them is kept."""
     config = replace(run.config, data=replace(run.config.data, cache=False))
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the results say: means and spreads over seeds, and whether a claim holds."""
+"""Means and spreads over seeds, and whether a claim holds."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_network_that_answers_with_no_number(checkpoint, noise, capsys, monkeypa
         NearestColour, 'forward', lambda self, image: torch.full((1, 11, 8, 12), float('nan'))
     )
     assert main([*words, '--unknown', f'noise={noise}']) == 2
-    assert 'scores of the known: got 2 that are no number, expected' in capsys.readouterr().err
+    assert 'scores of the known: got 2 that are not finite, expected' in capsys.readouterr().err
 
 
 def test_set_without_a_name(capsys):

@@ -93,8 +93,8 @@ def test_frames_of_one_street_are_one_piece_of_evidence():
     [
         (scores(), scores(1), 'scores of the known: got none, expected one or more'),
         (scores(1), scores(), 'scores of the unknown: got none, expected one or more'),
-        (scores(1, np.nan), scores(1), 'scores of the known: got 1 that are no number'),
-        (scores(1), scores(np.inf, np.nan), 'scores of the unknown: got 2 that are no number'),
+        (scores(1, np.nan), scores(1), 'scores of the known: got 1 that are not finite'),
+        (scores(1), scores(np.inf, np.nan), 'scores of the unknown: got 2 that are not finite'),
     ],
 )
 def test_what_cannot_be_compared(known, unknown, message):
