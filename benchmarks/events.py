@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera_geometry import GeometryKeeper, ImageGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.drivable import find_drivable
 from seg_perception.core.results import RiskLevel, SafetyRisk
@@ -314,17 +315,34 @@ def _seen_by(engine: Engine, shot: Shot) -> Shot:
     return Shot(answer.labels[0], answer.confidence[0], rgb)
 
 
+def geometry_of(
+    keeper: GeometryKeeper, camera: Camera | None, size: tuple[int, int]
+) -> ImageGeometry:
+    """The geometry of labels of that size, without a camera that of the image alone."""
+    if camera is None:
+        return ImageGeometry(size)
+    calibration = camera.calibration.scaled(size)
+    return keeper.view(calibration, camera.mount, size).geometry
+
+
 def watch(event: Event, engine: Engine | None = None) -> dict[str, list[Told]]:
     """Stamps and filtered risks of an event, without and with the camera's calibration."""
     params = RiskParams()
     memories = {mode: RiskFilter(params) for mode in MODES}
     told: dict[str, list[Told]] = {mode: [] for mode in MODES}
+    keeper = GeometryKeeper(lambda size: size)
     for stamp_s, shot, camera in drive(event, engine):
         for mode, memory in memories.items():
-            used = camera if mode == CALIBRATED else None
-            area = find_drivable(shot.labels, shot.confidence, CAMVID_11, camera=used)
+            used = geometry_of(keeper, camera if mode == CALIBRATED else None, shot.labels.shape)
+            area = find_drivable(shot.labels, shot.confidence, CAMVID_11, geometry=used)
             raw = assess_risk(
-                shot.labels, shot.confidence, CAMVID_11, area, params, used, rgb=shot.rgb
+                shot.labels,
+                shot.confidence,
+                CAMVID_11,
+                area,
+                params,
+                geometry=used,
+                rgb=shot.rgb,
             )
             told[mode].append((stamp_s, memory.update(raw, stamp_s)))
     return told

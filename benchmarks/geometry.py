@@ -23,13 +23,14 @@ import numpy as np
 
 from benchmarks.record import write_record
 from benchmarks.street_truth import StreetTruth
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.core.corridor import CURVATURE_STEP, Corridor, corridor_shape
-from seg_perception.core.drivable import DrivableParams, find_drivable
+from seg_perception.core.corridor import Corridor, corridor_shape
+from seg_perception.core.drivable import find_drivable
 from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.horizon import estimate_pitch
-from seg_perception.core.results import DrivableArea
+from seg_perception.core.results import DrivableArea, SafetyRisk
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.scan import free_space_scan
 from seg_perception.synthetic.weather import WEATHERS
@@ -75,23 +76,24 @@ class Frame:
         self.truth = StreetTruth.of(seed, index, size, weather)
         self.labels = self.truth.frame.labels
         self.sure = np.full(size, 255, np.uint8)
-        self.camera = self.camera_off(0.0)
-        self.area = self.area_of(self.camera)
+        self.geometry = self.geometry_off(0.0)
+        self.area = self.area_of(self.geometry)
 
-    def camera_off(self, off_rad: float, std_rad: float = 0.009) -> Camera:
+    def geometry_off(self, off_rad: float, std_rad: float = 0.009) -> CameraGeometry:
         """The camera with a wrong pitch."""
         seen = self.truth.frame.camera
         mount = Mount(seen.height_m, seen.pitch_rad + off_rad, pitch_std_rad=std_rad)
-        return Camera(Calibration.pinhole(seen.K, seen.size), mount)
+        return CameraGeometry(Calibration.pinhole(seen.K, seen.size), mount, self.labels.shape)
 
-    def area_of(self, camera: Camera) -> DrivableArea:
+    def area_of(self, geometry: CameraGeometry, curvature_per_m: float = 0.0) -> DrivableArea:
         """The drivable area, seen with a camera."""
-        return find_drivable(self.labels, self.sure, CAMVID_11, DrivableParams(), camera)
+        path = {'geometry': geometry, 'curvature_per_m': curvature_per_m}
+        return find_drivable(self.labels, self.sure, CAMVID_11, **path)
 
     def free_m(self, wider_m: float = 0.0) -> float:
         """True free distance, from the nearest ground in sight up to 55 m."""
-        shape = corridor_shape(Corridor(), self.labels.shape, self.camera)
-        nearest_m = float(shape.strips.ahead.edges_m[0]) if shape.strips else 0.0
+        shape = corridor_shape(Corridor(), self.geometry)
+        nearest_m = float(shape.strips.edges_m[0]) if shape.strips else 0.0
         return self.truth.free_m(HALF_WIDTH_M + wider_m, 55.0, nearest_m)
 
     @property
@@ -156,7 +158,7 @@ def band_figures(frames: Sequence[Frame]) -> dict[str, Any]:
 
 
 def _held(frame: Frame, off_rad: float, std_rad: float) -> bool:
-    low, high = frame.area_of(frame.camera_off(float(off_rad), std_rad)).free_distance_band_m
+    low, high = frame.area_of(frame.geometry_off(float(off_rad), std_rad)).free_distance_band_m
     return low <= frame.free_m() <= high
 
 
@@ -186,14 +188,14 @@ def grid_figures(frames: Sequence[Frame]) -> dict[str, Any]:
 
 def _grid(frame: Frame) -> np.ndarray:
     mask, labels = frame.area.mask, frame.labels
-    return drivable_grid(mask, labels, frame.sure, CAMVID_11, frame.camera).cells
+    return drivable_grid(mask, labels, frame.sure, CAMVID_11, frame.geometry).cells
 
 
 def scan_figures(frames: Sequence[Frame]) -> dict[str, Any]:
     """Ranges against rays through the street's plan."""
     errors, missed = [], []
     for frame in frames:
-        scan = free_space_scan(frame.area.mask, frame.labels, CAMVID_11, frame.camera)
+        scan = free_space_scan(frame.area.mask, frame.labels, CAMVID_11, frame.geometry)
         beams = np.arange(len(scan.ranges_m))
         angles = scan.angle_min_rad + beams * scan.angle_increment_rad
         along = np.arange(scan.range_min_m, scan.range_max_m, 0.05)
@@ -215,8 +217,9 @@ def pitch_figures(frames: Sequence[Frame]) -> dict[str, Any]:
     """The pitch from the edges of the road, by a camera that is a degree off."""
     errors, stds = [], []
     for frame in frames:
-        camera = frame.camera_off(DEGREE_RAD)
-        found = estimate_pitch(frame.area_of(camera).mask, frame.labels, CAMVID_11, camera)
+        geometry = frame.geometry_off(DEGREE_RAD)
+        mask = frame.area_of(geometry).mask
+        found = estimate_pitch(mask, frame.labels, CAMVID_11, geometry.camera)
         errors.append(found.pitch_rad - frame.truth.frame.camera.pitch_rad)
         stds.append(found.std_rad)
     told = ~np.isnan(errors)
@@ -230,22 +233,28 @@ def pitch_figures(frames: Sequence[Frame]) -> dict[str, Any]:
 
 def cost_figures(frames: Sequence[Frame]) -> dict[str, Any]:
     """Milliseconds of each part on one thread."""
-    params = DrivableParams()
-    bends = cycle(np.arange(-100, 100) * CURVATURE_STEP)  # more than are kept
+    bends = cycle(np.arange(-100, 100) * 5e-4)
     parts: dict[str, Callable[[Frame], object]] = {
-        'drivable': lambda f: f.area_of(f.camera),
-        'drivable_without_camera': lambda f: find_drivable(f.labels, f.sure, CAMVID_11, params),
-        'drivable_and_risk': lambda f: assess_risk(
-            f.labels, f.sure, CAMVID_11, f.area_of(f.camera), camera=f.camera
-        ),
+        'drivable': lambda f: f.area_of(f.geometry),
+        'drivable_without_camera': lambda f: find_drivable(f.labels, f.sure, CAMVID_11),
+        'drivable_and_risk': lambda f: _risk(f, 0.0),
+        'drivable_and_risk_of_a_new_curvature': lambda f: _risk(f, next(bends)),
         'grid': _grid,
-        'scan': lambda f: free_space_scan(f.area.mask, f.labels, CAMVID_11, f.camera),
-        'pitch_from_scene': lambda f: estimate_pitch(f.area.mask, f.labels, CAMVID_11, f.camera),
+        'scan': lambda f: free_space_scan(f.area.mask, f.labels, CAMVID_11, f.geometry),
+        'pitch_from_scene': lambda f: estimate_pitch(
+            f.area.mask, f.labels, CAMVID_11, f.geometry.camera
+        ),
         'corridor_of_a_new_curvature': lambda f: corridor_shape(
-            Corridor(), f.labels.shape, f.camera, next(bends)
+            Corridor(), f.geometry, next(bends)
         ),
     }
     return {name: _cost(part, frames) for name, part in parts.items()}
+
+
+def _risk(frame: Frame, curvature_per_m: float) -> SafetyRisk:
+    path = {'geometry': frame.geometry, 'curvature_per_m': curvature_per_m}
+    area = frame.area_of(**path)
+    return assess_risk(frame.labels, frame.sure, CAMVID_11, area, **path)
 
 
 def _cost(part: Callable[[Frame], object], frames: Sequence[Frame]) -> dict[str, float]:

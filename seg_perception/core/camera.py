@@ -11,7 +11,7 @@ are (column, row). The ground is the plane z = 0: what stands up or slopes is no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import atan2, cos, hypot, inf, isfinite, pi, sin
 from typing import Annotated
 
@@ -277,17 +277,6 @@ def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class GroundMap:
-    """What ground each pixel of an image (H, W) sees; all NaN at and above the horizon."""
-
-    x_m: np.ndarray  # (H, W) float32, forward
-    y_m: np.ndarray  # (H, W) float32, left
-    coarse_m: np.ndarray  # (H, W) float32, length of ground in the pixel; inf next to the horizon
-    std_m: np.ndarray  # (H, W) float32, of the distance from the camera, by the pitch alone
-    edges_m: np.ndarray  # (H + 1, W, 2) float32, x and y at the upper edges of pixels; last, below
-
-
 @dataclass(frozen=True)
 class Camera:
     """
@@ -317,7 +306,9 @@ class Camera:
 
     def scaled(self, size: tuple[int, int]) -> Camera:
         """The same camera after its images were resized to ``size``."""
-        return self if size == self.size else _scaled(self, size)
+        if size == self.size:
+            return self
+        return Camera(self.calibration.scaled(size), self.mount)
 
     def pixel_to_ground(self, points: np.ndarray) -> np.ndarray:
         """Pixels (N, 2) to ground points (N, 2) in metres; NaN at and above the horizon."""
@@ -348,10 +339,6 @@ class Camera:
         """Row of the horizon in the middle column; NaN where the lens cannot see it."""
         return float(self.horizon_rows[(self.size[1] - 1) // 2])
 
-    def ground(self, size: tuple[int, int]) -> GroundMap:
-        """What ground each pixel sees once the image has ``size``; computed once."""
-        return _ground_map(self.scaled(size))
-
     @property
     def pixel_rad(self) -> float:
         """Angle of a pixel's height at the optical axis."""
@@ -381,42 +368,3 @@ class Camera:
     def ahead_m(self) -> float:
         """How far the optical centre is ahead of the origin, in the direction it looks."""
         return self.mount.forward_m * (1.0 if cos(self.mount.yaw_rad) >= 0 else -1.0)
-
-
-@lru_cache(maxsize=64)
-def _scaled(camera: Camera, size: tuple[int, int]) -> Camera:
-    return Camera(camera.calibration.scaled(size), camera.mount)
-
-
-@lru_cache(maxsize=16)
-def _ground_map(camera: Camera) -> GroundMap:
-    mount, foot = camera.mount, camera.mount.foot_m
-    here, edges = (
-        mount.ground_of(_image_rays(camera.calibration, on_edges).astype(np.float64))
-        for on_edges in (False, True)
-    )
-    away = np.linalg.norm(here - foot, axis=-1)
-    coarse = 2 * np.abs(np.linalg.norm(edges[:-1] - foot, axis=-1) - away)
-    coarse[np.isnan(coarse) & ~np.isnan(away)] = inf  # half a pixel up is the sky
-    std = (away**2 / mount.height_m + mount.height_m) * mount.pitch_std_rad
-    maps = (here[..., 0], here[..., 1], coarse, std, edges)
-    return GroundMap(*(_frozen(values) for values in maps))
-
-
-@lru_cache(maxsize=16)
-def _image_rays(calibration: Calibration, on_edges: bool) -> np.ndarray:
-    """
-    Rays (R, W, 3) float32 of all pixels, or of the edges above and below them.
-
-    Kept by themselves, since they take longest and stay when the mounting moves.
-    """
-    height, width = calibration.size
-    rows = np.arange(height + 1) - 0.5 if on_edges else np.arange(height)
-    places = np.stack(np.meshgrid(np.arange(width), rows), axis=-1)
-    return _frozen(calibration.rays(places.reshape(-1, 2)).reshape(len(rows), width, 3))
-
-
-def _frozen(values: np.ndarray) -> np.ndarray:
-    values = values.astype(np.float32)
-    values.setflags(write=False)
-    return values

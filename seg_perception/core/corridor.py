@@ -11,7 +11,6 @@ camera its width in a row is that of the vehicle at the row's distance, so width
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import cos, inf, pi
 from typing import Annotated
 
@@ -19,11 +18,13 @@ import cv2
 import numpy as np
 
 from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import Setting, Settings
 
-CURVATURE_STEP = 5e-4  # 1/m, of the corridors that are kept; 0.2 m aside at 40 m
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m
+_NOWHERE_M = 1e9  # to the left of the path: what is not on it
+_STRAIGHT_PER_M = 1e-8  # curvatures below it move nothing and cannot be divided by
 COARSE_SHARE = 0.1  # of its distance that a pixel may cover and still tell where something is
 
 
@@ -76,23 +77,18 @@ class Corridor(Settings, name='corridor'):
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
-    """A strip of ground along the path, cut into pieces as long as a pixel row in its middle."""
-
-    pixels: np.ndarray  # (N,) int64, flat indices of its pixels
-    pieces: np.ndarray  # (N,) int64, the piece that each is in
-    edges_m: np.ndarray  # (B + 1,) float64, where the pieces end, along the path
-    blocking_px: np.ndarray  # (B,) int32, pixels of a piece that end the free road
-    first_piece: int  # the nearest in sight
-
-
-@dataclass(frozen=True, eq=False)
 class Strips:
-    """The corridor and its neighbours of the same width; None where out of sight."""
+    """
+    The corridor (0) and the strips of its width to its left (1) and right (2), in B pieces each.
 
-    ahead: Strip
-    left: Strip | None
-    right: Strip | None
+    A piece is as long as a pixel row in the middle of the corridor.
+    """
+
+    pixels: np.ndarray  # (N,) flat indices of the pixels of all strips
+    pieces: np.ndarray  # (N,) of each pixel: strip * B + piece, near to far
+    edges_m: np.ndarray  # (B + 1,) float64, where the pieces end, along the path
+    blocking_px: np.ndarray  # (3, B) int32, pixels of a piece that end the free road
+    first_piece: np.ndarray  # (3,) the nearest in sight; B where none is
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +99,17 @@ class CorridorShape:
     end_row: int  # one past its last row; below it is the own bonnet
     inside: np.ndarray  # (H, W) uint8, 255 in the corridor
     beside: np.ndarray  # (H, W) uint8, 255 up to one corridor width to the left and right of it
-    elsewhere: np.ndarray  # (H, W) uint8, 255 in the rest of the rows of the corridor
     widths_px: np.ndarray  # (H,) float32, width of the corridor; 0 outside its rows
     nearness: np.ndarray  # (H,) float32, nearest distance / distance of the row: 1 near to 0 far
-    outline: np.ndarray  # (M, 2) int32, corners as x, y
     distance_m: np.ndarray  # (H,) float32, along the path to the nearest of a row; NaN: no metres
     strips: Strips | None = None  # for metres, where calibrated
 
 
 def corridor_shape(
-    corridor: Corridor,
-    size: tuple[int, int],
-    camera: Camera | None = None,
-    curvature_per_m: float = 0.0,
+    corridor: Corridor, geometry: ImageGeometry, curvature_per_m: float = 0.0
 ) -> CorridorShape:
     """
-    The corridor in an image of size (H, W); it has one row at least.
+    The corridor in the images of a geometry; it has one row at least.
 
     A camera that does not see the vehicle's path gets the trapezoid, and so do images too coarse.
 
@@ -129,17 +120,17 @@ def corridor_shape(
         raise ParameterError(
             'curvature of the path', curvature_per_m, f'{-MOST_CURVED} to {MOST_CURVED} 1/m'
         )
-    if camera is not None:
-        steps = round(curvature_per_m / CURVATURE_STEP)
-        shape = _on_ground(corridor, camera.scaled(size), steps * CURVATURE_STEP)
-        if shape is not None:
-            return shape
-    return _trapezoid(corridor, size)
+    shape = None
+    if isinstance(geometry, CameraGeometry):
+        if abs(curvature_per_m) < _STRAIGHT_PER_M:
+            shape = geometry.part(_straight, corridor)
+        else:
+            shape = geometry.part(_bent, (corridor, curvature_per_m))
+    return shape or geometry.part(_trapezoid, corridor)
 
 
-@lru_cache(maxsize=32)
-def _trapezoid(corridor: Corridor, size: tuple[int, int]) -> CorridorShape:
-    height, width = size
+def _trapezoid(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
+    height, width = geometry.size
     end = corridor.end_row(height)
     top = min(round(corridor.top_share * height), end - 1)
     rows = np.arange(height, dtype=np.float32)
@@ -156,17 +147,17 @@ def _trapezoid(corridor: Corridor, size: tuple[int, int]) -> CorridorShape:
         end_row=end,
         inside=_painted(inside & used),
         beside=_painted(beside & ~inside & used),
-        elsewhere=_painted(~beside & used),
         widths_px=_frozen(widths),
         nearness=_frozen(widths / near),
-        outline=_frozen(_corners(width, top, end, widths)),
         distance_m=_frozen(np.full(height, np.nan, np.float32)),
     )
 
 
-def _corners(width: int, top: int, end: int, widths: np.ndarray) -> np.ndarray:
-    middle, last = (width - 1) / 2, end - 1
-    far, near = widths[top] / 2, widths[last] / 2
+def trapezoid_outline(corridor: Corridor, size: tuple[int, int]) -> np.ndarray:
+    """Corners (4, 2) int32, x and y, of the corridor in an image without a calibration."""
+    shape = _trapezoid(ImageGeometry(size), corridor)
+    top, last, middle = shape.top_row, shape.end_row - 1, (size[1] - 1) / 2
+    far, near = shape.widths_px[top] / 2, shape.widths_px[last] / 2
     corners = [
         (middle - far, top),
         (middle + far, top),
@@ -177,98 +168,175 @@ def _corners(width: int, top: int, end: int, widths: np.ndarray) -> np.ndarray:
     return outline
 
 
-@lru_cache(maxsize=32)
-def _on_ground(corridor: Corridor, camera: Camera, curvature: float) -> CorridorShape | None:
-    """The corridor that a camera sees; None when it sees none."""
-    first, trusted = _trusted(corridor, camera)
-    along, aside = _along_path(corridor, camera, first, trusted, curvature)
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """The rows (R) with ground that a camera sees well enough, before they are bent to a path."""
+
+    first: int  # row of the image
+    ahead_m: np.ndarray  # (R, W) float32, in the direction of the path
+    left_m: np.ndarray  # (R, W) float32; _NOWHERE_M where there is no ground ahead
+    square_m2: np.ndarray  # (R, W) float32, squared, from the origin; 0 where there is none
+    most_left_m: float  # of those ahead, to either side
+
+
+def _ground(geometry: CameraGeometry, corridor: Corridor) -> _Ground:
+    reached = ground_in_reach(geometry, corridor)
+    rows = np.flatnonzero(reached.any(axis=1))
+    first, end = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+    ground = geometry.ground
+    ahead, left = _forward(geometry.camera) * ground.x_m[first:end], ground.y_m[first:end]
+    seen = (reached[first:end] > 0) & (ahead > 0)
+    return _Ground(
+        first,
+        _frozen(ahead),
+        _frozen(np.where(seen, left, np.float32(_NOWHERE_M))),
+        _frozen(np.where(seen, ahead**2 + left**2, np.float32(0))),
+        float(np.abs(left[seen]).max(initial=0.0)),
+    )
+
+
+def ground_in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
+    """
+    Pixels (H, W) uint8 of 0 or 255 that tell where the ground that they see is.
+
+    Not where they are too coarse, beyond the reach, and on the own bonnet.
+    """
+    return geometry.part(_in_reach, corridor)
+
+
+def _in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
+    ground, (forward, left) = geometry.ground, geometry.camera.mount.foot_m
+    away = np.hypot(ground.x_m - forward, ground.y_m - left)
+    seen = (ground.coarse_m <= COARSE_SHARE * away) & (away <= corridor.reach_m)
+    seen[corridor.end_row(geometry.size[0]) :] = False
+    return _painted(seen)
+
+
+def _straight(geometry: CameraGeometry, corridor: Corridor) -> CorridorShape | None:
+    return _along(geometry, corridor, 0.0)
+
+
+def _bent(geometry: CameraGeometry, path: tuple[Corridor, float]) -> CorridorShape | None:
+    return _along(geometry, *path)
+
+
+def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> CorridorShape | None:
+    """
+    The corridor along a path that a camera sees; None when it sees none.
+
+    With curvature k a point is a = (1 - hypot(k x, 1 - k y)) / k to the left of the path. That is
+    at most h where y - k / 2 (x^2 + y^2) is at most h - k / 2 h^2: no root, no angle.
+    """
+    ground, camera = geometry.part(_ground, corridor), geometry.camera
+    aside = ground.left_m
+    if not aside.size:
+        return None
+    if curvature:
+        aside = cv2.scaleAdd(ground.square_m2, -curvature / 2, ground.left_m)
+        if abs(curvature) * ground.most_left_m >= 1.0:  # not beyond a quarter of the circle
+            aside[curvature * ground.left_m >= 1.0] = _NOWHERE_M
     half = corridor.vehicle_width_m / 2 + corridor.margin_m
-    inside = np.abs(aside) <= half
-    widths = inside.sum(axis=1, dtype=np.int32)
+    inside, three = (_within(aside, width, curvature) for width in (half, 3 * half))
+    widths = np.count_nonzero(inside, axis=1)
     rows = np.flatnonzero(widths)
     if not len(rows):
         return None
     top, end = int(rows[0]), int(rows[-1]) + 1
-    edges = _edges(corridor, camera, first + top, first + end, curvature)
-    beside = np.abs(aside) <= 3 * half
-    left, right = beside & (aside > half), beside & (aside < -half)
-    ahead, *others = (
-        _strip(strip, along, first, edges, corridor, camera) for strip in (inside, left, right)
-    )
-    if ahead is None:
+    edges = _edges(corridor, camera, (ground.first + top, ground.first + end), curvature)
+    pixels = np.flatnonzero(three)
+    is_inside = inside.ravel()[pixels] > 0
+    strips = np.where(aside.ravel()[pixels] > 0, 1, 2)
+    strips[is_inside] = 0
+    # The tangent grows as the way along the path does, and costs a division.
+    tangent = ground.ahead_m.ravel()[pixels]
+    if curvature:
+        tangent = tangent / (1.0 - curvature * ground.left_m.ravel()[pixels])
+    pieces = _pieces(tangent, _tangents(edges, curvature))
+    kept = pieces < len(edges) - 1
+    if not (kept & is_inside).any():
         return None
-    distance = np.where(inside, along, np.inf).min(axis=1)
-    distance[np.isinf(distance)] = np.nan
-    used = np.zeros_like(inside)
-    used[top:end] = True
+    starts = np.concatenate([[0], np.cumsum(widths[rows])[:-1]])
+    distance = np.full(len(widths), np.nan, np.float32)
+    nearest = np.minimum.reduceat(tangent[is_inside], starts)
+    distance[rows] = np.arctan(curvature * nearest) / curvature if curvature else nearest
+    beside = cv2.subtract(three, inside)
+    beside[:top] = beside[end:] = 0
+    height, first = geometry.size[0], ground.first
 
     def whole(part: np.ndarray, fill: float = 0) -> np.ndarray:
-        image = np.full((camera.size[0], *part.shape[1:]), fill, part.dtype)
+        image = np.full((height, *part.shape[1:]), fill, part.dtype)
         image[first : first + len(part)] = part
         return _frozen(image)
 
     return CorridorShape(
         top_row=first + top,
         end_row=first + end,
-        inside=whole(_painted(inside)),
-        beside=whole(_painted((left | right) & used)),
-        elsewhere=whole(_painted(used & ~beside)),
+        inside=whole(inside),
+        beside=whole(beside),
         widths_px=whole(widths.astype(np.float32)),
         nearness=whole(np.nan_to_num(np.nanmin(distance) / distance)),
-        outline=_frozen(_around(whole(_painted(inside)))),
         distance_m=whole(distance, np.nan),
-        strips=Strips(ahead, *others),
+        strips=_strips(
+            pixels[kept] + first * geometry.size[1],
+            strips[kept] * (len(edges) - 1) + pieces[kept],
+            edges,
+            np.ceil(corridor.blocking_m / _slant_m(edges, camera) * camera.calibration.k[0, 0]),
+        ),
     )
 
 
-@lru_cache(maxsize=16)
-def _trusted(corridor: Corridor, camera: Camera) -> tuple[int, np.ndarray]:
-    """The first row with ground in reach, and from there a mask of the pixels that see it."""
-    trusted = ground_in_reach(corridor, camera)
-    rows = np.flatnonzero(trusted.any(axis=1))
-    first, end = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
-    return first, _frozen(trusted[first:end] > 0)
+def _within(aside: np.ndarray, half_m: float, curvature: float) -> np.ndarray:
+    """Where points are no farther than so much from the path, uint8 of 0 or 255."""
+    least, most = (
+        side * (half_m - side * curvature / 2 * half_m**2)
+        if side * curvature * half_m < 1.0  # else it is beyond the centre of the circle
+        else side * _NOWHERE_M / 2
+        for side in (-1, 1)
+    )
+    return np.asarray(cv2.inRange(aside, least, most))
 
 
-@lru_cache(maxsize=16)
-def ground_in_reach(corridor: Corridor, camera: Camera) -> np.ndarray:
+def _tangents(along_m: np.ndarray, curvature: float) -> np.ndarray:
+    """What x / (1 - k y) is at distances along the path, float32."""
+    if curvature:
+        angles = np.minimum(along_m * abs(curvature), pi / 2)
+        along_m = np.tan(angles) / abs(curvature)
+    return along_m.astype(np.float32)
+
+
+def _pieces(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The piece (N,) of each value; 0 before the first edge, B beyond the last of B + 1."""
+    return (np.searchsorted(edges, values, side='right') - 1).clip(min=0)
+
+
+def _slant_m(edges: np.ndarray, camera: Camera) -> np.ndarray:
+    """From the camera to the middles of pieces."""
+    return np.asarray(np.hypot((edges[:-1] + edges[1:]) / 2, camera.mount.height_m))
+
+
+def _strips(
+    pixels: np.ndarray, pieces: np.ndarray, edges: np.ndarray, wide_px: np.ndarray
+) -> Strips:
     """
-    Pixels (H, W) uint8 of 0 or 255 that tell where the ground that they see is.
+    The strips of pixels in their pieces.
 
-    Not where they are too coarse, beyond the reach, and on the own bonnet.
+    :param wide_px: (B,) of the least that ends the road; what is wider than a piece fills it.
     """
-    ground, (forward, left) = camera.ground(camera.size), camera.mount.foot_m
-    away = np.hypot(ground.x_m - forward, ground.y_m - left)
-    seen = (ground.coarse_m <= COARSE_SHARE * away) & (away <= corridor.reach_m)
-    seen[corridor.end_row(camera.size[0]) :] = False
-    return _painted(seen)
+    count = len(edges) - 1
+    present = np.bincount(pieces, minlength=3 * count).reshape(3, count)
+    seen = present > 0
+    return Strips(
+        _frozen(pixels),
+        _frozen(pieces),
+        _frozen(edges),
+        _frozen(np.clip(wide_px, 1, np.maximum(1, present)).astype(np.int32)),
+        np.where(seen.any(axis=1), seen.argmax(axis=1), count),
+    )
 
 
-def _along_path(
-    corridor: Corridor, camera: Camera, first: int, trusted: np.ndarray, curvature: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    How far along the path and to the left of it the trusted pixels see the ground, in metres.
-
-    Beyond the ends of the path it is NaN to the left. A camera that looks backwards sees the path
-    of reversing.
-    """
-    ground, rows = camera.ground(camera.size), slice(first, first + len(trusted))
-    along, aside = _arc(_forward(camera) * ground.x_m[rows], ground.y_m[rows], curvature)
-    reach = pi / 2 / abs(curvature) if curvature else inf
-    path = trusted & (along > 0) & (along <= reach)
-    return along, np.where(path, aside, np.float32(np.nan))
-
-
-def _arc(x: np.ndarray, y: np.ndarray, curvature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ground points in metres along a circle through the origin, and to the left of it."""
-    if not curvature:
-        return x, y
-    ahead, inwards = curvature * x, 1.0 - curvature * y
-    return np.arctan2(ahead, inwards) / curvature, (1.0 - np.hypot(ahead, inwards)) / curvature
-
-
-def _edges(corridor: Corridor, camera: Camera, top: int, end: int, curvature: float) -> np.ndarray:
+def _edges(
+    corridor: Corridor, camera: Camera, rows_of: tuple[int, int], curvature: float
+) -> np.ndarray:
     """
     Distances along the path, near to far, at which its middle crosses the edges of rows.
 
@@ -284,50 +352,15 @@ def _edges(corridor: Corridor, camera: Camera, top: int, end: int, curvature: fl
     along, rows = along[: seen.max(initial=-1) + 1], rows[: seen.max(initial=-1) + 1]
     along, rows = along[np.isfinite(rows)], rows[np.isfinite(rows)]
     rising = np.append(np.diff(rows) < 0, True)
-    if (
-        len(rows) and not rising.all()
-    ):  # seen from the side, or beyond the lens: keep the far piece
+    if len(rows) and not rising.all():
+        # Seen from the side, or beyond the lens: keep the far piece.
         first = int(np.flatnonzero(~rising)[-1]) + 1
         along, rows = along[first:], rows[first:]
-    wanted = np.arange(top, end + 1) - 0.5
+    wanted = np.arange(rows_of[0], rows_of[1] + 1) - 0.5
     wanted = wanted[(wanted >= rows.min(initial=inf)) & (wanted <= rows.max(initial=-inf))]
     if not len(wanted):
         return np.zeros(1)  # no piece
     return np.asarray(np.interp(wanted, rows[::-1], along[::-1])[::-1])
-
-
-def _strip(
-    inside: np.ndarray,
-    along: np.ndarray,
-    first: int,
-    edges: np.ndarray,
-    corridor: Corridor,
-    camera: Camera,
-) -> Strip | None:
-    """The strip of the pixels inside (rows from ``first`` on); None when there are none."""
-    pixels = np.flatnonzero(inside)
-    pieces = np.searchsorted(edges.astype(np.float32), along.ravel()[pixels], side='right') - 1
-    kept = pieces < len(edges) - 1
-    pixels, pieces = pixels[kept], pieces[kept].clip(min=0)
-    if not len(pixels):
-        return None
-    present = np.bincount(pieces, minlength=len(edges) - 1)
-    slant_m = np.hypot((edges[:-1] + edges[1:]) / 2, camera.mount.height_m)
-    wide_px = np.ceil(corridor.blocking_m / slant_m * camera.calibration.k[0, 0])
-    return Strip(
-        _frozen(pixels + first * inside.shape[1]),
-        _frozen(pieces),
-        _frozen(edges),
-        _frozen(np.clip(wide_px, 1, np.maximum(1, present)).astype(np.int32)),
-        int(pieces.min()),
-    )
-
-
-def _around(inside: np.ndarray) -> np.ndarray:
-    """Corners of the outline of the largest piece, (M, 2) int32."""
-    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    largest = max(outlines, key=cv2.contourArea)
-    return np.asarray(cv2.approxPolyDP(largest, 1.0, True))[:, 0]
 
 
 def _forward(camera: Camera) -> float:

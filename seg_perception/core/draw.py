@@ -12,10 +12,17 @@ import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.corridor import Corridor, corridor_shape
+from seg_perception.core.corridor import Corridor, trapezoid_outline
 from seg_perception.core.grid import BLOCKED, FREE
 from seg_perception.core.masks import overlay
-from seg_perception.core.results import DrivableArea, Grid, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import (
+    DrivableArea,
+    Grid,
+    RiskFactor,
+    RiskLevel,
+    SafetyRisk,
+    SceneRecord,
+)
 
 LEVEL_RGB = {
     RiskLevel.UNKNOWN: (160, 160, 160),
@@ -37,25 +44,22 @@ _RING_RGB = (120, 125, 135)
 
 def draw_scene(
     rgb: np.ndarray,
-    labels: np.ndarray,
+    record: SceneRecord,
     table: ClassTable,
-    area: DrivableArea,
-    risk: SafetyRisk,
-    status: str = 'OK',
+    *,
     corridor: Corridor = _CORRIDOR,
     opacity: float = 0.45,
     camera: Camera | None = None,
     curvature_per_m: float = 0.0,
-    grid: Grid | None = None,
 ) -> np.ndarray:
     """
-    A picture (H, W, 3) uint8 RGB of one result; labels and area have the size of the image.
+    A picture (H, W, 3) uint8 RGB of a record of the same size.
 
     :param corridor: the one that area and risk were found with, as are camera and curvature.
     :param opacity: of the class colours, 0 to 1.
-    :param grid: shown from above in the lower right corner.
     """
-    scene = overlay(rgb, labels, table, opacity)
+    area, risk, grid = record.area, record.risk, record.grid
+    scene = overlay(rgb, record.labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
     _draw_boundary(scene, area, thickness)
     colour = LEVEL_RGB[risk.level]
@@ -63,11 +67,11 @@ def draw_scene(
     if camera is not None and path is not None:
         _draw_path(scene, path, camera, colour)
     else:
-        outline = corridor_shape(corridor, (rgb.shape[0], rgb.shape[1])).outline
+        outline = trapezoid_outline(corridor, (rgb.shape[0], rgb.shape[1]))
         cv2.polylines(scene, [outline], True, colour, thickness, cv2.LINE_AA)
     if grid is not None:
         _draw_map(scene, grid, path, colour)
-    _draw_score(scene, area, risk, status)
+    _draw_score(scene, area, risk, record.status.name)
     return scene
 
 

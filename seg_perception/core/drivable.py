@@ -11,21 +11,24 @@ vehicles always do. Every step keeps the order: less road in the mask never mean
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from math import inf, isnan, nan
+from math import inf
 from typing import Annotated
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Camera
-from seg_perception.core.classes import UNLABELED, ClassTable, Role
-from seg_perception.core.corridor import (
-    Corridor,
-    CorridorShape,
-    Strip,
-    corridor_shape,
-    ground_in_reach,
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
+from seg_perception.core.classes import UNLABELED, ClassTable
+from seg_perception.core.corridor import Corridor, CorridorShape, corridor_shape
+from seg_perception.core.free_distance import (
+    OWN,
+    ROAD,
+    SOLID,
+    STATIC,
+    VEHICLE,
+    area_bits,
+    free_distance,
+    ground_polygon,
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
@@ -72,7 +75,8 @@ def find_drivable(
     confidence: np.ndarray,
     table: ClassTable,
     params: DrivableParams = DrivableParams(),
-    camera: Camera | None = None,
+    *,
+    geometry: ImageGeometry | None = None,
     curvature_per_m: float = 0.0,
 ) -> DrivableArea:
     """
@@ -80,20 +84,21 @@ def find_drivable(
 
     Pixels of the own vehicle are passed through on the way up, but are no part of the area.
 
-    :param camera: for metres; of any size, the labels are its image resized.
+    :param geometry: of images of that size; metres need that of a camera.
     :param curvature_per_m: of the vehicle's path, positive to the left; needs a camera.
     """
     height, width = labels.shape
-    shape = corridor_shape(params.corridor, (height, width), camera, curvature_per_m)
-    straight = corridor_shape(params.corridor, (height, width), camera)
-    end, bits = params.corridor.end_row(height), _bits(table)
+    geometry = geometry or ImageGeometry((height, width))
+    shape = corridor_shape(params.corridor, geometry, curvature_per_m)
+    straight = corridor_shape(params.corridor, geometry)
+    end, bits = params.corridor.end_row(height), table.lookup(area_bits)
     flags = cv2.LUT(labels[:end], bits)  # without the rows of the own bonnet
     road = _sure_road(flags, confidence[:end], params)
     # Nothing above its top row can change the answer.
-    top = min(max(cv2.boundingRect(road)[1], _first_row(camera, (height, width))), end - 1)
+    top = min(max(cv2.boundingRect(road)[1], geometry.part(_first_row, None)), end - 1)
     flags, road = flags[top:], road[top:]
-    own = _having(flags, _OWN)
-    under = under_vehicles(_having(flags, _VEHICLE), straight.widths_px[top:])
+    own = _having(flags, OWN)
+    under = under_vehicles(_having(flags, VEHICLE), straight.widths_px[top:])
     road = cv2.subtract(_without_gaps(road, flags), cv2.bitwise_or(own, under))
     walk = cv2.bitwise_or(road, own)
     linked = cv2.bitwise_or(walk, _poles(walk, flags, params))
@@ -113,17 +118,30 @@ def find_drivable(
         boundary_class_ids=class_ids,
         mask_alternative=_alternative(labels, mask, table),
     )
-    if camera is None or not (bits & _ROAD).any():
+    if not isinstance(geometry, CameraGeometry) or not (bits & ROAD).any():
+        return area
+    polygon_m = ground_polygon(mask, geometry, params.corridor, params.polygon_tolerance_m)
+    area = replace(area, ground_polygon_m=polygon_m)
+    if shape.strips is None:
         return area
     passed = cv2.bitwise_or(mask, _padded(own, top, height))
-    return _in_metres(area, labels, passed, bits, params, camera.scaled((height, width)), shape)
+    flags = cv2.LUT(labels, bits)
+    free = free_distance(shape.strips, passed, flags, geometry.camera, params.clearance_m)
+    return replace(
+        area,
+        free_distance_m=free.ahead_m,
+        free_distance_std_m=free.std_m,
+        free_distance_band_m=free.band_m,
+        free_left_m=free.left_m,
+        free_right_m=free.right_m,
+    )
 
 
-def _first_row(camera: Camera | None, size: tuple[int, int]) -> int:
+def _first_row(geometry: ImageGeometry, _: None) -> int:
     """The first row that may show road: no farther above the horizon than a hill of 10 % is."""
+    camera = geometry.camera
     if camera is None:
         return 0
-    camera = camera.scaled(size)
     horizon = float(np.nan_to_num(camera.horizon_rows, nan=-inf).min())
     return max(0, round(horizon - _STEEPEST_RAD / camera.pixel_rad)) if horizon > -inf else 0
 
@@ -181,8 +199,8 @@ def boundary_of_all_columns(
     mask: np.ndarray, labels: np.ndarray, table: ClassTable
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boundary rows (W,) and class ids (W,) of a drivable mask (H, W), as in DrivableArea."""
-    top, bits = min(cv2.boundingRect(mask)[1], len(mask) - 1), _bits(table)
-    passed = cv2.bitwise_or(mask[top:], _having(cv2.LUT(labels[top:], bits), _OWN))
+    top, bits = min(cv2.boundingRect(mask)[1], len(mask) - 1), table.lookup(area_bits)
+    passed = cv2.bitwise_or(mask[top:], _having(cv2.LUT(labels[top:], bits), OWN))
     return _boundary(passed, top, mask, labels, np.arange(mask.shape[1]), bits)
 
 
@@ -201,27 +219,6 @@ def scale_area(area: DrivableArea, size: tuple[int, int]) -> DrivableArea:
     )
 
 
-# What a class is to the drivable area, a bit each, so that one lookup sorts every pixel.
-_ROAD, _OWN, _SOLID, _STATIC, _VEHICLE, _KNOWN = 1, 2, 4, 8, 16, 32
-
-
-@lru_cache(maxsize=32)
-def _bits(table: ClassTable) -> np.ndarray:
-    """Lookup table from class id to its bits, (256,) uint8."""
-    bits = np.zeros(256, np.uint8)
-    for bit, roles in (
-        (_ROAD, (Role.DRIVABLE, Role.MARKING)),
-        (_OWN, (Role.EGO,)),
-        (_SOLID, (Role.VULNERABLE, Role.VEHICLE)),  # always cuts the road off
-        (_STATIC, (Role.OBSTACLE,)),  # may be a pole
-        (_VEHICLE, (Role.VEHICLE,)),
-        (_KNOWN, tuple(role for role in Role if role not in (Role.EGO, Role.OTHER))),
-    ):
-        bits[table.role_mask(*roles) > 0] |= bit
-    bits.setflags(write=False)
-    return bits
-
-
 def _having(flags: np.ndarray, bit: int) -> np.ndarray:
     return cv2.threshold(flags & bit, 0, 255, cv2.THRESH_BINARY)[1]
 
@@ -229,12 +226,12 @@ def _having(flags: np.ndarray, bit: int) -> np.ndarray:
 def _sure_road(flags: np.ndarray, confidence: np.ndarray, params: DrivableParams) -> np.ndarray:
     least = round(255 * params.min_confidence)
     sure = cv2.threshold(confidence, least - 1, 255, cv2.THRESH_BINARY)[1]
-    return cv2.bitwise_and(_having(flags, _ROAD), sure)
+    return cv2.bitwise_and(_having(flags, ROAD), sure)
 
 
 def _without_gaps(road: np.ndarray, flags: np.ndarray) -> np.ndarray:
     """The road with narrow gaps closed, unless a person or vehicle is in them."""
-    solid = cv2.erode(_having(flags, _SOLID), _SPECK, anchor=(0, 0))
+    solid = cv2.erode(_having(flags, SOLID), _SPECK, anchor=(0, 0))
     solid = cv2.dilate(solid, _SPECK, anchor=(0, 1))
     return cv2.subtract(_closed(road, _GAP), solid)
 
@@ -243,7 +240,7 @@ def _poles(walk: np.ndarray, flags: np.ndarray, params: DrivableParams) -> np.nd
     """Static things with road to their left and right in the same row, and narrow."""
     widest = round(params.pole_share * walk.shape[1])
     across = np.ones((1, (widest + 1) | 1), np.uint8)
-    return cv2.bitwise_and(_closed(walk, across), _having(flags, _STATIC))
+    return cv2.bitwise_and(_closed(walk, across), _having(flags, STATIC))
 
 
 def _closed(mask: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -335,10 +332,10 @@ def _class_above(
     Unlabeled above the image.
     """
     classes = np.where(rows >= 0, labels[rows, columns], UNLABELED).astype(np.uint8)
-    hidden = np.flatnonzero(bits[classes] & _ROAD)
+    hidden = np.flatnonzero(bits[classes] & ROAD)
     if len(hidden):
         strips = labels[:, columns[hidden]]
-        other = (bits[strips] & _ROAD) == 0
+        other = (bits[strips] & ROAD) == 0
         other &= np.arange(len(labels))[:, None] <= rows[hidden]
         last = len(labels) - 1 - other[::-1].argmax(axis=0)
         found = strips[last, np.arange(len(hidden))]
@@ -363,101 +360,3 @@ def _padded(part: np.ndarray, top: int, height: int) -> np.ndarray:
     """With the empty rows above and below that had been left out."""
     below = height - top - len(part)
     return cv2.copyMakeBorder(part, top, below, 0, 0, cv2.BORDER_CONSTANT)
-
-
-def _in_metres(
-    area: DrivableArea,
-    labels: np.ndarray,
-    passed: np.ndarray,
-    bits: np.ndarray,
-    params: DrivableParams,
-    camera: Camera,
-    shape: CorridorShape,
-) -> DrivableArea:
-    """
-    The area with its metric fields.
-
-    :param passed: (H, W) uint8, 0 where neither free road nor the own vehicle is.
-    """
-    area = replace(area, ground_polygon_m=_ground_polygon(area.mask, params, camera))
-    if shape.strips is None:
-        return area
-    strips, clearance = shape.strips, params.clearance_m / camera.mount.height_m
-    (free, seeming), (left, _), (right, _) = (
-        _free_m(strip, passed, labels, bits, camera.ahead_m, clearance)
-        for strip in (strips.ahead, strips.left, strips.right)
-    )
-    if isnan(free):
-        return replace(area, free_left_m=left, free_right_m=right)
-    std, band = (
-        camera.std_m(free),
-        (camera.band_m(2 * free - seeming)[0], camera.band_m(seeming)[1]),
-    )
-    if free == 0:  # what blocks it begins before the nearest ground in sight
-        nearest = float(strips.ahead.edges_m[0])
-        std, band = nearest / 12**0.5, (0.0, nearest)
-    elif free == strips.ahead.edges_m[-1]:
-        band = band[0], inf
-    return replace(
-        area,
-        free_distance_m=free,
-        free_distance_std_m=std,
-        free_distance_band_m=band,
-        free_left_m=left,
-        free_right_m=right,
-    )
-
-
-def _free_m(
-    strip: Strip | None,
-    passed: np.ndarray,
-    labels: np.ndarray,
-    bits: np.ndarray,
-    ahead_m: float,
-    clearance: float,
-) -> tuple[float, float]:
-    """
-    Free road along a strip, and as it seems when no vehicle has a clearance.
-
-    0 when the near end is blocked, NaN when nothing of it is known.
-
-    :param ahead_m: of the camera before the origin.
-    :param clearance: of vehicles, in heights of the camera: they are by so much nearer to it.
-    """
-    if strip is None:
-        return nan, nan
-    blocked = np.flatnonzero(passed.ravel()[strip.pixels] == 0)
-    classes = labels.ravel()[strip.pixels[blocked]]
-    pieces = strip.pieces[blocked]
-    first = _first_blocked(pieces, strip)
-    if first <= strip.first_piece:
-        known = bits[labels.ravel()[strip.pixels]] & _KNOWN
-        return (0.0, 0.0) if known.any() else (nan, nan)
-    vehicle = _first_blocked(pieces[(bits[classes] & _VEHICLE) > 0], strip)
-    seeming = float(strip.edges_m[first])
-    if vehicle == len(strip.blocking_px):
-        return seeming, seeming
-    foot = float(strip.edges_m[vehicle])
-    return min(seeming, foot - clearance * (foot - ahead_m)), seeming
-
-
-def _first_blocked(pieces: np.ndarray, strip: Strip) -> int:
-    """The first piece that so many pixels block, given the piece of each; B without one."""
-    blocked = np.bincount(pieces, minlength=len(strip.blocking_px)) >= strip.blocking_px
-    return int(blocked.argmax()) if blocked.any() else len(blocked)
-
-
-def _ground_polygon(mask: np.ndarray, params: DrivableParams, camera: Camera) -> np.ndarray:
-    """Outline (M, 2) float32 of the largest piece of ground in reach, counter-clockwise."""
-    near = cv2.bitwise_and(mask, ground_in_reach(params.corridor, camera))
-    outlines, _ = cv2.findContours(near, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    ground, outlines_m = camera.ground(camera.size), []
-    for outline in outlines:
-        places = outline[:, 0, 1] * near.shape[1] + outline[:, 0, 0]
-        x_m, y_m = (values.ravel()[places] for values in (ground.x_m, ground.y_m))
-        outlines_m.append(np.column_stack([x_m, y_m]))
-    largest = max(outlines_m, key=cv2.contourArea, default=np.zeros((0, 2), np.float32))
-    if len(largest) < 3:
-        return np.zeros((0, 2), np.float32)
-    corners = np.asarray(cv2.approxPolyDP(largest, params.polygon_tolerance_m, True))[:, 0]
-    return corners[::-1] if cv2.contourArea(corners, oriented=True) < 0 else corners

@@ -62,6 +62,10 @@ class CalibrationError(SegPerceptionError):
     """A camera's intrinsics or mounting cannot be, or belong to another image."""
 
 
+class MessageError(SegPerceptionError):
+    """A message and what fills it do not have the same fields."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that names the known words close to a wrong one; empty when none is close."""
     names = {name.lower(): name for name in known}

@@ -10,13 +10,12 @@ what stands up hides the ground behind, so only its foot is blocked and the rest
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import CLEARANCE, MIN_CONFIDENCE, under_vehicles
 from seg_perception.core.errors import ParameterError
@@ -90,7 +89,7 @@ def drivable_grid(
     labels: np.ndarray,
     confidence: np.ndarray,
     table: ClassTable,
-    camera: Camera,
+    geometry: CameraGeometry,
     params: GridParams = GridParams(),
 ) -> Grid:
     """
@@ -102,8 +101,8 @@ def drivable_grid(
     :param labels: (H, W) uint8 class ids.
     :param confidence: (H, W) uint8, 0..255 for 0..1.
     """
-    sight = _sight(params, camera.scaled((labels.shape[0], labels.shape[1])))
-    seen = cv2.LUT(labels, _states(table))
+    sight = geometry.part(_sight, params)
+    seen = cv2.LUT(labels, table.lookup(_states))
     seen[mask > 0] = _FREE
     vehicles = cv2.LUT(labels, table.role_mask(Role.VEHICLE))
     share = params.clearance_m / _VEHICLE_M
@@ -130,8 +129,8 @@ class _Sight:
     vehicle_px: np.ndarray  # (H,) float32, room that a vehicle takes in a row
 
 
-@lru_cache(maxsize=16)
-def _sight(params: GridParams, camera: Camera) -> _Sight:
+def _sight(geometry: CameraGeometry, params: GridParams) -> _Sight:
+    camera, ground = geometry.camera, geometry.ground
     rows, columns = params.shape
     x = (np.arange(columns) + 0.5) * params.resolution_m - params.behind_m
     y = (np.arange(rows) + 0.5) * params.resolution_m - params.side_m
@@ -141,7 +140,6 @@ def _sight(params: GridParams, camera: Camera) -> _Sight:
     inside = (np.abs(2 * pixels - (width - 1, height - 1)) < (width, height)).all(axis=1)
     cells = np.flatnonzero(inside)
     column, row = np.rint(pixels[cells]).astype(np.int64).T
-    ground = camera.ground(camera.size)
     fine = ground.coarse_m[row, column] <= params.coarse_m
     cells, flat = cells[fine], (row * width + column)[fine]
     return _Sight(
@@ -149,20 +147,19 @@ def _sight(params: GridParams, camera: Camera) -> _Sight:
         flat,
         np.linalg.norm(places[cells] - camera.mount.foot_m, axis=1).astype(np.float32),
         np.linalg.norm(ground.edges_m - camera.mount.foot_m, axis=-1).astype(np.float32),
-        _widths_px(_VEHICLE_M, camera),
+        _widths_px(_VEHICLE_M, geometry),
     )
 
 
-def _widths_px(width_m: float, camera: Camera) -> np.ndarray:
+def _widths_px(width_m: float, geometry: CameraGeometry) -> np.ndarray:
     """Pixels (H,) float32 that a width on the ground takes in each row; 0 in the sky."""
-    ground, middle = camera.ground(camera.size), slice((camera.size[1] - 1) // 2, None)
+    ground, middle = geometry.ground, slice((geometry.size[1] - 1) // 2, None)
     places = np.stack([ground.x_m[:, middle], ground.y_m[:, middle]])[:, :, :2]
     pixel_m = np.linalg.norm(np.diff(places, axis=2), axis=0).sum(axis=1)
     widths = np.where(pixel_m > 0, width_m / np.maximum(pixel_m, 1e-6), 0.0)
     return np.asarray(widths, np.float32)
 
 
-@lru_cache(maxsize=32)
 def _states(table: ClassTable) -> np.ndarray:
     """Lookup table from class id to what it is to the grid, (256,) uint8."""
     upright = Role.VULNERABLE, Role.VEHICLE, Role.OBSTACLE, Role.NATURE

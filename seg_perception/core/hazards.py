@@ -11,16 +11,15 @@ no wall far off. What is not known may be any of the hazards, and counts as each
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import isnan
 from typing import Annotated
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.corridor import CURVATURE_STEP, Corridor, corridor_shape
+from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.results import HazardSeen
 from seg_perception.core.settings import Setting, Settings, share
 
@@ -92,34 +91,29 @@ class Zones:
     beside: np.ndarray  # (R, W) uint8, 255 up to one corridor width beside it
 
 
-def zones_of(
-    corridor: Corridor,
-    size: tuple[int, int],
-    footprint_share: float,
-    near_m: float,
-    camera: Camera | None = None,
-    curvature_per_m: float = 0.0,
-) -> Zones:
+@dataclass(frozen=True)
+class ZoneParams:
     """
-    The corridor's rows and zones in an image of that size; computed once for each curvature.
+    How the corridor is cut into zones.
 
     :param footprint_share: of the corridor's width, that a hazard's footprint is square in.
     :param near_m: the distance at which nearness is 1, with a camera.
     """
-    steps = round(curvature_per_m / CURVATURE_STEP)
-    return _zones(corridor, size, footprint_share, near_m, camera, steps * CURVATURE_STEP)
+
+    corridor: Corridor
+    footprint_share: float
+    near_m: float
+    curvature_per_m: float = 0.0
 
 
-@lru_cache(maxsize=32)
-def _zones(
-    corridor: Corridor,
-    size: tuple[int, int],
-    footprint_share: float,
-    near_m: float,
-    camera: Camera | None,
-    curvature_per_m: float,
-) -> Zones:
-    shape = corridor_shape(corridor, size, camera, curvature_per_m)
+def zones_of(geometry: ImageGeometry, params: ZoneParams) -> Zones:
+    """The corridor's rows and zones in the images of a geometry; the last ones are kept there."""
+    return geometry.part(_zones, params)
+
+
+def _zones(geometry: ImageGeometry, params: ZoneParams) -> Zones:
+    shape = corridor_shape(params.corridor, geometry, params.curvature_per_m)
+    near_m = params.near_m
     rows = slice(shape.top_row, shape.end_row)
     inside, beside = shape.inside[rows], shape.beside[rows]
     nearness, distance_m = shape.nearness[rows], shape.distance_m[rows]
@@ -129,10 +123,10 @@ def _zones(
     return Zones(
         rows=rows,
         edges=edges,
-        corners=edges + np.arange(len(edges))[:, None] * (size[1] + 1),
+        corners=edges + np.arange(len(edges))[:, None] * (geometry.size[1] + 1),
         nearness=nearness,
         distance_m=distance_m,
-        footprint_px2=np.maximum(1.0, footprint_share * widths) ** 2,
+        footprint_px2=np.maximum(1.0, params.footprint_share * widths) ** 2,
         lifted=np.maximum(0, np.arange(len(widths)) - np.rint(widths / 2).astype(int)),
         inside=inside,
         beside=beside,
@@ -144,13 +138,11 @@ def _edges(inside: np.ndarray, beside: np.ndarray) -> np.ndarray:
     height, width = inside.shape
     inner, outer = _ends(inside), _ends(cv2.bitwise_or(inside, beside))
     seen = inner[:, 0] < inner[:, 1]
-    # Rows are filled from the bottom: there the corridor is widest and surely in view.
-    middle = width // 2
-    for row in range(height - 1, -1, -1):
-        if seen[row]:
-            middle = int(inner[row].sum()) // 2
-        else:
-            inner[row] = 0 if middle < width / 2 else width
+    # The next row below with the corridor in view tells on which side it has left: at the bottom
+    # the corridor is widest and surely in view.
+    below = np.minimum.accumulate(np.where(seen, np.arange(height), height)[::-1])[::-1]
+    middles = np.append(inner.sum(axis=1) // 2, width // 2)[below]
+    inner[~seen] = np.where(middles < width / 2, 0, width)[~seen, None]
     outer = np.where((outer[:, :1] < outer[:, 1:]), outer, inner)
     left, right = np.minimum(outer[:, 0], inner[:, 0]), np.maximum(outer[:, 1], inner[:, 1])
     ends = (np.zeros(height, int), left, inner[:, 0], inner[:, 1], right, np.full(height, width))
@@ -165,7 +157,6 @@ def _ends(mask: np.ndarray) -> np.ndarray:
     return np.stack([first, np.where(filled.any(axis=1), last, first)], axis=1)
 
 
-@lru_cache(maxsize=32)
 def group_bits(table: ClassTable) -> np.ndarray:
     """Lookup table from class id to the bits of its groups, (256,) uint8; unknown is any."""
     bits = np.zeros(256, np.uint8)
@@ -180,7 +171,7 @@ def group_bits(table: ClassTable) -> np.ndarray:
 
 def sort_pixels(labels: np.ndarray, table: ClassTable) -> np.ndarray:
     """The bits of every pixel, (R, W) uint8."""
-    return np.asarray(cv2.LUT(labels, group_bits(table)))
+    return np.asarray(cv2.LUT(labels, table.lookup(group_bits)))
 
 
 def having(groups: np.ndarray, bit: int) -> np.ndarray:

@@ -64,8 +64,8 @@ def estimate_pitch(
     image's own edges are no edges of the road.
 
     :param labels: (H, W) uint8 of the same frame.
+    :param camera: of images of that size.
     """
-    camera = camera.scaled((labels.shape[0], labels.shape[1]))
     left, right = _edges(mask, labels, table, camera, params)
     if min(len(left), len(right)) < params.least_rows:
         return PitchEstimate()

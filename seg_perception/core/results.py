@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pipeline says about one frame. Frozen records, shared by every ring."""
+"""What is said about one frame. Frozen records, shared by every ring."""
 
 from __future__ import annotations
 
@@ -133,9 +133,18 @@ class PitchEstimate:
     horizon_row: float = nan  # in the middle column
 
 
+class SceneStatus(IntEnum):
+    """Whether an answer can be relied on; the numbers are those of ``RoadScene.msg``."""
+
+    OK = 0
+    DEGRADED = 1  # an answer, but not one to trust fully
+    STALE = 2  # no frame has come: nothing is known
+    INVALID = 3  # the frame could not be processed: nothing is known
+
+
 @dataclass(frozen=True)
-class Result:
-    """Everything the pipeline says about one frame, at the frame's own size (H, W)."""
+class SceneRecord:
+    """Everything that is said about one frame, at the frame's own size (H, W)."""
 
     labels: np.ndarray  # (H, W) uint8 class ids, 255 unlabeled
     confidence: np.ndarray  # (H, W) uint8, 0..255 for 0..1; lowered where the frame is strange
@@ -146,3 +155,15 @@ class Result:
     scan: Scan | None = None
     pitch: PitchEstimate | None = None
     strange: float = nan  # 0..1, how unlike what the model has learned; NaN: it does not say
+    uncalibrated_reason: str = ''  # why nothing is metric, in words; empty when metres are given
+    doubts: tuple[str, ...] = ()  # why the answer is not to be trusted fully, in words
+
+    @property
+    def status(self) -> SceneStatus:
+        """OK, or DEGRADED where there is a doubt."""
+        return SceneStatus.DEGRADED if self.doubts else SceneStatus.OK
+
+    @property
+    def status_text(self) -> str:
+        """The doubts in one line; empty when OK."""
+        return '; '.join(self.doubts)

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import isfinite, nan, sqrt
 from typing import Annotated
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
@@ -32,6 +31,7 @@ from seg_perception.core.hazards import (
     TOLD,
     UNKNOWN_BITS,
     Hazard,
+    ZoneParams,
     Zones,
     find_hazards,
     having,
@@ -202,7 +202,8 @@ def assess_risk(
     table: ClassTable,
     area: DrivableArea,
     params: RiskParams = RiskParams(),
-    camera: Camera | None = None,
+    *,
+    geometry: ImageGeometry | None = None,
     curvature_per_m: float = 0.0,
     rgb: np.ndarray | None = None,
     strange: float = nan,
@@ -213,11 +214,16 @@ def assess_risk(
     In a strange frame the confidence counts less, see ``trust.believed``.
 
     :param area: what ``find_drivable`` found in the same frame.
-    :param camera: calibrated and mounted; without one nothing is in metres.
+    :param geometry: of images of that size; metres need that of a camera.
     :param rgb: the picture (h, w, 3) uint8 of any size; without one it is not judged.
     :param strange: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
     """
-    view = _view(labels, confidence, table, params, camera, curvature_per_m, strange)
+    corridor, share, near_m = params.corridor, params.footprint_share, params.near_m
+    geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
+    zones = zones_of(geometry, ZoneParams(corridor, share, near_m, curvature_per_m))
+    counts = believed(confidence[zones.rows], strange, params.trust)
+    known = cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence))
+    view = _view(labels, confidence, table, zones, known)
     seen = {name: _hazards(name, view, params) for name in ROLES}
     factors = (
         _road_visibility(view, params),
@@ -283,7 +289,7 @@ def _hazard_factor(
 
 @dataclass(frozen=True, eq=False)
 class _Kinds:
-    """What the classes of a table are; looked up once a frame, for a table's hash is long."""
+    """What the classes of a table are to the risk."""
 
     factors: frozenset[str]  # the kinds of hazard that it has classes for
     has_marks: bool
@@ -291,7 +297,6 @@ class _Kinds:
     ground: np.ndarray  # (256,) uint8, 255 for flat ground
 
 
-@lru_cache(maxsize=32)
 def _kinds(table: ClassTable) -> _Kinds:
     marks = table.role_mask(Role.MARKING)
     return _Kinds(
@@ -321,33 +326,23 @@ def _view(
     labels: np.ndarray,
     confidence: np.ndarray,
     table: ClassTable,
-    params: RiskParams,
-    camera: Camera | None,
-    curvature_per_m: float,
-    strange: float,
+    zones: Zones,
+    known: np.ndarray,
 ) -> _View:
-    size = (labels.shape[0], labels.shape[1])
-    zones = zones_of(
-        params.corridor, size, params.footprint_share, params.near_m, camera, curvature_per_m
-    )
     rows = zones.rows
     return _View(
         labels=labels[rows],
         groups=sort_pixels(labels[rows], table),
-        known=cv2.LUT(
-            believed(confidence[rows], strange, params.trust),
-            _knowledge(params.low_confidence, params.high_confidence),
-        ),
+        known=known,
         confidence=confidence[rows],
-        road_from=rows.start / size[0],
+        road_from=rows.start / len(labels),
         skyward=labels[: round(_SKYWARD * rows.start)],
         table=table,
-        kinds=_kinds(table),
+        kinds=table.lookup(_kinds),
         zones=zones,
     )
 
 
-@lru_cache(maxsize=32)
 def _knowledge(low: float, high: float) -> np.ndarray:
     """Lookup table of how far a confidence 0..255 counts as knowledge, (256,) uint8."""
     return np.rint(np.interp(np.arange(256) / 255.0, (low, high), (0, 255))).astype(np.uint8)

@@ -10,13 +10,12 @@ is NaN and never free, and the scan reaches no farther than the pixels can tell.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import inf, nan, pi, tau
 from typing import Annotated
 
 import numpy as np
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
 from seg_perception.core.drivable import CLEARANCE, boundary_of_all_columns
@@ -39,7 +38,7 @@ def free_space_scan(
     mask: np.ndarray,
     labels: np.ndarray,
     table: ClassTable,
-    camera: Camera,
+    geometry: CameraGeometry,
     params: ScanParams = ScanParams(),
 ) -> Scan:
     """
@@ -48,15 +47,15 @@ def free_space_scan(
     The horizon and the sky end no road; where labels are missing nobody knows. What blocks the
     lowest row is reported there, though it may begin nearer.
     """
-    fan = _fan(params, camera.scaled((labels.shape[0], labels.shape[1])))
+    fan, mount = geometry.part(_fan, params), geometry.camera.mount
     ranges = np.full(fan.beams, nan, np.float32)
     scan = Scan(fan.first_rad, params.increment_rad, ranges, fan.near_m, fan.far_m)
     if not fan.far_m:
         return scan
     rows, class_ids = boundary_of_all_columns(mask, labels, table)
-    ends = _ends(table)[class_ids]
-    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / camera.mount.height_m, 1.0)
-    foot = np.array(camera.mount.foot_m)
+    ends = table.lookup(_ends)[class_ids]
+    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / mount.height_m, 1.0)
+    foot = np.array(mount.foot_m)
     places = foot + (fan.edges_m[rows, np.arange(len(rows))] - foot) * nearer[:, None]
     away = np.hypot(places[:, 0], places[:, 1])
     near = away <= fan.far_m  # not at and above the horizon
@@ -73,7 +72,6 @@ def free_space_scan(
 _HIT, _VEHICLE, _SKY, _UNTOLD = 0, 1, 2, 3
 
 
-@lru_cache(maxsize=32)
 def _ends(table: ClassTable) -> np.ndarray:
     """Lookup table of what it means when a class ends the road, (256,) uint8."""
     ends = np.full(256, _UNTOLD, np.uint8)
@@ -104,10 +102,9 @@ class _Fan:
         return np.asarray(np.rint((aside - self.first_rad) / self.increment_rad), np.int64)
 
 
-@lru_cache(maxsize=16)
-def _fan(params: ScanParams, camera: Camera) -> _Fan:
-    width = camera.size[1]
-    ground, foot = camera.ground(camera.size), camera.mount.foot_m
+def _fan(geometry: CameraGeometry, params: ScanParams) -> _Fan:
+    width, camera = geometry.size[1], geometry.camera
+    ground, foot = geometry.ground, camera.mount.foot_m
     trusted = ground.coarse_m <= COARSE_SHARE * np.hypot(
         ground.x_m - foot[0], ground.y_m - foot[1]
     )

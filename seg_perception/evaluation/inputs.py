@@ -17,12 +17,14 @@ import cv2
 import numpy as np
 
 from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import (
     ImageError,
     SegPerceptionError,
     SourceError,
 )
 from seg_perception.io.bags import Bag, BagMessage, Topic, is_bag, storage_files
+from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.io.encodings import Pixels, decode, unpack
 from seg_perception.io.frames import (
     IMAGE_SUFFIXES,
@@ -43,6 +45,9 @@ _ANSWERS = re.compile(r'(?:^|/)(?:mask|confidence|overlay|label\w*|depth\w*)(?:/
 _TRANSPORTS = ('compressed', 'image_raw', 'image_rect', 'image_rect_color', 'image_color', 'image')
 
 
+NO_CALIBRATION = Missing('not calibrated: no camera_info, and no calibration file')
+
+
 @dataclass(frozen=True)
 class Stream:
     """The frames of one camera of an input; ``topic`` is empty where there are no topics."""
@@ -52,7 +57,8 @@ class Stream:
     frames: int  # that the input claims
     size: tuple[int, int]  # of the first one
     fps: float
-    calibration: Calibration | None = None
+    calibration: Calibration | Missing = NO_CALIBRATION  # of the first camera_info, or of a file
+    info_topic: str = ''  # where the calibration of later frames comes from; empty: it stays
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class RawFrame:
     frame_id: str
     name: str  # what a file of it would be called
     decode: Callable[[], Pixels]
+    calibration: Calibration | Missing = NO_CALIBRATION
     fix: tuple[float, float] | None = None  # latitude, longitude
     truth: Callable[[], np.ndarray] | None = None
 
@@ -205,7 +212,15 @@ def _named(source: Source, others: Sequence[Source]) -> Source:
 
 
 def _calibrated(source: Source, calibration: Calibration | None) -> Source:
-    streams = (replace(s, calibration=s.calibration or calibration) for s in source.streams)
+    """With the calibration of a file for the cameras that have none of their own."""
+    if calibration is None:
+        return source
+    streams = (
+        replace(stream, calibration=calibration, info_topic='')
+        if isinstance(stream.calibration, Missing)
+        else stream
+        for stream in source.streams
+    )
     return replace(source, streams=tuple(streams))
 
 
@@ -253,14 +268,16 @@ def _read_video(source: Source, first: int, last: int) -> Iterator[RawFrame]:
     for index, bgr in read_video(path, first, last):
         at_ns = _frame_ns(index, stream.fps)
         name = f'{path.stem}_{index:06d}'
-        yield RawFrame(stream, at_ns, at_ns, '', name, partial(Pixels, bgr, 'bgr'))
+        decode = partial(Pixels, bgr, 'bgr')
+        yield RawFrame(stream, at_ns, at_ns, '', name, decode, stream.calibration)
 
 
 def _read_images(source: Source, first: int, last: int) -> Iterator[RawFrame]:
     stream = source.streams[0]
     for index, file in enumerate(map(Path, source.files[first:last]), first):
         at_ns = _frame_ns(index, stream.fps)
-        yield RawFrame(stream, at_ns, at_ns, '', file.stem, partial(_decode_file, file))
+        decode = partial(_decode_file, file)
+        yield RawFrame(stream, at_ns, at_ns, '', file.stem, decode, stream.calibration)
 
 
 def _open_bag(path: Path, wanted: Wanted) -> Source:
@@ -355,7 +372,7 @@ def _open_stream(bag: Bag, topic: Topic, only: bool) -> Stream:
         topic.count,
         size,
         min(fps, 1000.0),
-        _calibration(bag, topic.name, only),
+        *_first_calibration(bag, topic.name, only),
     )
 
 
@@ -377,29 +394,42 @@ def _camera_name(topic: str) -> str:
     return re.sub(r'\W', '_', words[-1]) if words else 'camera'
 
 
-def _calibration(bag: Bag, topic: str, only: bool) -> Calibration | None:
+def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | Missing, str]:
     """From the CameraInfo beside the image topic, or the one there is for the one camera."""
     infos = [info.name for info in bag.of_type(CAMERA_INFO) if info.count]
     beside = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
     name = beside if beside in infos else infos[0] if only and len(infos) == 1 else ''
+    calibration: Calibration | Missing = NO_CALIBRATION
     for message in bag.messages([name]) if name else ():
         try:
-            return _calibration_of(bag.deserialise(message))
-        except SegPerceptionError as error:
-            bag.problems.append(f'{name}: {error}')
-            return None
-    return None
+            calibration = calibration_of(numbers_of(bag.deserialise(message)))
+        except SourceError as error:
+            calibration = Missing(f'calibration: {error}', is_fault=True)
+        break
+    if isinstance(calibration, Missing) and calibration.is_fault:
+        bag.problems.append(f'{name}: {calibration.reason}')
+    return calibration, name
 
 
-def _calibration_of(info: Any) -> Calibration | None:
-    """ROS 1 has capital letters; a camera that is not calibrated sends zeros."""
-    k, d, r, p = (getattr(info, key) for key in ('kdrp' if hasattr(info, 'k') else 'KDRP'))
-    if not np.any(k):
-        return None
-    size = int(info.height), int(info.width)
-    distortion = tuple(float(value) for value in d)
-    matrices = np.reshape(k, (3, 3)), np.reshape(r, (3, 3)), np.reshape(p, (3, 4))
-    return Calibration(size, matrices[0], info.distortion_model, distortion, *matrices[1:])
+class _Calibrations:
+    """The calibration of each camera as its camera_info changes."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Numbers, Calibration | Missing]] = {}
+
+    def take(self, bag: Bag, message: BagMessage) -> None:
+        """Take a camera_info; the same one again costs a comparison."""
+        try:
+            numbers = numbers_of(bag.deserialise(message))
+        except SourceError:  # the one before holds
+            return
+        topic, last = message.topic.name, self._last.get(message.topic.name)
+        if last is None or last[0] != numbers:
+            self._last[topic] = numbers, calibration_of(numbers)
+
+    def of(self, stream: Stream) -> Calibration | Missing:
+        last = self._last.get(stream.info_topic)
+        return stream.calibration if last is None else last[1]
 
 
 def _decode_message(bag: Bag, message: BagMessage) -> Pixels:
@@ -414,15 +444,20 @@ def _read_bag(
     source: Source, start_ns: int, stop_ns: int, problems: list[str]
 ) -> Iterator[RawFrame]:
     streams = {stream.topic: stream for stream in source.streams}
-    topics = [*streams, source.fix_topic] if source.fix_topic else list(streams)
+    infos = {stream.info_topic for stream in source.streams}
+    topics = [name for name in (*streams, *sorted(infos), source.fix_topic) if name]
     with Bag(source.path) as bag, _Labels(source, start_ns, stop_ns) as labels:
         fix: tuple[int, float, float] | None = None
-        known = len(bag.problems)
+        known, calibrations = len(bag.problems), _Calibrations()
         for message in bag.messages(topics, start_ns, stop_ns):
             if message.topic.name == source.fix_topic:
                 fix = _fix(bag, message) or fix
+            elif message.topic.name in infos:
+                calibrations.take(bag, message)
             else:
-                yield _bag_frame(bag, message, streams[message.topic.name], labels, fix)
+                stream = streams[message.topic.name]
+                frame = _bag_frame(bag, message, stream, labels, fix)
+                yield replace(frame, calibration=calibrations.of(stream))
         problems += bag.problems[known:]
 
 
@@ -441,7 +476,7 @@ def _bag_frame(
         '',
         str(message.log_ns),
         partial(_decode_message, bag, message),
-        fix[1:] if fix is not None and fresh else None,
+        fix=fix[1:] if fix is not None and fresh else None,
     )
     try:
         image = bag.deserialise(message)

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from seg_perception.core.camera import Calibration
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.ground_truth import Score
@@ -308,7 +309,9 @@ def _input(
         'topic': ', '.join(stream.topic for stream in source.streams),
         'frames': sum(fact['frames'] for fact in own),
         'frames_claimed': source.frames,
-        'calibrated': all(stream.calibration is not None for stream in source.streams),
+        'calibrated': all(
+            isinstance(stream.calibration, Calibration) for stream in source.streams
+        ),
         'failures': list(_own_problems(source, own)),
     }
 

@@ -29,7 +29,7 @@ TOPICS = {
 
 _BAG_VERSION: Final = 8  # which Humble, Jazzy and later read
 _THUMB_NS = 200_000_000  # one thumbnail is kept of each such span
-_TEXTS = ('topic', 'reason', 'thumbnail', 'condition')
+_TEXTS = ('topic', 'reason', 'status', 'status_reason', 'thumbnail', 'condition')
 _KINDS = {
     'index': pa.int64(),
     'stamp_ns': pa.int64(),

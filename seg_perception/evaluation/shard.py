@@ -21,60 +21,40 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import nan
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Calibration, Camera, Mount
-from seg_perception.core.classes import ClassTable
-from seg_perception.core.draw import draw_scene
-from seg_perception.core.drivable import scale_area
-from seg_perception.core.errors import CalibrationError, SegPerceptionError
+from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
+from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.horizon import HorizonParams
-from seg_perception.core.masks import resize_nearest
-from seg_perception.core.results import Result, SafetyRisk
-from seg_perception.core.risk_filter import RiskFilter
-from seg_perception.evaluation.ground_truth import Score, Truth, condition_of, row_of, score_frame
+from seg_perception.core.results import SafetyRisk, SceneRecord
+from seg_perception.evaluation.ground_truth import Score, Truth, condition_of, score_frame
 from seg_perception.evaluation.inputs import RawFrame, Stream, read_span
 from seg_perception.evaluation.job import WARM_UP_NS, Part, Plan
 from seg_perception.evaluation.outputs import Movie, Packed, PartWriter
+from seg_perception.evaluation.packing import Answer, Packer, narrow
+from seg_perception.inference.answer import (
+    AnswerSettings,
+    CameraMemory,
+    Extras,
+    FrameAnswerer,
+    FrameContext,
+)
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
-from seg_perception.inference.pipeline import Extras, Pipeline
-from seg_perception.io.cdr_messages import (
-    header,
-    image_message,
-    jpeg_message,
-    scene_message,
-)
 from seg_perception.io.encodings import Pixels
 
 PART_FILE, SCORES_FILE = 'part.json', 'scores.npz'
 _AHEAD = 3  # frames in work or waiting, for each thread and stage
-_JPEG_QUALITY = 80
-_THUMB_WIDTH = 320
-_GROUND_FRAME = 'base_link'
+_NO_MOUNT = Missing('no mounting: no extrinsics of the camera are given')
 _PITCH_EVERY = 8  # frames; the mount of a camera does not change
 _MAX_PROBLEMS = 20  # of a part: a camera that is broken says the same of every frame
 
 Item = TypeVar('Item')
 Made = TypeVar('Made')
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known of one frame."""
-
-    frame: RawFrame
-    index: int  # among those of its camera in the part
-    pixels: Pixels
-    result: Result
-    decode_ms: float
-    camera: Camera | None
-    score: Score | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +75,7 @@ class Seen:
     log_ns: int
     stamp_ns: int
     risk: SafetyRisk
+    frame_id: str
 
 
 def run_part(
@@ -143,9 +124,13 @@ class _PartRun:
         self._plan, self._part, self._folder, self._progress = plan, part, folder, progress
         self._before = before
         self.seen = [row for row in before if row.log_ns >= part.stop_ns - WARM_UP_NS]
-        self._pipeline = Pipeline(engine, plan.drivable, plan.risk)
+        self._answerer = FrameAnswerer(engine)
+        self._settings = AnswerSettings(plan.drivable, plan.risk)
         self._table = engine.card.classes
-        self._filters = {s.camera: RiskFilter(plan.risk) for s in part.source.streams}
+        cameras = [stream.camera for stream in part.source.streams]
+        self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
+        self._memories = {name: CameraMemory() for name in cameras}
+        self._packer = Packer(plan, engine.card.classes, self._condition)
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
         self._problems: list[str] = []
@@ -173,7 +158,7 @@ class _PartRun:
 
     def _movie(self, stream: Stream) -> Movie:
         """Rate and size of the overlay video, the same for all parts of an input."""
-        height, width = _narrow(stream.size, self._plan.overlay_width or stream.size[1])
+        height, width = narrow(stream.size, self._plan.overlay_width or stream.size[1])
         return Movie(stream.fps, (max(2, height // 2 * 2), max(2, width // 2 * 2)))
 
     def _frames(self, pool: ThreadPoolExecutor, ahead: int) -> Iterator[Packed]:
@@ -181,7 +166,7 @@ class _PartRun:
         part = self._part
         frames = read_span(part.source, part.start_ns - WARM_UP_NS, part.stop_ns, self._problems)
         answers = in_order(pool, self._answer, self._numbered(frames), ahead)
-        return in_order(pool, self._pack, self._over_time(answers), ahead)
+        return in_order(pool, self._packer.pack, self._over_time(answers), ahead)
 
     def _numbered(self, frames: Iterable[RawFrame]) -> Iterator[tuple[int, RawFrame]]:
         """With the index in the part; -1 before it begins, which is left out where it is known."""
@@ -201,26 +186,28 @@ class _PartRun:
             start_s = time.perf_counter()
             pixels = frame.decode()
             decode_ms = (time.perf_counter() - start_s) * 1e3
-            camera = self._camera(frame.stream, pixels)
-            extras = Extras(pitch=HorizonParams() if index % _PITCH_EVERY == 0 else None)
-            result = self._pipeline.process(pixels.array, pixels.order, camera, extras=extras)
-            score = self._score(frame, result) if index >= 0 else None
+            context = FrameContext(
+                self._settings,
+                self._view(frame, pixels),
+                extras=Extras(pitch=HorizonParams() if index % _PITCH_EVERY == 0 else None),
+                stamp_s=frame.stamp_ns / 1e9,
+                frame_id=frame.frame_id,
+            )
+            record = self._answerer.answer(pixels.array, pixels.order, context)
+            score = self._score(frame, record) if index >= 0 else None
         except SegPerceptionError as error:
             return Rejected(frame, error.thing, str(error))
-        return Answer(frame, index, pixels, result, decode_ms, camera, score)
+        return Answer(frame, index, pixels, record, decode_ms, context, score)
 
-    def _camera(self, stream: Stream, pixels: Pixels) -> Camera | None:
-        mount, calibration = self._plan.mount, stream.calibration
-        if mount is None or calibration is None:
-            return None
-        height, width = pixels.array.shape[:2]
-        try:
-            return _camera(calibration, mount, (height, width))
-        except CalibrationError as error:
-            self._note(f'{stream.topic}: {error}')
-            return None
+    def _view(self, frame: RawFrame, pixels: Pixels) -> CameraView:
+        size = pixels.array.shape[0], pixels.array.shape[1]
+        keeper = self._keepers[frame.stream.camera]
+        view = keeper.view(frame.calibration, self._plan.mount or _NO_MOUNT, size)
+        if view.is_fault:
+            self._note(f'{frame.stream.topic}: {view.reason}')
+        return view
 
-    def _score(self, frame: RawFrame, result: Result) -> Score | None:
+    def _score(self, frame: RawFrame, record: SceneRecord) -> Score | None:
         truth = self._plan.truth
         if truth is None:
             return None
@@ -228,7 +215,7 @@ class _PartRun:
             ids = self._truth_ids(truth, frame)
             if ids is None:
                 return None
-            return score_frame(truth, self._table, ids, result.labels, result.confidence)
+            return score_frame(truth, self._table, ids, record.labels, record.confidence)
         except SegPerceptionError as error:
             self._note(str(error))
             return None
@@ -242,7 +229,10 @@ class _PartRun:
         """The part's own frames, with the risk as its filter remembers it."""
         for row in self._before:
             if row.log_ns >= self._part.start_ns - WARM_UP_NS:
-                self._filters[row.camera].update(row.risk, row.stamp_ns / 1e9)
+                context = FrameContext(
+                    self._settings, stamp_s=row.stamp_ns / 1e9, frame_id=row.frame_id
+                )
+                self._memories[row.camera].recall_risk(row.risk, context)
         for answer in answers:
             frame = answer.frame
             if isinstance(answer, Rejected):
@@ -251,17 +241,18 @@ class _PartRun:
                     self._note(answer.what)
                 continue
             self._remember(answer)
-            memory = self._filters[frame.stream.camera]
-            risk = memory.update(answer.result.risk, frame.stamp_ns / 1e9)
+            memory = self._memories[frame.stream.camera]
+            record = memory.recall(answer.record, answer.context)
             if answer.index >= 0:
                 self._add_score(answer)
-                yield replace(answer, result=replace(answer.result, risk=risk))
+                yield replace(answer, record=record)
 
     def _remember(self, answer: Answer) -> None:
         frame = answer.frame
         if frame.log_ns >= self._part.stop_ns - WARM_UP_NS:
-            risk, camera = answer.result.risk, frame.stream.camera
-            self.seen.append(Seen(self._part.number, camera, frame.log_ns, frame.stamp_ns, risk))
+            times = frame.log_ns, frame.stamp_ns
+            camera, risk = frame.stream.camera, answer.record.risk
+            self.seen.append(Seen(self._part.number, camera, *times, risk, frame.frame_id))
 
     def _add_score(self, answer: Answer) -> None:
         if answer.score is not None:
@@ -270,82 +261,6 @@ class _PartRun:
 
     def _condition(self, frame: RawFrame) -> str:
         return condition_of(self._plan.conditions, self._part.source.name, frame.stamp_ns)
-
-    def _pack(self, answer: Answer) -> Packed:
-        frame, outputs = answer.frame, self._plan.outputs
-        overlay = thumbnail = None
-        messages: dict[str, memoryview] = {}
-        if {'bag', 'video', 'thumbs'} & set(outputs):
-            overlay = self._draw(answer)
-        if 'thumbs' in outputs and overlay is not None:
-            thumbnail = _jpeg(_narrowed(overlay, _THUMB_WIDTH))
-        if 'bag' in outputs and overlay is not None:
-            messages = self._messages(answer, overlay)
-        row = self._row(answer)
-        return Packed(frame.stream.camera, frame.log_ns, row, messages, overlay, thumbnail)
-
-    def _draw(self, answer: Answer) -> np.ndarray:
-        """The overlay, (h, w, 3) uint8 BGR, drawn at its own size."""
-        pixels, result = answer.pixels, answer.result
-        small = _narrowed(pixels.array, self._plan.overlay_width or pixels.array.shape[1])
-        size = small.shape[0], small.shape[1]
-        rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB) if pixels.order == 'bgr' else small
-        scene = draw_scene(
-            rgb,
-            resize_nearest(result.labels, size),
-            self._table,
-            scale_area(result.area, size),
-            result.risk,
-            corridor=self._pipeline.drivable.corridor,
-            camera=answer.camera.scaled(size) if answer.camera else None,
-        )
-        return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
-
-    def _messages(self, answer: Answer, overlay: np.ndarray) -> dict[str, memoryview]:
-        frame, result = answer.frame, answer.result
-        head = header(frame.stamp_ns, frame.frame_id)
-        ground = _GROUND_FRAME if answer.camera else ''
-        return {
-            'mask': image_message(result.labels, head),
-            'confidence': image_message(result.confidence, head),
-            'road_scene': scene_message(
-                result, head, frame.stream.camera, self._plan.model_name, ground
-            ),
-            'overlay/compressed': jpeg_message(_jpeg(overlay), head),
-        }
-
-    def _row(self, answer: Answer) -> dict[str, Any]:
-        """The columns of frames.parquet, but for what merging knows."""
-        frame, result = answer.frame, answer.result
-        area, risk = result.area, result.risk
-        latitude, longitude = frame.fix or (nan, nan)
-        row = {
-            'topic': frame.stream.topic,
-            'index': answer.index,
-            'stamp_ns': frame.stamp_ns,
-            'height': result.labels.shape[0],
-            'width': result.labels.shape[1],
-            'decode_ms': answer.decode_ms,
-            **{f'{stage}_ms': ms for stage, ms in result.stage_ms.items()},
-            'image_share': area.image_share,
-            'corridor_share': area.corridor_share,
-            'free_distance_m': area.free_distance_m,
-            'area_confidence': area.confidence,
-            'pitch_off_rad': _pitch_off_rad(answer),
-            'score': risk.score,
-            'level': int(risk.level),
-            'time_to_contact_s': risk.time_to_contact_s,
-            'suggested_speed_mps': risk.suggested_speed_mps,
-            'reason': _worst_reason(risk),
-            **{f'factor_{factor.name}': factor.risk for factor in risk.factors},
-            'confidence': cv2.mean(result.confidence)[0] / 255,
-            'strange': result.strange,
-            **_class_shares(result.labels, self._table),
-        }
-        if self._plan.truth is not None:
-            row |= row_of(answer.score, self._table)
-        condition = self._condition(frame)
-        return row | {'condition': condition, 'thumbnail': '', 'lat': latitude, 'lon': longitude}
 
     def _note(self, problem: str) -> None:
         """Keep what went wrong, each thing once and not without end."""
@@ -414,44 +329,3 @@ def _quiet_opencv() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
-
-
-@lru_cache(maxsize=64)
-def _camera(calibration: Calibration, mount: Mount, size: tuple[int, int]) -> Camera:
-    return Camera(calibration.for_image(size), mount)
-
-
-def _narrowed(pixels: np.ndarray, width: int) -> np.ndarray:
-    """The picture at that width; as it is where it is no wider."""
-    size = _narrow((pixels.shape[0], pixels.shape[1]), width)
-    if size == pixels.shape[:2]:
-        return pixels
-    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
-
-
-def _narrow(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """The (height, width) of a picture that is made narrower if it is wider."""
-    if size[1] <= width:
-        return size
-    return max(1, round(size[0] * width / size[1])), width
-
-
-def _jpeg(bgr: np.ndarray) -> np.ndarray:
-    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-
-
-def _pitch_off_rad(answer: Answer) -> float:
-    """By which the camera seems to look farther down than its mount says; NaN: cannot be told."""
-    if answer.camera is None or answer.result.pitch is None:
-        return nan
-    return answer.result.pitch.pitch_rad - answer.camera.mount.pitch_rad
-
-
-def _worst_reason(risk: SafetyRisk) -> str:
-    worst = max(risk.factors, key=lambda factor: factor.weight * factor.risk, default=None)
-    return worst.reason if worst is not None and worst.risk > 0 else ''
-
-
-def _class_shares(labels: np.ndarray, table: ClassTable) -> dict[str, float]:
-    counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel() / labels.size
-    return {f'share_{name}': float(counts[i]) for i, name in enumerate(table.names)}

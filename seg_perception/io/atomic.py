@@ -78,6 +78,12 @@ def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
     write_text(path, f'{json.dumps(_finite(value), indent=indent, allow_nan=False)}\n')
 
 
+def write_json_lines(path: Path, values: Iterable[Any]) -> None:
+    """Write JSON values, one a line; NaN and infinity become null; errors as ``write_bytes``."""
+    lines = (json.dumps(_finite(value), ensure_ascii=False) for value in values)
+    write_text(path, ''.join(f'{line}\n' for line in lines))
+
+
 def _finite(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {key: _finite(value) for key, value in tree.items()}

@@ -5,18 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from seg_perception.core.errors import SourceError
-from seg_perception.core.results import DrivableArea, Result, SafetyRisk
+from seg_perception.io.scene_fields import check_fields
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 SCENE = 'seg_perception_msgs/msg/RoadScene'
@@ -24,10 +23,10 @@ _NS = 1_000_000_000
 # In the repository, and where setup.py installs them: below the prefix of Python or of the
 # workspace.
 _DEFINITIONS = ('seg_perception_msgs/msg', 'share/seg_perception/msg')
-_TEXT, _FLAG = 'string', 'bool'
+_TEXT = 'string'
 
 
-@lru_cache(maxsize=1)
+@cache
 def typestore() -> Typestore:
     """
     The types of ROS 2 and ours, with their definitions, which go into every bag.
@@ -56,6 +55,7 @@ def image_message(
         'height': pixels.shape[0],
         'width': pixels.shape[1],
         'encoding': encoding,
+        'is_bigendian': 0,
         'step': pixels[0].size,
         'data': np.ascontiguousarray(pixels).ravel(),
     }
@@ -68,40 +68,9 @@ def jpeg_message(jpeg: np.ndarray, head: Mapping[str, Any]) -> memoryview:
     return _serialised(COMPRESSED, values)
 
 
-def scene_message(
-    result: Result, head: Mapping[str, Any], camera: str, model: str, ground_frame: str = ''
-) -> memoryview:
-    """The road scene of a frame; times are those of the evaluation."""
-    values = {
-        'header': head,
-        'camera': camera,
-        'model': model,
-        'image_height': result.labels.shape[0],
-        'image_width': result.labels.shape[1],
-        'ground_frame': ground_frame,
-        'ground_text': '' if ground_frame else 'no calibration or mounting',
-        'drivable_area': _area(result.area),
-        'safety_risk': _risk(result.risk),
-        'stage_names': list(result.stage_ms),
-        'stage_ms': list(result.stage_ms.values()),
-        'latency_ms': sum(result.stage_ms.values()),
-    }
-    return _serialised(SCENE, values)
-
-
-def _area(area: DrivableArea) -> dict[str, Any]:
-    low_m, high_m = area.free_distance_band_m
-    other = area.mask_alternative
-    return vars(area) | {
-        'alternative_share': 0.0 if other is None else cv2.countNonZero(other) / other.size,
-        'free_distance_low_m': low_m,
-        'free_distance_high_m': high_m,
-        'ground_polygon': [{'x': float(x), 'y': float(y)} for x, y in area.ground_polygon_m],
-    }
-
-
-def _risk(risk: SafetyRisk) -> dict[str, Any]:
-    return vars(risk) | {'factors': [vars(factor) for factor in risk.factors]}
+def scene_message(fields: Mapping[str, Any], head: Mapping[str, Any]) -> memoryview:
+    """The road scene of a frame, from the fields of ``scene_fields``."""
+    return _serialised(SCENE, {'header': head, **fields})
 
 
 def _serialised(kind: str, values: Mapping[str, Any]) -> memoryview:
@@ -109,29 +78,29 @@ def _serialised(kind: str, values: Mapping[str, Any]) -> memoryview:
 
 
 def _filled(kind: str, values: Mapping[str, Any]) -> Any:
-    """A message of a type; fields without a value are zero or empty, as ROS has it."""
-    fields = typestore().fielddefs[kind][1]
-    made = {name: _value(description, values.get(name)) for name, description in fields}
+    """
+    A message of a type.
+
+    :raises MessageError: when a field has no value, or a value no field.
+    """
+    fields = dict(typestore().fielddefs[kind][1])
+    check_fields(kind, fields, values)
+    made = {name: _value(description, values[name]) for name, description in fields.items()}
     return typestore().types[kind](**made)
 
 
 def _value(description: Any, value: Any) -> Any:
     node, what = description
     if node == Nodetype.NAME:
-        return _filled(what, value or {})
+        return _filled(what, value)
     if node == Nodetype.BASE:
-        return value if value is not None else _zero(what[0])
+        return value
     inner, inner_what = what[0]
-    values = [] if value is None else value
     if inner == Nodetype.NAME:
-        return [_filled(inner_what, item) for item in values]
+        return [_filled(inner_what, item) for item in value]
     if inner_what[0] == _TEXT:
-        return list(values)
-    return np.ascontiguousarray(values, dtype=inner_what[0])
-
-
-def _zero(kind: str) -> Any:
-    return {_TEXT: '', _FLAG: False}.get(kind, 0)
+        return list(value)
+    return np.ascontiguousarray(value, dtype=inner_what[0])
 
 
 def _definitions() -> Path:

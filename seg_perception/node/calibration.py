@@ -4,23 +4,23 @@
 What makes a camera metric: its CameraInfo, and its mounting from TF or from parameters.
 
     CameraInfo -> Calibration \\
-                                Camera, or the reason why there is none
+                                CameraGeometry, or the reason why there is none
     TF or parameters -> Mount /
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import CalibrationError
-from seg_perception.node.camera_info import from_camera_info
+from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.node.extrinsics import (
     FrameTree,
     Link,
@@ -45,75 +45,69 @@ TF_MESSAGE: Any = TFMessage
 """The type of /tf and /tf_static; None where tf2_msgs is not installed."""
 
 
-@dataclass(frozen=True)
-class View:
-    """
-    The geometry of one frame: a camera of its size, or in words why there is none.
-
-    ``is_fault`` tells what is wrong from what was never given.
-    """
-
-    camera: Camera | None
-    reason: str = ''
-    is_fault: bool = False
-
-
-class CameraGeometry:
+class GeometryTracker:
     """
     The geometry of one camera; infos come in one thread, views are asked for in another.
 
     :param frames: what TF says, shared by all cameras.
+    :param labels_size: the (height, width) at which a frame of a (height, width) is labelled.
     """
 
-    def __init__(self, frames: FrameTree) -> None:
+    def __init__(
+        self, frames: FrameTree, labels_size: Callable[[tuple[int, int]], tuple[int, int]]
+    ) -> None:
         self._frames = frames
+        self._keeper = GeometryKeeper(labels_size)
         self.reset()
 
     def reset(self) -> None:
         """Forget the calibration: another camera may come."""
-        self._info: CameraInfo | None = None
-        self._calibration: Calibration | CalibrationError | None = None
+        self._numbers: Numbers | None = None
+        self._calibration: Calibration | Missing | None = None
         self._held: Mount | None = None
 
-    def on_camera_info(self, info: CameraInfo) -> None:
-        """Take a calibration; the same one again costs a comparison."""
-        if self._info is not None and _numbers(info) == _numbers(self._info):
-            return
-        try:
-            # Zeros are how drivers say that nobody has calibrated.
-            self._calibration = from_camera_info(info) if any(info.k) else None
-        except CalibrationError as error:
-            self._calibration = error
-        self._info = info
+    def on_camera_info(self, info: CameraInfo) -> bool:
+        """Take a calibration and tell whether it is a new one; else it costs a comparison."""
+        numbers = numbers_of(info)
+        if numbers == self._numbers:
+            return False
+        self._calibration, self._numbers = calibration_of(numbers), numbers
+        return True
 
-    def view(self, header: Header, size: tuple[int, int], params: NodeParams, name: str) -> View:
+    def view(
+        self, header: Header, size: tuple[int, int], params: NodeParams, name: str
+    ) -> CameraView:
         """
         What is known for a frame of a size (H, W).
 
         :param name: of the camera, in the parameters.
         """
-        camera = params.camera(name)
-        calibration = self._calibration
+        camera, calibration = params.camera(name), self._calibration
         if calibration is None:
-            return View(None, self._why_uncalibrated(camera))
-        if isinstance(calibration, CalibrationError):
-            return View(None, f'calibration: {calibration}', is_fault=True)
-        try:
-            mount = self._mount(header, params, camera)
-            return View(_camera(calibration, camera.rectified, mount, size))
-        except UnconnectedError as error:
-            return View(None, f'no mounting: {error}')
-        except TransformError as error:
-            return View(None, f'mounting: {error}', is_fault=True)
-        except CalibrationError as error:
-            return View(None, f'calibration does not fit: {error}', is_fault=True)
+            calibration = Missing(_why_uncalibrated(camera))
+        if isinstance(calibration, Missing):
+            return self._keeper.view(calibration, calibration, size)
+        return self._keeper.view(
+            _rectified(calibration) if camera.rectified else calibration,
+            self._extrinsics(header, params, camera),
+            size,
+        )
 
-    def _why_uncalibrated(self, camera: CameraParams) -> str:
-        if self._info is not None:
-            return 'not calibrated: the K of camera_info is zero'
-        if not camera.camera_info_topic:
-            return 'not calibrated: no camera_info_topic'
-        return f'not calibrated: no camera_info on {camera.camera_info_topic}'
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images that the calibration is for; None without one."""
+        calibration = self._calibration
+        return calibration.size if isinstance(calibration, Calibration) else None
+
+    def _extrinsics(
+        self, header: Header, params: NodeParams, camera: CameraParams
+    ) -> Mount | Missing:
+        try:
+            return self._mount(header, params, camera)
+        except UnconnectedError as error:
+            return Missing(f'no mounting: {error}')
+        except TransformError as error:
+            return Missing(f'mounting: {error}', is_fault=True)
 
     def _mount(self, header: Header, params: NodeParams, camera: CameraParams) -> Mount:
         """From TF where it connects the frames, else from the parameters."""
@@ -130,6 +124,19 @@ class CameraGeometry:
         if self._held is None or not _is_close(mount, self._held):
             self._held = mount
         return self._held
+
+
+def _rectified(calibration: Calibration) -> Calibration | Missing:
+    try:
+        return calibration.rectified()
+    except CalibrationError as error:
+        return Missing(f'calibration does not fit: {error}', is_fault=True)
+
+
+def _why_uncalibrated(camera: CameraParams) -> str:
+    if not camera.camera_info_topic:
+        return 'not calibrated: no camera_info_topic'
+    return f'not calibrated: no camera_info on {camera.camera_info_topic}'
 
 
 def _is_close(mount: Mount, held: Mount) -> bool:
@@ -154,28 +161,3 @@ def _link(msg: Any, is_static: bool) -> Link:
     # tf2 still takes the leading slash of ROS 1.
     parent, child = msg.header.frame_id.lstrip('/'), msg.child_frame_id.lstrip('/')
     return Link(parent, child, pose, stamp_s, is_static)
-
-
-def _numbers(info: CameraInfo) -> tuple[Any, ...]:
-    roi = info.roi
-    return (
-        info.height,
-        info.width,
-        info.distortion_model,
-        info.d.tobytes(),
-        info.k.tobytes(),
-        info.r.tobytes(),
-        info.p.tobytes(),
-        (info.binning_y, info.binning_x),
-        (roi.y_offset, roi.x_offset, roi.height, roi.width),
-    )
-
-
-@lru_cache(maxsize=16)
-def _camera(
-    calibration: Calibration, rectified: bool, mount: Mount, size: tuple[int, int]
-) -> Camera:
-    """The same object for the same numbers: what is computed from it is cached by it."""
-    if rectified:
-        calibration = calibration.rectified()
-    return Camera(calibration.for_image(size), mount)

@@ -13,28 +13,34 @@ from math import inf, isfinite, nan
 from threading import Lock
 from typing import Any
 
-import cv2
+import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.errors import ImageError
-from seg_perception.core.results import Result
-from seg_perception.core.risk_filter import RiskFilter
-from seg_perception.inference.model_file import ModelCard
-from seg_perception.inference.pipeline import Extras
-from seg_perception.io.encodings import Pixels
-from seg_perception.node.calibration import CameraGeometry, View
-from seg_perception.node.camera_outputs import CameraOutputs, Context
+from seg_perception.core.results import SceneRecord, SceneStatus
+from seg_perception.inference.answer import (
+    AnswerSettings,
+    CameraMemory,
+    Extras,
+    FrameAnswerer,
+    FrameContext,
+    late,
+)
+from seg_perception.io.scene_fields import Origin, scene_fields, unknown_scene_fields
+from seg_perception.node.calibration import GeometryTracker
+from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
+from seg_perception.node.ego_motion import Motion
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusedPort
-from seg_perception.node.parameters import CameraParams, NodeParams
+from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
 from seg_perception.node.qos import matched_publishers
-from seg_perception.node.scene_msgs import Ground, Origin, scene_to_msg, unknown_scene
+from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import RoadScene
 
 STALE_REPEAT_S = 1.0  # so that who comes late hears of it too
@@ -59,6 +65,7 @@ class CameraPort:
     worker, ``watch`` and ``report`` for the timers.
 
     :param node: the lifecycle node that owns the topics.
+    :param settings: its parameters.
     :param frames: what TF says.
     :param fused: hears of every answer, and of none.
     """
@@ -67,30 +74,35 @@ class CameraPort:
         self,
         node: LifecycleNode,
         params: CameraParams,
-        card: ModelCard,
+        answerer: FrameAnswerer,
+        *,
+        settings: Parameters,
         frames: FrameTree,
         fused: FusedPort,
     ) -> None:
         self.name = params.name
         self.health = CameraHealth(params.name, time.monotonic())
         self._node, self._params, self._fused = node, params, fused
-        self._lack = _lack_of(card.classes)
-        self._origin = Origin(params.name, card.name)
-        self._geometry = CameraGeometry(frames)
-        self._filter = RiskFilter()
+        self._settings, self._answerer = settings, answerer
+        self._origin = Origin(params.name, answerer.engine.card.name)
+        self._geometry = GeometryTracker(frames, answerer.labels_size)
+        self._info_header = Header()  # of the last camera_info
+        self._is_prepared = False
+        self._memory = CameraMemory()
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
         self._spoke_s = self._stale_said_s = 0.0
         self._is_stale = False
         self._pitch_asked_s = -inf
-        self._outputs = CameraOutputs(node, params.name, card.classes)
+        self._outputs = CameraOutputs(node, params.name, answerer.table)
 
     def open(self, on_frame: Callable[[CameraPort, Frame], None]) -> None:
         """Subscribe; publishers have to be active."""
         self.health = CameraHealth(self.name, time.monotonic())
         self._geometry.reset()
-        self._filter.reset()
+        self._memory.reset()
+        self._is_prepared = False
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
         self._outputs.announce()
         params = self._params
@@ -127,13 +139,43 @@ class CameraPort:
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
         self.health.calibrated((msg.height, msg.width))
-        self._geometry.on_camera_info(msg)
+        if self._geometry.on_camera_info(msg):
+            self._is_prepared = False
+        self._info_header = msg.header
+        self.prepare()
 
-    def view(self, frame: Frame, size: tuple[int, int], params: NodeParams) -> View:
-        """The geometry of a frame of a size (H, W)."""
-        return self._geometry.view(frame.msg.header, size, params, self.name)
+    def prepare(self) -> None:
+        """
+        Make the geometry, as soon as it is known, by answering a black frame of its size.
 
-    def extras(self, params: NodeParams) -> Extras:
+        It takes tenths of a second and would make the first metric answer late.
+        """
+        size, params = self._geometry.image_size, self._settings.now
+        if self._is_prepared or size is None:
+            return
+        view = self._geometry.view(self._info_header, size, params, self.name)
+        if isinstance(view.geometry, CameraGeometry):
+            self._is_prepared = True
+            extras = Extras(params.grid, params.scan, params.horizon)
+            context = FrameContext(_answer_settings(params), view, extras=extras)
+            self._answerer.answer(np.zeros((*size, 3), np.uint8), 'bgr', context)
+
+    def context(
+        self, frame: Frame, size: tuple[int, int], params: NodeParams, motion: Motion
+    ) -> FrameContext:
+        """What a frame of a size (H, W) is to be answered with."""
+        header = frame.msg.header
+        return FrameContext(
+            settings=_answer_settings(params),
+            view=self._geometry.view(header, size, params, self.name),
+            curvature_per_m=motion.curvature_per_m,
+            motion_fault=motion.fault,
+            extras=self._extras(params),
+            stamp_s=Time.from_msg(header.stamp).nanoseconds / 1e9,
+            frame_id=header.frame_id,
+        )
+
+    def _extras(self, params: NodeParams) -> Extras:
         """What is wanted of the next frame: what someone listens to, now and then the pitch."""
         extras = self._outputs.extras(params, self._fused.wants_grid)
         now_s = time.monotonic()
@@ -142,34 +184,37 @@ class CameraPort:
         self._pitch_asked_s = now_s
         return replace(extras, pitch=params.horizon)
 
-    def publish(self, frame: Frame, pixels: Pixels, result: Result, context: Context) -> None:
+    def publish(self, frame: Frame, answered: Answered) -> None:
         """Publish everything that is said about one frame."""
-        header, params, view = frame.msg.header, context.params, context.view
-        self._outputs.publish_masks(header, result)
-        result = self._remembered(result, header, params)
+        header, params, context = frame.msg.header, answered.params, answered.context
+        self._outputs.publish_masks(header, answered.record)
+        record = self._memory.recall(answered.record, context)
         latency_ms = (time.monotonic() - frame.arrived_s) * 1e3
-        degraded = '; '.join([*self._lack, *_doubts(result, latency_ms, context)])
-        stage_ms = {'convert': context.convert_ms}
-        ground = Ground(params.base_frame if view.camera else '', view.reason)
-        scene = scene_to_msg(result, header, self._origin, latency_ms, degraded, stage_ms, ground)
-        self._say(scene)
-        now_s = time.monotonic()
-        latency_ms = (now_s - frame.arrived_s) * 1e3
-        size = result.labels.shape[0], result.labels.shape[1]
-        age_ms = self._age_ms(header)
-        answer = size, degraded, view.reason, result.strange
-        self.health.answered(now_s, latency_ms, age_ms, *answer)
-        if view.camera is not None and result.pitch is not None and isfinite(result.pitch.std_rad):
-            self.health.pitch_seen(result.pitch.pitch_rad - view.camera.mount.pitch_rad)
-        status = 'DEGRADED' if degraded else 'OK'
-        self._outputs.publish_rest(header, pixels, result, context, status)
-        self._fused.answered(self.name, header, result, view.camera)
+        record = late(record, latency_ms, params.warn_latency_ms)
+        origin = replace(self._origin, ground_frame=params.base_frame)
+        before_ms = {'convert': answered.convert_ms}
+        fields = scene_fields(record, origin, latency_ms, before_ms)
+        self._say(to_msg(RoadScene, fields, header))
+        self._note(frame, record, answered)
+        self._outputs.publish_rest(header, replace(answered, record=record))
+        self._fused.answered(self.name, header, record, context.view)
 
-    def _remembered(self, result: Result, header: Header, params: NodeParams) -> Result:
-        """The result with the risk that follows from the frames before too."""
-        self._filter.params = params.risk
-        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
-        return replace(result, risk=self._filter.update(result.risk, stamp_s, header.frame_id))
+    def _note(self, frame: Frame, record: SceneRecord, answered: Answered) -> None:
+        """Keep what the diagnostics tell of an answer."""
+        now_s = time.monotonic()
+        self.health.answered(
+            now_s,
+            (now_s - frame.arrived_s) * 1e3,
+            self._age_ms(frame.msg.header),
+            size=(record.labels.shape[0], record.labels.shape[1]),
+            degraded=record.status_text,
+            no_metres=record.uncalibrated_reason,
+            strange=record.strange,
+        )
+        view = answered.context.view
+        camera = view.camera if view else None
+        if camera is not None and record.pitch is not None and isfinite(record.pitch.std_rad):
+            self.health.pitch_seen(record.pitch.pitch_rad - camera.mount.pitch_rad)
 
     def reject(self, frame: Frame, error: ImageError) -> None:
         """Say and count that a frame cannot be used."""
@@ -199,9 +244,8 @@ class CameraPort:
                 return
             begins, self._is_stale, self._stale_said_s = not self._is_stale, True, now_s
             reason = f'no answer for {silent_s:.1f} s: {self._connection()}'
-            self._outputs.scene.publish(
-                unknown_scene(self._last_header, self._origin, RoadScene.STALE, reason)
-            )
+            fields = unknown_scene_fields(self._origin, SceneStatus.STALE, reason)
+            self._outputs.scene.publish(to_msg(RoadScene, fields, self._last_header))
             self._fused.silent(self.name, reason)
         if begins:
             self._node.get_logger().warning(f'camera {self.name}: stale: {reason}')
@@ -234,7 +278,8 @@ class CameraPort:
             self._node.get_logger().info(f'camera {self.name}: frames again')
 
     def _say_invalid(self, frame: Frame, reason: str) -> None:
-        self._say(unknown_scene(frame.msg.header, self._origin, RoadScene.INVALID, reason))
+        fields = unknown_scene_fields(self._origin, SceneStatus.INVALID, reason)
+        self._say(to_msg(RoadScene, fields, frame.msg.header))
         self._fused.invalid(self.name, frame.msg.header, reason)
 
     def _age_ms(self, header: Header) -> float:
@@ -244,21 +289,5 @@ class CameraPort:
         return age_ms if 0.0 <= age_ms <= MAX_AGE_MS else nan
 
 
-def _lack_of(table: ClassTable) -> list[str]:
-    """What the model cannot tell at all, in words."""
-    has_road = any(row.role is Role.DRIVABLE for row in table.classes)
-    return [] if has_road else [f'no class of {table.name} is drivable: no road is ever found']
-
-
-def _doubts(result: Result, latency_ms: float, context: Context) -> list[str]:
-    """Why this answer is not to be trusted fully, in words."""
-    params, view = context.params, context.view
-    reasons = [why for why in (view.reason if view.is_fault else '', context.complaint) if why]
-    if latency_ms > params.warn_latency_ms:
-        reasons.append(f'took {latency_ms:.0f} ms, above {params.warn_latency_ms:g}')
-    if result.strange >= params.risk.trust.strange_full:
-        reasons.append(f'unlike what the model has learned: {result.strange:.2f} of 1')
-    confidence = cv2.mean(result.confidence)[0] / 255.0
-    if confidence < params.warn_confidence:
-        reasons.append(f'mean confidence {confidence:.2f}, below {params.warn_confidence:g}')
-    return reasons
+def _answer_settings(params: NodeParams) -> AnswerSettings:
+    return AnswerSettings(params.drivable, params.risk, params.warn_confidence)

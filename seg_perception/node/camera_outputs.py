@@ -18,10 +18,9 @@ from std_msgs.msg import Header
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.draw import draw_scene
-from seg_perception.core.results import Result
-from seg_perception.inference.pipeline import Extras
+from seg_perception.core.results import SceneRecord
+from seg_perception.inference.answer import Extras, FrameContext
 from seg_perception.io.encodings import Pixels
-from seg_perception.node.calibration import View
 from seg_perception.node.ground_msgs import grid_to_msg, polygon_to_msg, scan_to_msg
 from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to_compressed_msg
 from seg_perception.node.parameters import NodeParams
@@ -36,14 +35,14 @@ _LATCHED_QOS = QoSProfile(
 )
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a frame is answered with, beside the frame itself."""
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A frame, what it was answered with and the answer."""
 
     params: NodeParams
-    view: View
-    curvature_per_m: float
-    complaint: str  # about the curvature; empty without one
+    context: FrameContext
+    pixels: Pixels
+    record: SceneRecord
     convert_ms: float
 
 
@@ -97,47 +96,39 @@ class CameraOutputs:
             params.grid if grid else None, params.scan if _is_heard(self._scan) else None
         )
 
-    def publish_masks(self, header: Header, result: Result) -> None:
+    def publish_masks(self, header: Header, record: SceneRecord) -> None:
         """What everybody waits for."""
-        self._mask.publish(mask_to_msg(result.labels, header))
-        self._confidence.publish(mask_to_msg(result.confidence, header))
+        self._mask.publish(mask_to_msg(record.labels, header))
+        self._confidence.publish(mask_to_msg(record.confidence, header))
 
-    def publish_rest(
-        self, header: Header, pixels: Pixels, result: Result, context: Context, status: str
-    ) -> None:
+    def publish_rest(self, header: Header, answered: Answered) -> None:
         """The ground and the picture for people."""
-        self._publish_ground(header, result, context.params)
+        self._publish_ground(header, answered.record, answered.params)
         if self._draws():
-            self._publish_overlay(header, pixels, result, context, status)
+            self._publish_overlay(header, answered)
 
     def _draws(self) -> bool:
         return _is_heard(self._overlay) or _is_heard(self._overlay_compressed)
 
-    def _publish_ground(self, header: Header, result: Result, params: NodeParams) -> None:
+    def _publish_ground(self, header: Header, record: SceneRecord, params: NodeParams) -> None:
         ground = Header(stamp=header.stamp, frame_id=params.base_frame)
-        if result.grid is not None and _is_heard(self._grid):
-            self._grid.publish(grid_to_msg(result.grid, ground, params.base_height_m))
-        if result.scan is not None and len(result.scan.ranges_m):
-            self._scan.publish(scan_to_msg(result.scan, ground))
+        if record.grid is not None and _is_heard(self._grid):
+            self._grid.publish(grid_to_msg(record.grid, ground, params.base_height_m))
+        if record.scan is not None and len(record.scan.ranges_m):
+            self._scan.publish(scan_to_msg(record.scan, ground))
         if _is_heard(self._polygon):
-            self._polygon.publish(polygon_to_msg(result.area, ground, params.base_height_m))
+            self._polygon.publish(polygon_to_msg(record.area, ground, params.base_height_m))
 
-    def _publish_overlay(
-        self, header: Header, pixels: Pixels, result: Result, context: Context, status: str
-    ) -> None:
-        params = context.params
+    def _publish_overlay(self, header: Header, answered: Answered) -> None:
+        params, context = answered.params, answered.context
         scene = draw_scene(
-            _to_rgb(pixels),
-            result.labels,
+            _to_rgb(answered.pixels),
+            answered.record,
             self._table,
-            result.area,
-            result.risk,
-            status,
-            params.risk.corridor,
-            params.overlay_opacity,
-            context.view.camera,
-            context.curvature_per_m,
-            result.grid,
+            corridor=params.drivable.corridor,
+            opacity=params.overlay_opacity,
+            camera=context.view.camera if context.view else None,
+            curvature_per_m=context.curvature_per_m,
         )
         if _is_heard(self._overlay):
             bgr = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)

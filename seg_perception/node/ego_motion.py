@@ -5,8 +5,16 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import NamedTuple
 
 from seg_perception.node.parameters import CURVATURE_RANGE, NodeParams
+
+
+class Motion(NamedTuple):
+    """How the vehicle moves; ``fault`` says why it is not known as asked for, empty if it is."""
+
+    curvature_per_m: float = 0.0
+    fault: str = ''
 
 
 class Steering:
@@ -19,18 +27,19 @@ class Steering:
         """Take a curvature; left is positive."""
         self._last = curvature_per_m, now_s
 
-    def at(self, now_s: float, params: NodeParams) -> tuple[float, str]:
-        """The curvature to use, and why it is not the topic's; empty if it is as asked for."""
+    def at(self, now_s: float, params: NodeParams) -> Motion:
+        """The curvature to use, and why it is not the topic's."""
         if not params.curvature_topic:
-            return params.curvature_per_m, ''
+            return Motion(params.curvature_per_m)
         if self._last is None:
-            return params.curvature_per_m, f'no curvature on {params.curvature_topic}'
+            return Motion(params.curvature_per_m, f'no curvature on {params.curvature_topic}')
         curvature_per_m, heard_s = self._last
         if now_s - heard_s > params.curvature_max_age_s:
             age = f'{now_s - heard_s:.1f} s on {params.curvature_topic}'
-            return params.curvature_per_m, f'no curvature for {age}'
+            return Motion(params.curvature_per_m, f'no curvature for {age}')
         low, high = CURVATURE_RANGE
         if not isfinite(curvature_per_m) or not low <= curvature_per_m <= high:
             seen = f'{curvature_per_m:g} 1/m on {params.curvature_topic}'
-            return params.curvature_per_m, f'curvature {seen}, expected {low:g} to {high:g}'
-        return curvature_per_m, ''
+            fault = f'curvature {seen}, expected {low:g} to {high:g}'
+            return Motion(params.curvature_per_m, fault)
+        return Motion(curvature_per_m)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -15,12 +14,13 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import CameraGeometry, CameraView
 from seg_perception.core.fusion import CameraScene, CameraState, Sector, fuse, sector_of
-from seg_perception.core.results import UNKNOWN_RISK, Grid, Result
+from seg_perception.core.results import UNKNOWN_RISK, Grid, SceneRecord
+from seg_perception.io.scene_fields import fused_fields
 from seg_perception.node.ground_msgs import grid_to_msg
 from seg_perception.node.parameters import Parameters
-from seg_perception.node.scene_msgs import fused_to_msg
+from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import FusedScene
 
 
@@ -67,11 +67,15 @@ class FusedPort:
         """Whether someone listens to the fused grid."""
         return bool(self._grid.get_subscription_count() > 0)
 
-    def answered(self, name: str, header: Header, result: Result, camera: Camera | None) -> None:
+    def answered(
+        self, name: str, header: Header, record: SceneRecord, view: CameraView | None
+    ) -> None:
         """Take the answer for a frame of one camera."""
         stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
-        sector = Sector() if camera is None else _sector(camera)
-        scene = CameraScene(name, stamp_s, result.risk, sector=sector, grid=result.grid)
+        sector, geometry = Sector(), view.geometry if view else None
+        if isinstance(geometry, CameraGeometry):
+            sector = geometry.part(_sector, None)
+        scene = CameraScene(name, stamp_s, record.risk, sector=sector, grid=record.grid)
         with self._lock:
             self._say(_Last(header, scene))
 
@@ -97,7 +101,7 @@ class FusedPort:
         scenes = [_with_grid_like(last.scene.grid, item.scene) for item in self._last.values()]
         fused = fuse(scenes, params.fusion, params.risk)
         header = self._header(fused.stamp_s, params.base_frame)
-        self._scene.publish(fused_to_msg(fused, header))
+        self._scene.publish(to_msg(FusedScene, fused_fields(fused), header))
         if fused.grid is not None and self.wants_grid:
             self._grid.publish(grid_to_msg(fused.grid, header, params.base_height_m))
 
@@ -109,9 +113,8 @@ class FusedPort:
         return Header(stamp=stamps[0], frame_id=frame_id) if stamps else Header(frame_id=frame_id)
 
 
-@lru_cache(maxsize=16)
-def _sector(camera: Camera) -> Sector:
-    return sector_of(camera)
+def _sector(geometry: CameraGeometry, _: None) -> Sector:
+    return sector_of(geometry.image_camera)
 
 
 def _with_grid_like(grid: Grid | None, scene: CameraScene) -> CameraScene:

@@ -3,7 +3,7 @@
 """
 The node: camera images in, masks and road scenes out.
 
-    on_image -> FairLatest (newest wins) -> worker: to_pixels -> Pipeline.process -> publish
+    on_image -> FairLatest (newest wins) -> worker: to_pixels -> FrameAnswerer.answer -> publish
 
     ros2 run seg_perception node --ros-args --params-file params.yaml
 """
@@ -28,13 +28,13 @@ from std_msgs.msg import Float32
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
 from seg_perception.core.latest import FairLatest
+from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
-from seg_perception.inference.pipeline import Pipeline
 from seg_perception.models import model_path
 from seg_perception.node.calibration import TF_MESSAGE, links_of
 from seg_perception.node.camera import CameraPort, Frame
-from seg_perception.node.camera_outputs import Context
+from seg_perception.node.camera_outputs import Answered
 from seg_perception.node.diagnostics import Limits, ModelReport, to_array
 from seg_perception.node.ego_motion import Steering
 from seg_perception.node.extrinsics import FrameTree
@@ -89,7 +89,7 @@ class SegPerceptionNode(LifecycleNode):
         super().__init__(NODE_NAME, **node_options)
         self.settings = Parameters(self)
         self.has_failed = False
-        self._pipeline: Pipeline | None = None
+        self._answerer: FrameAnswerer | None = None
         self._model = ModelReport('', '', '')
         self._ports: list[CameraPort] = []
         self._fused: FusedPort | None = None
@@ -123,11 +123,18 @@ class SegPerceptionNode(LifecycleNode):
         path = str(model_path(params.model))
         engine = open_engine(path, params.provider, params.threads)
         engine.warm_up()
-        self._pipeline = Pipeline(engine, params.drivable, params.risk)
+        self._answerer = answerer = FrameAnswerer(engine)
         self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
         self._fused = FusedPort(self, self.settings)
         self._ports = [
-            CameraPort(self, camera, engine.card, self._frames, self._fused)
+            CameraPort(
+                self,
+                camera,
+                answerer,
+                settings=self.settings,
+                frames=self._frames,
+                fused=self._fused,
+            )
             for camera in params.cameras
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -212,19 +219,15 @@ class SegPerceptionNode(LifecycleNode):
 
     def _process(self, port: CameraPort, frame: Frame) -> None:
         params = self.settings.now
-        pipeline = self._pipeline
-        assert pipeline is not None  # the worker runs between activate and deactivate only
-        pipeline.drivable, pipeline.risk = params.drivable, params.risk
+        assert self._answerer is not None  # the worker runs between activate and deactivate only
         start_s = time.perf_counter()
         pixels = to_pixels(frame.msg)
         convert_ms = (time.perf_counter() - start_s) * 1e3
-        view = port.view(frame, pixels.array.shape[:2], params)
-        curvature_per_m, complaint = self._steering.at(time.monotonic(), params)
-        result = pipeline.process(
-            pixels.array, pixels.order, view.camera, curvature_per_m, port.extras(params)
-        )
-        context = Context(params, view, curvature_per_m, complaint, convert_ms)
-        port.publish(frame, pixels, result, context)
+        motion = self._steering.at(time.monotonic(), params)
+        size = pixels.array.shape[0], pixels.array.shape[1]
+        context = port.context(frame, size, params, motion)
+        record = self._answerer.answer(pixels.array, pixels.order, context)
+        port.publish(frame, Answered(params, context, pixels, record, convert_ms))
 
     def _listen_beside(self) -> None:
         """Subscribe to what is no camera's: transforms and curvature."""
@@ -241,6 +244,8 @@ class SegPerceptionNode(LifecycleNode):
     def _on_transforms(self, is_static: bool, message: Any) -> None:
         for link in links_of(message, is_static):
             self._frames.add(link)
+        for port in self._ports:
+            port.prepare()
 
     def _on_curvature(self, message: Float32) -> None:
         self._steering.heard(message.data, time.monotonic())
@@ -270,7 +275,7 @@ class SegPerceptionNode(LifecycleNode):
         if self._diagnostics is not None:
             self.destroy_timer(self._diagnostics_timer)
             self.destroy_publisher(self._diagnostics)
-        self._ports, self._fused, self._diagnostics, self._pipeline = [], None, None, None
+        self._ports, self._fused, self._diagnostics, self._answerer = [], None, None, None
 
     def _watch(self) -> None:
         now_s, params = time.monotonic(), self.settings.now

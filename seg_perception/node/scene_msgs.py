@@ -1,137 +1,62 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results as messages."""
+"""The messages of seg_perception_msgs, filled from the one table of their fields."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import nan
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-import cv2
 from geometry_msgs.msg import Point32
 from std_msgs.msg import Header
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.fusion import FusedScene
-from seg_perception.core.results import UNKNOWN_RISK, DrivableArea, Result, SafetyRisk
+from seg_perception.io.scene_fields import check_fields
 from seg_perception.node.image_conversions import copy_header
-from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
-from seg_perception_msgs.msg import DrivableArea as DrivableAreaMsg
-from seg_perception_msgs.msg import FusedScene as FusedSceneMsg
-from seg_perception_msgs.msg import RiskFactor as RiskFactorMsg
-from seg_perception_msgs.msg import RoadScene
-from seg_perception_msgs.msg import SafetyRisk as SafetyRiskMsg
+from seg_perception_msgs import msg as messages
 
 try:
     import vision_msgs.msg as vision
 except ImportError:  # not everywhere
     vision = None
 
-_UNKNOWN_AREA = {
-    name: nan
-    for name, kind in DrivableAreaMsg.get_fields_and_field_types().items()
-    if kind == 'float'
-}
-
 LABEL_INFO: Any = vision.LabelInfo if vision else None
 """The type of the topic label_info; None where vision_msgs is not installed."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Whose answer a message is."""
-
-    camera: str
-    model: str
-
-
-@dataclass(frozen=True)
-class Ground:
-    """The frame of metric answers; without one, why there are none."""
-
-    frame: str = ''
-    text: str = ''
-
-
-def scene_to_msg(
-    result: Result,
-    header: Header,
-    origin: Origin,
-    latency_ms: float,
-    degraded: str = '',
-    before_ms: dict[str, float] | None = None,
-    ground: Ground = Ground(),
-) -> RoadScene:
+def to_msg(kind: Any, values: Mapping[str, Any], header: Header | None = None) -> Any:
     """
-    The answer for one frame, with a copy of its header.
+    A message of a type of ``seg_perception_msgs`` with these values and a copy of the header.
 
-    :param latency_ms: from the arrival of the frame to now.
-    :param degraded: why the answer is not to be trusted fully; empty makes it OK.
-    :param before_ms: stages before those of the pipeline.
-    :param ground: the frame of what is metric.
+    :raises MessageError: when a field has no value, or a value no field.
     """
-    stages_ms = (before_ms or {}) | result.stage_ms
-    return RoadScene(
-        header=copy_header(header),
-        camera=origin.camera,
-        model=origin.model,
-        status=RoadScene.DEGRADED if degraded else RoadScene.OK,
-        status_text=degraded,
-        image_height=result.labels.shape[0],
-        image_width=result.labels.shape[1],
-        ground_frame=ground.frame,
-        ground_text=ground.text,
-        drivable_area=_area_to_msg(result.area),
-        safety_risk=_risk_to_msg(result.risk),
-        stage_names=list(stages_ms),
-        stage_ms=list(stages_ms.values()),
-        latency_ms=latency_ms,
-    )
+    kinds = _field_kinds(kind)
+    given = values if header is None else {'header': copy_header(header), **values}
+    check_fields(kind.__name__, kinds, given)
+    return kind(**{name: _value(kinds[name], value) for name, value in given.items()})
 
 
-def unknown_scene(header: Header, origin: Origin, status: int, reason: str) -> RoadScene:
-    """
-    What is said when nothing is known: no area, risk UNKNOWN.
-
-    :param status: STALE or INVALID.
-    """
-    return RoadScene(
-        header=copy_header(header),
-        camera=origin.camera,
-        model=origin.model,
-        status=status,
-        status_text=reason,
-        ground_text=reason,
-        drivable_area=DrivableAreaMsg(**_UNKNOWN_AREA),
-        safety_risk=_risk_to_msg(UNKNOWN_RISK),
-        latency_ms=nan,
-    )
+@cache
+def _field_kinds(kind: Any) -> dict[str, Any]:
+    """Of each field the type of the messages in it; None for plain values."""
+    names = kind.get_fields_and_field_types().items()
+    return {name: _message(text.removeprefix('sequence<').rstrip('>')) for name, text in names}
 
 
-def fused_to_msg(fused: FusedScene, header: Header) -> FusedSceneMsg:
-    """All cameras in one message, with a copy of the header."""
-    cameras = [
-        CameraStatusMsg(
-            camera=status.camera,
-            status=int(status.state),
-            status_text=status.text,
-            age_s=status.age_s,
-            level=int(status.level),
-            sector_right_rad=status.sector.right_rad,
-            sector_left_rad=status.sector.left_rad,
-        )
-        for status in fused.cameras
-    ]
-    return FusedSceneMsg(
-        header=copy_header(header),
-        safety_risk=_risk_to_msg(fused.risk),
-        worst_camera=fused.worst_camera,
-        cameras=cameras,
-        skew_s=fused.skew_s,
-        coverage_share=fused.coverage_share,
-        complete=fused.complete,
-    )
+def _message(text: str) -> Any:
+    package, _, name = text.partition('/')
+    if package == 'seg_perception_msgs':
+        return getattr(messages, name)
+    return Point32 if text == 'geometry_msgs/Point32' else None
+
+
+def _value(kind: Any, value: Any) -> Any:
+    if kind is None:
+        return value
+    if isinstance(value, Mapping):
+        return to_msg(kind, value)
+    return [to_msg(kind, item) for item in value]
 
 
 def label_info(table: ClassTable, header: Header) -> Any:
@@ -142,40 +67,3 @@ def label_info(table: ClassTable, header: Header) -> Any:
     """
     classes = [vision.VisionClass(class_id=row.id, class_name=row.name) for row in table.classes]
     return LABEL_INFO(header=copy_header(header), class_map=classes, threshold=0.0)
-
-
-def _area_to_msg(area: DrivableArea) -> DrivableAreaMsg:
-    other = area.mask_alternative
-    polygon = [Point32(x=float(x), y=float(y)) for x, y in area.ground_polygon_m]
-    return DrivableAreaMsg(
-        image_share=area.image_share,
-        alternative_share=0.0 if other is None else cv2.countNonZero(other) / other.size,
-        corridor_share=area.corridor_share,
-        boundary_columns=area.boundary_columns.tolist(),
-        boundary_rows=area.boundary_rows.tolist(),
-        boundary_class_ids=area.boundary_class_ids.tolist(),
-        free_distance_m=area.free_distance_m,
-        free_distance_std_m=area.free_distance_std_m,
-        free_distance_low_m=area.free_distance_band_m[0],
-        free_distance_high_m=area.free_distance_band_m[1],
-        free_left_m=area.free_left_m,
-        free_right_m=area.free_right_m,
-        ground_polygon=polygon,
-        confidence=area.confidence,
-    )
-
-
-def _risk_to_msg(risk: SafetyRisk) -> SafetyRiskMsg:
-    factors = [
-        RiskFactorMsg(
-            name=factor.name, risk=factor.risk, weight=factor.weight, reason=factor.reason
-        )
-        for factor in risk.factors
-    ]
-    return SafetyRiskMsg(
-        score=risk.score,
-        level=int(risk.level),
-        factors=factors,
-        time_to_contact_s=risk.time_to_contact_s,
-        suggested_speed_mps=risk.suggested_speed_mps,
-    )

@@ -6,20 +6,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cv2
 from tqdm import tqdm
 
 from seg_perception.core.draw import draw_scene
 from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
-from seg_perception.core.results import Result
+from seg_perception.core.results import SceneRecord
+from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.open_engine import open_engine
-from seg_perception.inference.pipeline import Pipeline
-from seg_perception.io.atomic import make_folder, write_image
+from seg_perception.io.atomic import make_folder, write_image, write_json_lines
 from seg_perception.io.frames import Frame, count_frames, find_files, read_frames
+from seg_perception.io.scene_fields import Origin, scene_fields
 from seg_perception.models import model_path
+
+SCENES_FILE = 'scenes.jsonl'
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ def segment_paths(
     """
     Write ``<stem>_labels.png`` (class ids, input size) and ``<stem>_overlay.jpg`` for each frame.
 
+    ``scenes.jsonl`` says in one line for each frame how dangerous it looks and why, how much of it
+    is free, and whether that answer can be relied on. What is not known is null.
+
     A damaged input is reported at the end and the others are segmented. A progress bar is drawn
     where standard error is a terminal.
 
@@ -68,30 +75,33 @@ def segment_paths(
     files = find_files(inputs)
     engine = open_engine(model_path(model or ''), provider, threads)
     out = _make_folder(Path(out), inputs)
-    job = _Job(Pipeline(engine), out)
+    job = _Job(FrameAnswerer(engine), out)
     bar: tqdm[NoReturn]
     with tqdm(total=sum(map(count_frames, files)), unit='frame', disable=None) as bar:
         for file in files:
             job.segment(file, bar)
+    job.write_scenes()
     return SegmentReport(job.frames, out, engine.provider, engine.fallback, tuple(job.failures))
 
 
 class _Job:
     """One call's state: names taken so far, frames written and failures."""
 
-    def __init__(self, pipeline: Pipeline, out: Path) -> None:
-        self.pipeline = pipeline
+    def __init__(self, answerer: FrameAnswerer, out: Path) -> None:
+        self.answerer = answerer
         self.out = out
         self.sources: dict[str, Path] = {}  # by output name
         self.frames = 0
+        self.scenes: list[dict[str, Any]] = []
         self.failures: list[SegPerceptionError] = []
 
     def segment(self, file: Path, bar: tqdm[NoReturn]) -> None:
         try:
             for frame in read_frames(file):
                 self._claim(frame.name, file)
-                result = self.pipeline.process(frame.bgr, 'bgr')
-                self._write(frame, result)
+                record = self.answerer.answer(frame.bgr, 'bgr')
+                self._write(frame, record)
+                self.scenes.append(_scene_of(frame.name, record))
                 self.frames += 1
                 bar.update()
         except OutputError:
@@ -110,14 +120,32 @@ class _Job:
             )
         self.sources[name] = file
 
-    def _write(self, frame: Frame, result: Result) -> None:
-        table = self.pipeline.engine.card.classes
+    def write_scenes(self) -> None:
+        """One line for each frame that was segmented."""
+        write_json_lines(self.out / SCENES_FILE, self.scenes)
+
+    def _write(self, frame: Frame, record: SceneRecord) -> None:
         rgb = cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2RGB)
-        corridor = self.pipeline.drivable.corridor
-        scene = draw_scene(rgb, result.labels, table, result.area, result.risk, corridor=corridor)
+        scene = draw_scene(rgb, record, self.answerer.table)
         overlay = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
-        write_image(self.out / f'{frame.name}_labels.png', result.labels)
+        write_image(self.out / f'{frame.name}_labels.png', record.labels)
         write_image(self.out / f'{frame.name}_overlay.jpg', overlay)
+
+
+def _scene_of(name: str, record: SceneRecord) -> dict[str, Any]:
+    """What ``scenes.jsonl`` says of a frame."""
+    fields = scene_fields(record, Origin('', ''), nan)
+    area, risk = fields['drivable_area'], fields['safety_risk']
+    return {
+        'name': name,
+        'score': risk['score'],
+        'level': record.risk.level.name,
+        'factors': risk['factors'],
+        'image_share': area['image_share'],
+        'corridor_share': area['corridor_share'],
+        'status': record.status.name,
+        'status_reasons': record.doubts,
+    }
 
 
 def _make_folder(out: Path, inputs: Sequence[str | Path]) -> Path:

@@ -107,19 +107,6 @@ def test_nothing_above_the_horizon_and_behind() -> None:
     assert camera().ground_to_pixel(np.zeros((0, 2))).shape == (0, 2)
 
 
-def test_ground_map_by_hand() -> None:
-    ground = camera().ground(SIZE)
-    assert ground.x_m.shape == SIZE and ground.x_m.dtype == np.float32
-    assert np.isnan(ground.x_m[:361]).all() and np.isfinite(ground.x_m[361:]).all()
-    assert (ground.x_m[510, 440], ground.y_m[510, 440]) == pytest.approx((10.0, 2.0))
-    # A row at 10 m is 1500 / 149.5 - 10 long on its far half, twice that as a whole.
-    assert ground.coarse_m[510, 640] == pytest.approx(2 * (1500 / 149.5 - 10), rel=1e-3)
-    assert ground.coarse_m[361, 640] == pytest.approx(2 * (1500 / 0.5 - 1500))
-    # d(h / tan a) / da = (x^2 + h^2) / h: 68.2 m a radian, 0.009 of it.
-    assert ground.std_m[510, 640] == pytest.approx((100 / 1.5 + 1.5) * 0.009, rel=1e-4)
-    assert camera().ground(SIZE) is ground, 'equal cameras share one map'
-
-
 def test_uncertainty_by_hand() -> None:
     cam = camera(pitch_std_rad=0.01)
     low, high = cam.band_m(15.0)

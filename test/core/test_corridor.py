@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
-from seg_perception.core.corridor import Corridor, corridor_shape
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
+from seg_perception.core.corridor import Corridor, Strips, corridor_shape
 from seg_perception.core.errors import ParameterError
 
 
 def test_trapezoid_by_hand():
-    shape = corridor_shape(Corridor(0.5, 0.8, 0.2), (7, 10))
+    shape = corridor_shape(Corridor(0.5, 0.8, 0.2), ImageGeometry((7, 10)))
     # Rows 4, 5, 6 (7 * 0.5 rounds to 4): widths 2, 5, 8 of 10 pixels.
     assert shape.top_row == 4 and shape.end_row == 7
     assert shape.widths_px.tolist() == [0, 0, 0, 0, 2, 5, 8]
@@ -24,11 +25,11 @@ def test_trapezoid_by_hand():
 
 
 def test_bonnet_rows_are_cut_off():
-    shape = corridor_shape(Corridor(ego_mask_share=0.25), (100, 200))
+    shape = corridor_shape(Corridor(ego_mask_share=0.25), ImageGeometry((100, 200)))
     assert shape.end_row == 75
     assert not shape.inside[75:].any() and shape.inside[74].any()
     # The rows above keep the distance that they have without a bonnet in view.
-    whole = corridor_shape(Corridor(), (100, 200))
+    whole = corridor_shape(Corridor(), ImageGeometry((100, 200)))
     np.testing.assert_array_equal(shape.nearness[:75], whole.nearness[:75])
 
 
@@ -41,11 +42,13 @@ def test_bonnet_rows_are_cut_off():
 )
 def test_zones_share_out_the_rows_and_mirror(height, width, top_share, near, ego_mask):
     far = max(0.005, near / 5)
-    shape = corridor_shape(Corridor(top_share, near, far, ego_mask), (height, width))
-    zones = [shape.inside, shape.beside, shape.elsewhere]
+    shape = corridor_shape(
+        Corridor(top_share, near, far, ego_mask), ImageGeometry((height, width))
+    )
+    zones = [shape.inside, shape.beside]
     total = sum((zone > 0).astype(int) for zone in zones)
     assert 0 <= shape.top_row < shape.end_row <= height
-    assert (total[shape.top_row : shape.end_row] == 1).all()
+    assert total.max() <= 1 and shape.inside[shape.top_row : shape.end_row].any()
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
     for zone in zones:
         np.testing.assert_array_equal(zone, zone[:, ::-1])
@@ -56,13 +59,13 @@ SIZE = (360, 640)
 K = np.array([[500.0, 0, 319.5], [0, 500.0, 179.5], [0, 0, 1]])
 
 
-def camera(**mount: float) -> Camera:
-    return Camera(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+def camera(size: tuple[int, int] = SIZE, **mount: float) -> CameraGeometry:
+    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount), size)
 
 
 def test_corridor_on_the_ground_by_hand() -> None:
     # 2 m across. A row v below the horizon at 179.5 sees 1.5 * 500 / v metres, 2 v / 1.5 px wide.
-    shape = corridor_shape(Corridor(vehicle_width_m=1.6, margin_m=0.2), SIZE, camera())
+    shape = corridor_shape(Corridor(vehicle_width_m=1.6, margin_m=0.2), camera())
     assert shape.distance_m[[359, 254, 229]] == pytest.approx(
         [750 / 179.5, 750 / 74.5, 750 / 49.5]
     )
@@ -75,49 +78,57 @@ def test_corridor_on_the_ground_by_hand() -> None:
     assert shape.distance_m[193] == pytest.approx(750 / 13.5)
     assert np.isnan(shape.distance_m[:193]).all() and not shape.widths_px[:193].any()
     # What ends the free road: 5 cm are 500 * 0.05 / 10.1 = 2.5 px at 10 m.
-    ahead = shape.strips.ahead
-    piece = int(np.searchsorted(ahead.edges_m, 10.0))
-    assert ahead.blocking_px[piece] == 3
+    strips = shape.strips
+    piece = int(np.searchsorted(strips.edges_m, 10.0))
+    assert strips.blocking_px[0, piece] == 3
     # Edges of pieces are edges of rows: row 254.5 is 75 below the horizon.
-    assert np.abs(ahead.edges_m - 10.0).min() < 1e-4
+    assert np.abs(strips.edges_m - 10.0).min() < 1e-4
 
 
 def test_curved_corridor_follows_the_circle() -> None:
-    curved = corridor_shape(Corridor(), SIZE, camera(), 0.02)
+    curved = corridor_shape(Corridor(), camera(), 0.02)
     row = 249  # 10.79 m ahead
     middle = curved.inside[row].nonzero()[0].mean()
     # On a circle of 50 m to the left: aside 50 - sqrt(50^2 - 10.79^2) = 1.178 m = 54.6 px.
     assert middle == pytest.approx(319.5 - 1.178 / 10.79 * 500, abs=1.0)
     # The nearest of the row is on its right: atan(0.2158 / 1.0014) * 50.
     assert curved.distance_m[row] == pytest.approx(10.61, abs=0.01)
-    right = corridor_shape(Corridor(), SIZE, camera(), -0.02)
+    right = corridor_shape(Corridor(), camera(), -0.02)
     np.testing.assert_array_equal(right.inside, curved.inside[:, ::-1])
     np.testing.assert_array_equal(right.distance_m, curved.distance_m)
 
 
 def test_a_circle_ends_after_a_quarter() -> None:
-    shape = corridor_shape(Corridor(), SIZE, camera(), 0.1)
+    shape = corridor_shape(Corridor(), camera(), 0.1)
     assert np.nanmax(shape.distance_m) <= 15.71  # pi / 2 / 0.1
 
 
 def test_camera_that_looks_back_sees_the_path_of_reversing() -> None:
-    ahead = corridor_shape(Corridor(), SIZE, camera())
-    back = corridor_shape(Corridor(), SIZE, camera(yaw_rad=np.pi))
+    ahead = corridor_shape(Corridor(), camera())
+    back = corridor_shape(Corridor(), camera(yaw_rad=np.pi))
     np.testing.assert_array_equal(back.inside, ahead.inside)
     # Left of the vehicle is on the right of that image.
-    assert back.strips.left.pixels.min() % 640 > 320 > ahead.strips.left.pixels.min() % 640
+    columns = [_columns_of_left(shape.strips) for shape in (ahead, back)]
+    assert columns[0].max() < 320 < columns[1].min()
+
+
+def _columns_of_left(strips: Strips) -> np.ndarray:
+    count = len(strips.edges_m) - 1
+    return strips.pixels[strips.pieces // count == 1] % SIZE[1]
 
 
 def test_cameras_without_the_path_in_view_get_the_trapezoid() -> None:
-    aside = corridor_shape(Corridor(), SIZE, camera(yaw_rad=1.4))
+    aside = corridor_shape(Corridor(), camera(yaw_rad=1.4))
     assert aside.strips is None and np.isnan(aside.distance_m).all()
-    np.testing.assert_array_equal(aside.inside, corridor_shape(Corridor(), SIZE).inside)
-    flat = corridor_shape(Corridor(), (1, 640), camera())
+    np.testing.assert_array_equal(
+        aside.inside, corridor_shape(Corridor(), ImageGeometry(SIZE)).inside
+    )
+    flat = corridor_shape(Corridor(), camera((1, 640)))
     assert flat.strips is None and flat.inside.shape == (1, 640)
 
 
 def test_rolled_camera_has_a_sloping_corridor() -> None:
-    shape = corridor_shape(Corridor(), SIZE, camera(roll_rad=0.05, pitch_rad=0.05))
+    shape = corridor_shape(Corridor(), camera(roll_rad=0.05, pitch_rad=0.05))
     top = shape.inside[shape.top_row + 3].nonzero()[0].mean()
     bottom = shape.inside[350].nonzero()[0].mean()
     # Edges at tan(atan(1.25 / 1.5) + 0.05) and tan(-atan(1.25 / 1.5) + 0.05) columns a row.
@@ -128,26 +139,26 @@ def test_rolled_camera_has_a_sloping_corridor() -> None:
 def test_zones_share_out_the_rows_with_any_camera(
     curvature: float, pitch: float, roll: float, yaw: float
 ) -> None:
-    small = camera(pitch_rad=pitch, roll_rad=roll, yaw_rad=yaw).scaled((45, 80))
-    shape = corridor_shape(Corridor(), (45, 80), small, curvature)
-    total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.beside, shape.elsewhere))
-    assert (total[shape.top_row : shape.end_row] == 1).all()
+    small = camera((45, 80), pitch_rad=pitch, roll_rad=roll, yaw_rad=yaw)
+    shape = corridor_shape(Corridor(), small, curvature)
+    total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.beside))
+    assert total.max() <= 1 and shape.inside[shape.top_row : shape.end_row].any()
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
     assert np.isfinite(shape.nearness).all() and 0 <= shape.nearness.max() <= 1
     if shape.strips is not None:
-        assert (np.diff(shape.strips.ahead.edges_m) > 0).all()
+        assert (np.diff(shape.strips.edges_m) > 0).all()
         assert np.isfinite(shape.distance_m[shape.inside.any(axis=1)]).all()
 
 
 @pytest.mark.parametrize('curvature', [float('nan'), 1.5, -2.0])
 def test_curvatures_that_cannot_be(curvature: float) -> None:
     with pytest.raises(ParameterError, match=r'curvature of the path: got .* -1\.0 to 1\.0'):
-        corridor_shape(Corridor(), SIZE, camera(), curvature)
+        corridor_shape(Corridor(), camera(), curvature)
 
 
 def test_shapes_are_frozen():
     with pytest.raises(ValueError, match='read-only'):
-        corridor_shape(Corridor(), (10, 10)).inside[0, 0] = 1
+        corridor_shape(Corridor(), ImageGeometry((10, 10))).inside[0, 0] = 1
 
 
 @pytest.mark.parametrize(

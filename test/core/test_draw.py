@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 
 from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.draw import draw_scene
 from seg_perception.core.drivable import find_drivable, scale_area
 from seg_perception.core.grid import drivable_grid
 from seg_perception.core.masks import resize_nearest
-from seg_perception.core.results import UNKNOWN_RISK, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import (
+    UNKNOWN_RISK,
+    DrivableArea,
+    RiskFactor,
+    RiskLevel,
+    SafetyRisk,
+    SceneRecord,
+)
 
 ROAD, PAVEMENT, UNLABELED = 3, 4, 255
 GREEN, RED, BAR_EMPTY = [60, 200, 90], [240, 40, 50], [40, 40, 40]
@@ -19,11 +27,15 @@ def risk(score: float, level: RiskLevel, reason: str = 'vehicles in the path, ne
     return SafetyRisk(score, level, (RiskFactor('vehicles', 0.6, 0.8, reason),))
 
 
-def draw(size, safety, status='OK', value=UNLABELED):
+def record(labels, area: DrivableArea, safety: SafetyRisk, doubts=(), grid=None) -> SceneRecord:
+    return SceneRecord(labels, labels, area, safety, {}, grid=grid, doubts=doubts)
+
+
+def draw(size, safety, doubts=(), value=UNLABELED):
     labels = np.full(size, value, np.uint8)
     area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
     rgb = np.full((*size, 3), 120, np.uint8)
-    return draw_scene(rgb, labels, CAMVID_11, area, safety, status)
+    return draw_scene(rgb, record(labels, area, safety, doubts), CAMVID_11)
 
 
 @pytest.mark.parametrize('size', [(360, 480), (720, 1280), (1080, 1920), (480, 360)])
@@ -42,7 +54,7 @@ def test_boundary_is_drawn_along_the_free_road():
     labels[120:] = ROAD
     area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
     rgb = np.zeros((200, 300, 3), np.uint8)
-    scene = draw_scene(rgb, labels, CAMVID_11, area, risk(90.0, RiskLevel.LOW))
+    scene = draw_scene(rgb, record(labels, area, risk(90.0, RiskLevel.LOW)), CAMVID_11)
     line = (scene == (80, 255, 120)).all(axis=2)
     assert line[120, 5:290].mean() > 0.95  # the corridor crosses it twice
     assert not line[:115].any() and not line[125:].any()
@@ -53,15 +65,15 @@ def test_blocked_columns_have_no_line():
     labels[:, 200:] = PAVEMENT
     area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
     rgb = np.zeros((200, 300, 3), np.uint8)
-    scene = draw_scene(rgb, labels, CAMVID_11, area, risk(90.0, RiskLevel.LOW))
+    scene = draw_scene(rgb, record(labels, area, risk(90.0, RiskLevel.LOW)), CAMVID_11)
     assert not (scene[:, 205:] == (80, 255, 120)).all(axis=2).any()
 
 
 def test_reasons_and_status_change_the_picture():
     plain = draw((360, 480), SafetyRisk(80.0, RiskLevel.LOW, ()))
     reasons = draw((360, 480), risk(80.0, RiskLevel.LOW))
-    stale = draw((360, 480), SafetyRisk(80.0, RiskLevel.LOW, ()), 'STALE')
-    assert (plain != reasons).any() and (plain != stale).any()
+    doubted = draw((360, 480), SafetyRisk(80.0, RiskLevel.LOW, ()), ('late',))
+    assert (plain != reasons).any() and (plain != doubted).any()
 
 
 def test_long_reason_stays_inside_the_picture():
@@ -70,7 +82,7 @@ def test_long_reason_stays_inside_the_picture():
 
 
 def test_unknown_risk_and_tiny_images_are_drawn():
-    assert draw((360, 480), UNKNOWN_RISK, 'STALE').shape == (360, 480, 3)
+    assert draw((360, 480), UNKNOWN_RISK, ('late',)).shape == (360, 480, 3)
     for size in ((1, 1), (8, 8), (3, 40), (40, 3)):
         assert draw(size, risk(10.0, RiskLevel.HIGH), value=ROAD).shape == (*size, 3)
 
@@ -81,7 +93,7 @@ def test_arguments_stay_as_they_are():
     for array in (labels, rgb):
         array.setflags(write=False)
     area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
-    draw_scene(rgb, labels, CAMVID_11, area, risk(50.0, RiskLevel.HIGH))
+    draw_scene(rgb, record(labels, area, risk(50.0, RiskLevel.HIGH)), CAMVID_11)
     assert (rgb == 120).all() and (area.mask == 255).all()
 
 
@@ -102,14 +114,23 @@ def metric(size=STREET, seen=None, value=ROAD, curvature_per_m=0.0):
     labels[: round(small[0] / 2 + 0.139 * small[0])] = PAVEMENT
     labels[: small[0] // 2] = 0
     sure = np.full_like(labels, 255)
-    area = find_drivable(labels, sure, CAMVID_11, camera=seen, curvature_per_m=curvature_per_m)
-    grid = drivable_grid(area.mask, labels, sure, CAMVID_11, seen)
+    geometry, bend = CameraGeometry.of(seen, small), {'curvature_per_m': curvature_per_m}
+    area = find_drivable(labels, sure, CAMVID_11, geometry=geometry, **bend)
+    grid = drivable_grid(area.mask, labels, sure, CAMVID_11, geometry)
     rgb = np.full((*size, 3), 20, np.uint8)
     scene = draw_scene(
-        rgb, resize_nearest(labels, size), CAMVID_11, scale_area(area, size),
-        risk(90.0, RiskLevel.LOW), opacity=0.0, camera=seen, curvature_per_m=curvature_per_m,
-        grid=grid,
-    )  # fmt: skip
+        rgb,
+        record(
+            resize_nearest(labels, size),
+            scale_area(area, size),
+            risk(90.0, RiskLevel.LOW),
+            grid=grid,
+        ),
+        CAMVID_11,
+        opacity=0.0,
+        camera=seen,
+        **bend,
+    )
     return scene, area
 
 
@@ -191,7 +212,7 @@ def test_metres_are_told_where_they_are_known():
     rgb = np.full((360, 480, 3), 120, np.uint8)
     plain = SafetyRisk(80.0, RiskLevel.LOW, ())
     told = SafetyRisk(80.0, RiskLevel.LOW, (), time_to_contact_s=2.0, suggested_speed_mps=9.0)
-    pictures = [draw_scene(rgb, labels, CAMVID_11, area, item) for item in (plain, told)]
+    pictures = [draw_scene(rgb, record(labels, area, item), CAMVID_11) for item in (plain, told)]
     line = 15
     rows = slice(round(2.6 * line), round(3.6 * line))  # below the headline
     bright = [int((picture[rows] > 250).all(axis=2).sum()) for picture in pictures]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
     CAMVID_11,
@@ -60,7 +61,16 @@ def scene(*rows: str) -> np.ndarray:
 def find(labels, params=PARAMS, table=TABLE, confidence=None, **metric):
     if confidence is None:
         confidence = np.full(labels.shape, 204, np.uint8)
+    if metric.get('geometry'):
+        metric['geometry'] = fitted(metric['geometry'], labels)
     return find_drivable(labels, confidence, table, params, **metric)
+
+
+def fitted(geometry: CameraGeometry, labels) -> CameraGeometry:
+    """The same camera for labels of any size."""
+    if geometry.size == labels.shape:
+        return geometry
+    return CameraGeometry.of(geometry.image_camera, labels.shape)
 
 
 def drawn(mask):
@@ -78,7 +88,7 @@ def letters(area):
 
 @lru_cache
 def camera(**mount):
-    return Camera(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
 
 
 def road_to(row, *, left=0, right=640):
@@ -292,7 +302,7 @@ def test_columns_spread_evenly_and_never_exceed_the_width():
 @pytest.mark.parametrize('calibrated', [False, True])
 def test_degenerate_images(size, value, table, calibrated):
     labels = np.full(size, value, np.uint8)
-    area = find(labels, DrivableParams(), table, camera=camera() if calibrated else None)
+    area = find(labels, DrivableParams(), table, geometry=camera() if calibrated else None)
     drivable = table.role_mask(Role.DRIVABLE, Role.MARKING)[value] > 0
     assert (area.mask[-1] > 0).all() == drivable
     if not calibrated:  # a camera knows what is above the horizon
@@ -311,14 +321,14 @@ def test_degenerate_images(size, value, table, calibrated):
     ],
 )
 def test_table_without_road_gives_an_empty_area(table):
-    area = find(np.zeros(SIZE, np.uint8), DrivableParams(), table=table, camera=camera())
+    area = find(np.zeros(SIZE, np.uint8), DrivableParams(), table=table, geometry=camera())
     assert not area.mask.any() and set(area.boundary_rows.tolist()) == {360}
     assert isnan(area.free_distance_m) and isnan(area.free_left_m)
     assert len(area.ground_polygon_m) == 0
 
 
 def test_unlabeled_image_tells_no_distance():
-    area = find(np.full(SIZE, 255, np.uint8), DrivableParams(), CAMVID_11, camera=camera())
+    area = find(np.full(SIZE, 255, np.uint8), DrivableParams(), CAMVID_11, geometry=camera())
     assert not area.mask.any() and area.image_share == area.corridor_share == 0.0
     assert isnan(area.free_distance_m) and isnan(area.free_distance_std_m)
     assert all(isnan(value) for value in area.free_distance_band_m)
@@ -335,7 +345,7 @@ def test_views_and_read_only_arrays_work():
 
 
 def test_free_distance_by_hand():
-    area = find(road_to(230), DrivableParams(), camera=camera())
+    area = find(road_to(230), DrivableParams(), geometry=camera())
     # Row 230 is road; its upper edge, 229.5, is 50 px below the horizon.
     assert area.free_distance_m == pytest.approx(15.0)
     assert area.free_left_m == area.free_right_m == pytest.approx(15.0)
@@ -346,7 +356,7 @@ def test_free_distance_by_hand():
 
 
 def test_free_distance_counts_from_the_origin_of_the_vehicle():
-    area = find(road_to(230), DrivableParams(), camera=camera(forward_m=2.0))
+    area = find(road_to(230), DrivableParams(), geometry=camera(forward_m=2.0))
     assert area.free_distance_m == pytest.approx(17.0)
     assert area.free_distance_band_m == pytest.approx((14.619, 20.471), abs=0.001)
 
@@ -354,20 +364,20 @@ def test_free_distance_counts_from_the_origin_of_the_vehicle():
 def test_vehicles_are_nearer_than_they_seem():
     labels = road_to(200)
     labels[190:230, 312:328] = CAR
-    area = find(labels, DrivableParams(), camera=camera())
+    area = find(labels, DrivableParams(), geometry=camera())
     assert area.free_distance_m == pytest.approx(15.0 * (1 - 0.06 / 1.5))
     # Beside the car the road goes on: row 199.5 is 20 below the horizon.
     assert area.free_left_m == area.free_right_m == pytest.approx(37.5)
     # The band reaches from twice as much clearance to none.
     assert area.free_distance_band_m == pytest.approx((11.756, 18.471), abs=0.001)
-    moved = find(labels, DrivableParams(), camera=camera(forward_m=2.0))
+    moved = find(labels, DrivableParams(), geometry=camera(forward_m=2.0))
     assert moved.free_distance_m == pytest.approx(2.0 + 15.0 * (1 - 0.06 / 1.5))
     labels[190:230, 312:328] = POLE
-    assert find(labels, DrivableParams(), camera=camera()).free_distance_m == pytest.approx(15.0)
+    assert find(labels, DrivableParams(), geometry=camera()).free_distance_m == pytest.approx(15.0)
 
 
 def test_a_free_road_is_free_as_far_as_it_is_seen():
-    area = find(road_to(170), DrivableParams(), camera=camera())
+    area = find(road_to(170), DrivableParams(), geometry=camera())
     assert area.free_distance_m == pytest.approx(57.7, abs=0.1)  # row 192.5: 750 / 13
     assert area.free_distance_band_m[1] == inf
 
@@ -375,7 +385,7 @@ def test_a_free_road_is_free_as_far_as_it_is_seen():
 def test_an_obstacle_at_the_lower_edge_leaves_nothing_free():
     labels = road_to(200)
     labels[340:, 250:390] = CAR
-    area = find(labels, DrivableParams(), camera=camera())
+    area = find(labels, DrivableParams(), geometry=camera())
     assert area.free_distance_m == 0.0
     # It begins somewhere before the lower edge of the image, 180 px below the horizon.
     assert area.free_distance_band_m == pytest.approx((0.0, 750 / 180))
@@ -386,17 +396,17 @@ def test_narrow_things_end_the_road_from_blocking_m_on():
     labels = road_to(200)
     labels[190:230, 318:321] = POLE  # 9 cm at 15 m
     wide = DrivableParams(replace(Corridor(), blocking_m=0.3))
-    assert find(labels, wide, camera=camera()).free_distance_m == pytest.approx(37.5)
-    assert find(labels, DrivableParams(), camera=camera()).free_distance_m == pytest.approx(15.0)
+    assert find(labels, wide, geometry=camera()).free_distance_m == pytest.approx(37.5)
+    assert find(labels, DrivableParams(), geometry=camera()).free_distance_m == pytest.approx(15.0)
 
 
 def test_free_distance_along_a_curve():
     # A wall ahead on the right, from 12.5 m on; the path of 1 / 25 m to the left passes it.
     labels = road_to(200)
     labels[190:240, 320:] = POLE
-    straight = find(labels, DrivableParams(), camera=camera())
-    left = find(labels, DrivableParams(), camera=camera(), curvature_per_m=0.04)
-    right = find(labels, DrivableParams(), camera=camera(), curvature_per_m=-0.04)
+    straight = find(labels, DrivableParams(), geometry=camera())
+    left = find(labels, DrivableParams(), geometry=camera(), curvature_per_m=0.04)
+    right = find(labels, DrivableParams(), geometry=camera(), curvature_per_m=-0.04)
     assert straight.free_distance_m == pytest.approx(12.5, abs=0.05)
     assert left.free_distance_m > 20 > 13.5 > right.free_distance_m
     assert right.free_distance_m < straight.free_distance_m * 1.06
@@ -404,7 +414,7 @@ def test_free_distance_along_a_curve():
 
 def test_a_path_that_leaves_the_image_is_free_as_far_as_it_is_seen():
     labels = np.full(SIZE, ROAD, np.uint8)
-    area = find(labels, DrivableParams(), camera=camera(), curvature_per_m=0.05)
+    area = find(labels, DrivableParams(), geometry=camera(), curvature_per_m=0.05)
     # The image ends at a slope of 320 / 500: tan(0.05 s / 2) after s = 22.77 m. The last whole row
     # of the path ends a little sooner.
     assert 21.8 < area.free_distance_m < 22.77
@@ -412,7 +422,7 @@ def test_a_path_that_leaves_the_image_is_free_as_far_as_it_is_seen():
 
 
 def test_ground_polygon_by_hand():
-    area = find(road_to(230, left=220, right=420), DrivableParams(), camera=camera())
+    area = find(road_to(230, left=220, right=420), DrivableParams(), geometry=camera())
     corners = area.ground_polygon_m
     # Columns 220 and 419 at the bottom (v = 179.5) and at row 230 (v = 50.5), metres.
     expected = [[4.178, -0.831], [14.851, -2.955], [14.851, 2.955], [4.178, 0.831]]
@@ -425,8 +435,8 @@ def test_ground_polygon_keeps_its_tolerance():
     labels = road_to(230)
     labels[230:360, 100:] = WALK
     labels[np.arange(360)[:, None] - 230 > (np.arange(640) - 320) ** 2 / 500] = ROAD
-    fine = find(labels, DrivableParams(polygon_tolerance_m=0.02), camera=camera())
-    rough = find(labels, DrivableParams(polygon_tolerance_m=1.0), camera=camera())
+    fine = find(labels, DrivableParams(polygon_tolerance_m=0.02), geometry=camera())
+    rough = find(labels, DrivableParams(polygon_tolerance_m=1.0), geometry=camera())
     assert 4 <= len(rough.ground_polygon_m) < len(fine.ground_polygon_m)
     for corner in fine.ground_polygon_m:
         ends = np.roll(rough.ground_polygon_m, -1, axis=0) - rough.ground_polygon_m
@@ -437,8 +447,8 @@ def test_ground_polygon_keeps_its_tolerance():
 
 
 def test_labels_of_half_the_size_give_the_same_metres():
-    whole = find(road_to(230), DrivableParams(), camera=camera())
-    half = find(road_to(230)[::2, ::2], DrivableParams(), camera=camera())
+    whole = find(road_to(230), DrivableParams(), geometry=camera())
+    half = find(road_to(230)[::2, ::2], DrivableParams(), geometry=camera())
     assert half.free_distance_m == pytest.approx(whole.free_distance_m, rel=0.01)
     assert half.free_left_m == pytest.approx(whole.free_left_m, rel=0.01)
 
@@ -446,7 +456,7 @@ def test_labels_of_half_the_size_give_the_same_metres():
 def test_what_hangs_above_the_horizon_is_no_road():
     labels = np.full(SIZE, ROAD, np.uint8)  # a tunnel, taken for road all round
     assert find(labels, DrivableParams()).mask.all()
-    mask = find(labels, DrivableParams(), camera=camera()).mask
+    mask = find(labels, DrivableParams(), geometry=camera()).mask
     # A hill of a tenth is 0.1 * 500 px above row 179.5.
     assert not mask[:130].any() and mask[130:].all()
 
@@ -489,7 +499,7 @@ def test_less_road_never_frees_more(labels, other, row, column, size, curvature)
     fewer = labels.copy()
     patch = fewer[row : row + size, column : column + size]
     patch[(patch == ROAD) | (patch == MARK)] = other
-    path = {'camera': camera(), 'curvature_per_m': curvature}
+    path = {'geometry': camera(), 'curvature_per_m': curvature}
     before, after = find(labels, FINE, **path), find(fewer, FINE, **path)
     assert not (after.mask & ~before.mask).any()
     assert after.corridor_share <= before.corridor_share
@@ -500,8 +510,8 @@ def test_less_road_never_frees_more(labels, other, row, column, size, curvature)
 
 @given(SCENES, st.floats(-0.05, 0.05))
 def test_mirrored_scene_has_the_mirrored_area(labels, curvature):
-    area = find(labels, FINE, camera=camera(), curvature_per_m=curvature)
-    mirrored = find(labels[:, ::-1], FINE, camera=camera(), curvature_per_m=-curvature)
+    area = find(labels, FINE, geometry=camera(), curvature_per_m=curvature)
+    mirrored = find(labels[:, ::-1], FINE, geometry=camera(), curvature_per_m=-curvature)
     np.testing.assert_array_equal(mirrored.mask, area.mask[:, ::-1])
     assert mirrored.corridor_share == area.corridor_share
     assert mirrored.boundary_rows.tolist() == area.boundary_rows.tolist()[::-1]
@@ -522,8 +532,10 @@ def test_no_input_makes_nan_elsewhere_or_an_exception(
     labels, confidence = rng.integers(0, 256, (2, height, width), np.uint8)
     labels[rng.random(labels.shape) < rng.random()] = ROAD
     mount = Mount(1.4, max(pitch, -0.2), roll, yaw)
-    cam = Camera(Calibration.pinhole(K, SIZE), mount)
-    area = find(labels, DrivableParams(), TABLE, confidence, camera=cam, curvature_per_m=curvature)
+    cam = CameraGeometry(Calibration.pinhole(K, SIZE), mount)
+    area = find(
+        labels, DrivableParams(), TABLE, confidence, geometry=cam, curvature_per_m=curvature
+    )
     for value in (area.image_share, area.corridor_share, area.confidence):
         assert 0.0 <= value <= 1.0
     assert ((area.boundary_rows >= 0) & (area.boundary_rows <= height)).all()

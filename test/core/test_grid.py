@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.grid import GridParams, drivable_grid
@@ -23,15 +24,24 @@ PARAMS = GridParams(resolution_m=0.5, ahead_m=30.0, side_m=5.0, coarse_m=1.5)
 
 
 @lru_cache
-def camera(**mount: float) -> Camera:
+def camera(**mount: float) -> CameraGeometry:
     """1.5 m up and level: a row v below row 179.5 sees 750 / v metres."""
-    return Camera(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+
+
+def fitted(geometry: CameraGeometry, labels) -> CameraGeometry:
+    """The same camera for labels of any size."""
+    if geometry.size == labels.shape:
+        return geometry
+    return CameraGeometry.of(geometry.image_camera, labels.shape)
 
 
 def grid(labels, cam=None, params=PARAMS, mask=None, confidence=None) -> Grid:
     mask = np.where(labels == ROAD, 255, 0).astype(np.uint8) if mask is None else mask
     confidence = np.full(labels.shape, 255, np.uint8) if confidence is None else confidence
-    return drivable_grid(mask, labels, confidence, CITYSCAPES_19, cam or camera(), params)
+    return drivable_grid(
+        mask, labels, confidence, CITYSCAPES_19, fitted(cam or camera(), labels), params
+    )
 
 
 def street() -> np.ndarray:

@@ -5,12 +5,14 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED, VISTAS_66
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import (
     Hazard,
+    ZoneParams,
     find_hazards,
     group_bits,
     sort_pixels,
@@ -26,7 +28,7 @@ EVEN = Hazard(weight=1.0, in_path=1.0, beside=0.5, away=0.25, fade=1.0)
 
 
 def find(labels, camera=None, hazard=EVEN, factor='vulnerable_road_users', corridor=PLAIN):
-    zones = zones_of(corridor, SIZE, 0.12, 4.5, camera)
+    zones = zones_of(camera or ImageGeometry(SIZE), ZoneParams(corridor, 0.12, 4.5))
     rows = labels[zones.rows]
     return find_hazards(factor, hazard, sort_pixels(rows, CAMVID_11), rows, CAMVID_11, zones)
 
@@ -41,7 +43,7 @@ def road(*boxes):
 
 def test_zones_by_hand():
     """The corridor is 100 columns wide in row 99 and 20 in row 50."""
-    zones = zones_of(PLAIN, SIZE, 0.12, 4.5)
+    zones = zones_of(ImageGeometry(SIZE), ZoneParams(PLAIN, 0.12, 4.5))
     assert zones.rows == slice(50, 100)
     assert zones.edges[-1].tolist() == [0, 0, 50, 150, 200, 200]
     assert zones.edges[0].tolist() == [0, 70, 90, 110, 130, 200]
@@ -116,7 +118,7 @@ def test_own_vehicle_and_sky_are_no_hazards():
     assert [bits[names.index(name)] & 7 for name in ('Person', 'Car', 'Wall')] == [1, 2, 4]
 
 
-CAMERA = Camera(
+CAMERA = CameraGeometry(
     Calibration.pinhole(np.array([[160.0, 0, 99.5], [0, 160.0, 49.5], [0, 0, 1]]), SIZE),
     Mount(height_m=1.5),
 )
@@ -134,7 +136,7 @@ def test_the_corridor_bends_with_the_path():
     """6 m ahead on a circle of 10 m to the left the path is 1.9 m to the left."""
     labels = road((PERSON, (60, 89), (45, 52)))
     zones = {
-        curvature: zones_of(Corridor(), SIZE, 0.12, 4.5, CAMERA, curvature)
+        curvature: zones_of(CAMERA, ZoneParams(Corridor(), 0.12, 4.5, curvature))
         for curvature in (0.0, 0.1)
     }
     found = {}

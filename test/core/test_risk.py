@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
     CAMVID_11,
@@ -52,8 +53,10 @@ def assess(labels, table=CAMVID_11, params=None, confidence=None, **more):
     params = params or RiskParams()
     if confidence is None:
         confidence = np.full(labels.shape, 230, np.uint8)
-    place = more.get('camera'), more.get('curvature_per_m', 0.0)
-    area = find_drivable(labels, confidence, table, DrivableParams(params.corridor), *place)
+    if (camera := more.pop('camera', None)) is not None:
+        more['geometry'] = CameraGeometry.of(camera, labels.shape)
+    place = {name: more[name] for name in ('geometry', 'curvature_per_m') if name in more}
+    area = find_drivable(labels, confidence, table, DrivableParams(params.corridor), **place)
     return assess_risk(labels, confidence, table, area, params, **more)
 
 
@@ -331,7 +334,10 @@ def _inside(box):
 
 def _below_the_sky(where):
     """Of some pixels those where ground can be; farther up it is an error of the labels."""
-    return where & (np.arange(SIZE[0]) >= corridor_shape(Corridor(), SIZE).top_row)[:, None]
+    return (
+        where
+        & (np.arange(SIZE[0]) >= corridor_shape(Corridor(), ImageGeometry(SIZE)).top_row)[:, None]
+    )
 
 
 @given(BOXES, BOX, st.sampled_from([BUILDING, CAR, PERSON]), CAMERAS)

@@ -6,7 +6,8 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.events import CALIBRATED, EVENTS, MODES, drive
+from benchmarks.events import CALIBRATED, EVENTS, MODES, drive, geometry_of
+from seg_perception.core.camera_geometry import GeometryKeeper
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.drivable import find_drivable
 from seg_perception.core.results import RiskLevel
@@ -29,12 +30,13 @@ def test_event(name, before, after):
     event = next(each for each in EVENTS if each.name == name)
     levels = {mode: [] for mode in MODES}
     memories = {mode: RiskFilter() for mode in MODES}
+    keeper = GeometryKeeper(lambda size: size)
     for stamp_s, shot, camera in islice(drive(event), FIRST, END):
         for mode, memory in memories.items():
-            used = camera if mode == CALIBRATED else None
-            area = find_drivable(shot.labels, shot.confidence, CAMVID_11, camera=used)
+            used = geometry_of(keeper, camera if mode == CALIBRATED else None, shot.labels.shape)
+            area = find_drivable(shot.labels, shot.confidence, CAMVID_11, geometry=used)
             raw = assess_risk(
-                shot.labels, shot.confidence, CAMVID_11, area, camera=used, rgb=shot.rgb
+                shot.labels, shot.confidence, CAMVID_11, area, geometry=used, rgb=shot.rgb
             )
             levels[mode].append(memory.update(raw, stamp_s).level)
     expected = [before] * (ONSET - FIRST) + [after] * (END - ONSET)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import Scan
@@ -21,14 +22,22 @@ PARAMS = ScanParams()
 
 
 @lru_cache
-def camera(**mount: float) -> Camera:
+def camera(**mount: float) -> CameraGeometry:
     """1.5 m up and level: a row v below row 179.5 sees 750 / v metres."""
-    return Camera(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+
+
+def fitted(geometry: CameraGeometry, labels) -> CameraGeometry:
+    """The same camera for labels of any size."""
+    if geometry.size == labels.shape:
+        return geometry
+    return CameraGeometry.of(geometry.image_camera, labels.shape)
 
 
 def scan(labels, cam=None, params=PARAMS) -> Scan:
     mask = np.where(labels == ROAD, 255, 0).astype(np.uint8)
-    return free_space_scan(mask, labels, CITYSCAPES_19, cam or camera(), params)
+    cam = fitted(cam or camera(), labels)
+    return free_space_scan(mask, labels, CITYSCAPES_19, cam, params)
 
 
 def street() -> np.ndarray:
@@ -123,7 +132,7 @@ def test_any_labels_give_ranges_or_nothing(
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 22, (45, 80)).astype(np.uint8)
     labels[rng.random(labels.shape) < rng.random()] = ROAD
-    cam = Camera(Calibration.pinhole(K, SIZE), Mount(1.5, pitch, 0, yaw, forward_m))
+    cam = CameraGeometry(Calibration.pinhole(K, SIZE), Mount(1.5, pitch, 0, yaw, forward_m))
     found = scan(labels, cam)
     seen = found.ranges_m[np.isfinite(found.ranges_m)]
     assert (seen > 0).all() and (seen <= found.range_max_m + 1e-3).all()

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.street_truth import StreetTruth
 from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.core.drivable import DrivableParams, find_drivable
+from seg_perception.core.drivable import find_drivable
 from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.horizon import estimate_pitch
 from seg_perception.core.results import DrivableArea
@@ -32,7 +33,8 @@ def camera(of: StreetTruth, off_rad: float = 0.0) -> Camera:
 
 def area(of: StreetTruth, off_rad: float = 0.0) -> DrivableArea:
     sure = np.full(SIZE, 255, np.uint8)
-    return find_drivable(of.frame.labels, sure, CAMVID_11, DrivableParams(), camera(of, off_rad))
+    geometry = CameraGeometry.of(camera(of, off_rad))
+    return find_drivable(of.frame.labels, sure, CAMVID_11, geometry=geometry)
 
 
 def test_camera_equals_that_of_the_street() -> None:
@@ -67,7 +69,8 @@ def test_cells(seed: int, index: int) -> None:
     of, params = truth(seed, index), GridParams()
     sure = np.full(SIZE, 255, np.uint8)
     labels = of.frame.labels
-    cells = drivable_grid(area(of).mask, labels, sure, CAMVID_11, camera(of), params).cells
+    geometry = CameraGeometry.of(camera(of))
+    cells = drivable_grid(area(of).mask, labels, sure, CAMVID_11, geometry, params).cells
     y, x = np.meshgrid(np.arange(120) * 0.2 - 11.9, np.arange(200) * 0.2 + 0.1, indexing='ij')
     free = of.road_at(x, y) & ~of.occupied_at(x, y)
     known = cells >= 0

@@ -515,6 +515,26 @@ def test_metres_with_calibration_and_mount(tmp_path: Path, model: Path) -> None:
     assert all(np.isfinite(row['free_distance_m']) for row in rows_of(found.out))
     scenes = messages_of(found.out / 'bags' / 'drive', '/road_scene')
     assert {scene.ground_frame for _, scene in scenes} == {'base_link'}
+    assert {(row['status'], row['status_reason']) for row in rows_of(found.out)} == {('OK', '')}
+
+
+def test_answers_that_are_not_to_be_trusted_say_so(tmp_path: Path, model: Path) -> None:
+    """A calibration of another shape, as the node would call it."""
+    topic = '/camera/front/camera_info'
+    info = (topic, CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1, (64, 64)))
+    bag = write_bag(tmp_path / 'drive', [info, *street_rows(2)])
+    mount = MountOptions(height_m=1.5)
+    found = evaluate(options(tmp_path, model, bag, mount=mount, outputs=('bag',)))
+    reason = (
+        'calibration does not fit: calibration: got one for 64x64 pixels with an image of 64x48'
+    )
+    for row in rows_of(found.out):
+        assert row['status'] == 'DEGRADED' and row['status_reason'].startswith(reason)
+        assert np.isnan(row['free_distance_m'])
+    for _, scene in messages_of(found.out / 'bags' / 'drive', '/road_scene'):
+        assert (scene.status, scene.ground_frame) == (1, '')
+        assert scene.status_text == scene.ground_text and scene.status_text.startswith(reason)
+    assert reason in found.summary['failures'][0]['what']
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import SourceError
 from seg_perception.evaluation.inputs import RawFrame, Source, Wanted, find_sources, read_span
 from tiny_bags import (
@@ -76,7 +78,7 @@ def test_bag_of_one_camera(tmp_path: Path) -> None:
     assert (source.name, source.kind) == ('drive_one', 'bag')
     assert (stream.topic, stream.camera, stream.frames) == (TOPIC, 'front', 11)
     assert (stream.size, stream.fps) == ((48, 64), pytest.approx(11.0))
-    assert stream.calibration is not None
+    assert isinstance(stream.calibration, Calibration)
     assert stream.calibration.k.tolist() == [[50, 0, 32], [0, 50, 24], [0, 0, 1]]
     frames = frames_of(source, 0.2, 0.4)
     assert [frame.stamp_ns - START_NS for frame in frames] == [NS // 5, 3 * NS // 10]
@@ -88,8 +90,9 @@ def test_bag_of_one_camera(tmp_path: Path) -> None:
 def test_other_kinds_of_bags_give_the_same(tmp_path: Path, kind: str) -> None:
     info = ('/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(50.0, START_NS))
     source = only(write_bag(tmp_path / 'x.bag', [info, *street_rows(3)], kind))
-    assert source.streams[0].calibration is not None  # of another name, but the only one
-    assert source.streams[0].calibration.k[0, 0] == 50
+    calibration = source.streams[0].calibration
+    assert isinstance(calibration, Calibration)  # of another name, but the only one
+    assert calibration.k[0, 0] == 50
     frames = frames_of(source)
     assert [frame.name for frame in frames] == [str(START_NS + i * NS // 10) for i in range(3)]
     np.testing.assert_array_equal(frames[2].decode().array, street(12))
@@ -105,7 +108,34 @@ def test_calibration_of_zeros_is_none(tmp_path: Path) -> None:
         return message
 
     rows[0] = (*info[:3], blank)
-    assert only(write_bag(tmp_path / 'bag', rows)).streams[0].calibration is None
+    (stream,) = only(write_bag(tmp_path / 'bag', rows)).streams
+    assert stream.calibration == Missing('not calibrated: the K of camera_info is zero')
+
+
+def test_every_camera_info_counts_with_its_region_and_binning(tmp_path: Path) -> None:
+    def cropped(make):
+        message = make.info(50.0, 1, (96, 64))
+        message.roi.y_offset, message.roi.height, message.roi.width = 48, 48, 64
+        return message
+
+    def binned(make):
+        message = make.info(100.0, 1, (96, 128))
+        message.binning_x = message.binning_y = 2
+        return message
+
+    topic, images = '/camera/front/camera_info', street_rows(4)
+    rows = [
+        (topic, CAMERA_INFO, START_NS, cropped),
+        *images[:2],
+        (topic, CAMERA_INFO, images[2][2] - 1, binned),
+        *images[2:],
+    ]
+    frames = frames_of(only(write_bag(tmp_path / 'bag', rows)))
+    calibrations = [frame.calibration for frame in frames]
+    assert all(isinstance(each, Calibration) and each.size == SIZE for each in calibrations)
+    # The lower half of the image: its rows begin 48 lower. Halved: edges stay edges.
+    assert [each.k[1, 2] for each in calibrations] == [0, 0, 23.75, 23.75]
+    assert [each.k[0, 0] for each in calibrations] == [50, 50, 50, 50]
 
 
 def test_compressed_beside_raw_is_the_same_camera(tmp_path: Path) -> None:

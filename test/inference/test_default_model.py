@@ -7,8 +7,8 @@ import onnxruntime as ort
 import pytest
 
 from seg_perception.core.classes import CAMVID_11
+from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.onnx_engine import OnnxEngine
-from seg_perception.inference.pipeline import Pipeline
 from seg_perception.models import model_path
 from seg_perception.synthetic.street import Street, StreetFrame
 
@@ -60,7 +60,7 @@ def test_batch_equals_singles(engine: OnnxEngine, street: StreetFrame) -> None:
 
 
 def test_finds_the_road_of_the_synthetic_street(engine: OnnxEngine, street: StreetFrame) -> None:
-    result = Pipeline(engine).process(street.rgb)
+    result = FrameAnswerer(engine).answer(street.rgb)
     said, true = result.labels == ROAD, street.labels == ROAD
     assert (said & true).sum() / (said | true).sum() > 0.6
     assert result.labels.max() < len(CAMVID_11)
@@ -68,7 +68,7 @@ def test_finds_the_road_of_the_synthetic_street(engine: OnnxEngine, street: Stre
 
 def test_noise_is_stranger_than_a_street(engine: OnnxEngine, street: StreetFrame) -> None:
     noise = np.random.default_rng(0).integers(0, 256, street.rgb.shape, np.uint8)
-    known, unknown = (Pipeline(engine).process(rgb).strange for rgb in (street.rgb, noise))
+    known, unknown = (FrameAnswerer(engine).answer(rgb).strange for rgb in (street.rgb, noise))
     if engine.card.strange is None:  # a file from before the scale
         assert np.isnan([known, unknown]).all()
     else:

@@ -22,10 +22,10 @@ from seg_perception.core.errors import (  # noqa: E402
 )
 from seg_perception.inference import open_engine as opener  # noqa: E402
 from seg_perception.inference import torch_engine  # noqa: E402
+from seg_perception.inference.answer import FrameAnswerer  # noqa: E402
 from seg_perception.inference.model_file import StrangeScale, read_card  # noqa: E402
 from seg_perception.inference.onnx_engine import OnnxEngine  # noqa: E402
 from seg_perception.inference.open_engine import open_engine  # noqa: E402
-from seg_perception.inference.pipeline import Pipeline  # noqa: E402
 from seg_perception.inference.torch_engine import TorchEngine, load_program, prepare  # noqa: E402
 from tiny_model import tiny_card, write_tiny_model  # noqa: E402
 from tiny_program import NearestColour, write_tiny_program  # noqa: E402
@@ -159,7 +159,7 @@ def test_is_what_open_engine_takes_for_such_a_file(path: Path) -> None:
     engine = open_engine(path, 'cpu', threads=1)
     assert isinstance(engine, TorchEngine)
     assert engine.card == tiny_card() == read_card(path)
-    result = Pipeline(engine).process(np.full((90, 120, 3), ROAD_RGB, np.uint8))
+    result = FrameAnswerer(engine).answer(np.full((90, 120, 3), ROAD_RGB, np.uint8))
     np.testing.assert_array_equal(result.labels, np.full((90, 120), ROAD))
 
 

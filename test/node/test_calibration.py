@@ -11,7 +11,8 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo
 
 from ros_graph import stamped
-from seg_perception.node.calibration import CameraGeometry, View, links_of
+from seg_perception.core.camera_geometry import CameraView
+from seg_perception.node.calibration import GeometryTracker, links_of
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.parameters import build, complete
 
@@ -53,15 +54,19 @@ def tree(*transforms: TransformStamped, is_static: bool = True) -> FrameTree:
     return frames
 
 
-def view(message=None, frames=None, size=SIZE, **params) -> View:
-    geometry = CameraGeometry(frames or FrameTree())
+def half(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] // 2, size[1] // 2
+
+
+def view(message=None, frames=None, size=SIZE, **params) -> CameraView:
+    geometry = GeometryTracker(frames or FrameTree(), half)
     if message is not None:
         geometry.on_camera_info(message)
     given = LEVEL | {name.replace('__', '.'): value for name, value in params.items()}
     return geometry.view(IMAGE, size, build(complete(given)), 'front')
 
 
-def row_of(view: View, forward_m: float) -> float:
+def row_of(view: CameraView, forward_m: float) -> float:
     """The row where the ground straight ahead is seen."""
     assert view.camera is not None, view.reason
     return float(view.camera.ground_to_pixel(np.array([[forward_m, 0.0]]))[0, 1])
@@ -102,7 +107,7 @@ def test_rectified_images_use_p():
 
 
 def test_same_numbers_give_the_same_camera():
-    geometry = CameraGeometry(FrameTree())
+    geometry = GeometryTracker(FrameTree(), half)
     params = build(complete(LEVEL))
     geometry.on_camera_info(info())
     first = geometry.view(IMAGE, SIZE, params, 'front')
@@ -192,7 +197,7 @@ def test_pitched_camera_from_tf():
 def test_a_mount_that_trembles_keeps_its_camera():
     """What is computed for a camera takes half a second; a real change is taken at once."""
     frames = FrameTree()
-    geometry, params = CameraGeometry(frames), build(complete(LEVEL))
+    geometry, params = GeometryTracker(frames, half), build(complete(LEVEL))
     geometry.on_camera_info(info())
 
     def seen(forward_m: float, pitch_rad: float):

@@ -9,7 +9,13 @@ import pytest
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from seg_perception.core.results import DrivableArea, Result, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import (
+    DrivableArea,
+    RiskFactor,
+    RiskLevel,
+    SafetyRisk,
+    SceneRecord,
+)
 from seg_perception.io.cdr_messages import (
     header,
     image_message,
@@ -17,6 +23,7 @@ from seg_perception.io.cdr_messages import (
     scene_message,
     typestore,
 )
+from seg_perception.io.scene_fields import Origin, scene_fields
 from seg_perception.replay.bag_types import is_same
 from seg_perception_msgs.msg import RoadScene
 
@@ -42,8 +49,8 @@ def test_road_scene() -> None:
     factor = RiskFactor('vehicles', 0.5, 0.25, 'car near')
     risk = SafetyRisk(62.5, RiskLevel.MODERATE, (factor,), time_to_contact_s=3.5)
     masks = np.zeros((4, 6), np.uint8)
-    result = Result(masks, masks, area, risk, {'resize': 1.5, 'inference': 20.0})
-    raw = scene_message(result, HEAD, 'front', 'tiny', 'base_link')
+    record = SceneRecord(masks, masks, area, risk, {'resize': 1.5, 'inference': 20.0})
+    raw = scene_message(scene_fields(record, Origin('front', 'tiny', 'base_link'), 21.5), HEAD)
     scene = deserialize_message(bytes(raw), RoadScene)
     assert (scene.header.stamp.sec, scene.header.stamp.nanosec) == (5, 7)
     assert (scene.header.frame_id, scene.camera, scene.model) == ('front_optical', 'front', 'tiny')

@@ -81,7 +81,7 @@ def test_a_failure_in_processing_is_told_and_the_next_frame_works(
 
     assert send(graph, publisher, scenes, 1).status == RoadScene.OK
     with monkeypatch.context() as patch:
-        patch.setattr(node._pipeline, 'process', fail)
+        patch.setattr(node._answerer, 'answer', fail)
         scene = send(graph, publisher, scenes, 2)
     assert (scene.status, scene.status_text) == (RoadScene.INVALID, 'RuntimeError: boom')
     assert scene.safety_risk.level == SafetyRisk.UNKNOWN
@@ -92,9 +92,9 @@ def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, sce
     drawn: list[int] = []
     draw_scene = camera_outputs.draw_scene
 
-    def count(*arguments):
+    def count(*arguments, **options):
         drawn.append(1)
-        return draw_scene(*arguments)
+        return draw_scene(*arguments, **options)
 
     monkeypatch.setattr(camera_outputs, 'draw_scene', count)
     send(graph, publisher, scenes, 10)

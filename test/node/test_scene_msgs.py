@@ -8,27 +8,30 @@ import numpy as np
 import pytest
 
 from ros_graph import stamped
+from seg_perception.core.errors import MessageError
 from seg_perception.core.fusion import CameraState, CameraStatus, FusedScene, Sector
 from seg_perception.core.results import (
     DrivableArea,
-    Result,
     RiskFactor,
     RiskLevel,
     SafetyRisk,
+    SceneRecord,
+    SceneStatus,
 )
-from seg_perception.node.scene_msgs import (
-    Ground,
+from seg_perception.io.scene_fields import (
     Origin,
-    fused_to_msg,
-    scene_to_msg,
-    unknown_scene,
+    fused_fields,
+    scene_fields,
+    unknown_scene_fields,
 )
+from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
+from seg_perception_msgs.msg import FusedScene as FusedSceneMsg
 from seg_perception_msgs.msg import RoadScene
 from seg_perception_msgs.msg import SafetyRisk as SafetyRiskMsg
 
 HEADER = stamped(12, 34, 'front_optical')
-ORIGIN = Origin('front', 'tiny')
+ORIGIN = Origin('front', 'tiny', 'base_link')
 RISK = SafetyRisk(
     62.5,
     RiskLevel.MODERATE,
@@ -38,9 +41,9 @@ RISK = SafetyRisk(
 )
 
 
-def result(area: DrivableArea) -> Result:
+def record(area: DrivableArea, **more) -> SceneRecord:
     labels = np.zeros((4, 8), np.uint8)
-    return Result(labels, labels, area, RISK, {'resize': 1.0, 'inference': 20.0})
+    return SceneRecord(labels, labels, area, RISK, {'resize': 1.0, 'inference': 20.0}, **more)
 
 
 def area(**metric) -> DrivableArea:
@@ -69,11 +72,10 @@ def test_metres():
         free_right_m=0.0,
         ground_polygon_m=np.array([[3, 1], [9, 0]], np.float32),
     )
-    msg = scene_to_msg(
-        result(found), HEADER, ORIGIN, 25.0, 'slow', {'convert': 0.5}, Ground('base_link')
-    )
+    fields = scene_fields(record(found, doubts=('slow', 'dark')), ORIGIN, 25.0, {'convert': 0.5})
+    msg = to_msg(RoadScene, fields, HEADER)
     assert (msg.header, msg.camera, msg.model) == (HEADER, 'front', 'tiny')
-    assert (msg.status, msg.status_text) == (RoadScene.DEGRADED, 'slow')
+    assert (msg.status, msg.status_text) == (RoadScene.DEGRADED, 'slow; dark')
     assert (msg.image_height, msg.image_width, msg.latency_ms) == (4, 8, 25.0)
     assert (msg.ground_frame, msg.ground_text) == ('base_link', '')
     drivable = msg.drivable_area
@@ -98,8 +100,8 @@ def test_metres():
 
 
 def test_no_metres():
-    ground = Ground(text='not calibrated')
-    msg = scene_to_msg(result(area()), HEADER, ORIGIN, 25.0, ground=ground)
+    found = record(area(), uncalibrated_reason='not calibrated')
+    msg = to_msg(RoadScene, scene_fields(found, ORIGIN, 25.0), HEADER)
     assert (msg.status, msg.status_text) == (RoadScene.OK, '')
     assert (msg.ground_frame, msg.ground_text) == ('', 'not calibrated')
     assert all(
@@ -110,9 +112,9 @@ def test_no_metres():
     assert msg.drivable_area.alternative_share == 0.0
 
 
-@pytest.mark.parametrize('status', [RoadScene.STALE, RoadScene.INVALID])
+@pytest.mark.parametrize('status', [SceneStatus.STALE, SceneStatus.INVALID])
 def test_nothing_known(status):
-    msg = unknown_scene(HEADER, ORIGIN, status, 'gone')
+    msg = to_msg(RoadScene, unknown_scene_fields(ORIGIN, status, 'gone'), HEADER)
     assert (msg.status, msg.status_text, msg.ground_text) == (status, 'gone', 'gone')
     for part in (msg.drivable_area, msg.safety_risk):
         for name, kind in part.get_fields_and_field_types().items():
@@ -126,7 +128,7 @@ def test_fused():
         CameraStatus('rear', CameraState.TIMEOUT, 'late', nan, RiskLevel.UNKNOWN, Sector()),
     )
     fused = FusedScene(12.0, RISK, 'front', cameras, 0.125, 0.25, None)
-    msg = fused_to_msg(fused, HEADER)
+    msg = to_msg(FusedSceneMsg, fused_fields(fused), HEADER)
     assert msg.header == HEADER and msg.header is not HEADER
     assert (msg.safety_risk.score, msg.worst_camera, msg.complete) == (62.5, 'front', False)
     assert (msg.skew_s, msg.coverage_share) == (0.125, 0.25)
@@ -135,3 +137,10 @@ def test_fused():
     assert (front.sector_right_rad, front.sector_left_rad, front.age_s) == (-0.5, 0.5, 0.0)
     assert (rear.status, rear.status_text) == (CameraStatusMsg.TIMEOUT, 'late')
     assert isnan(rear.age_s) and isnan(rear.sector_left_rad)
+
+
+def test_a_field_that_is_missing_is_an_error_and_never_zero():
+    fields = scene_fields(record(area()), ORIGIN, 25.0)
+    del fields['drivable_area']['free_distance_m']
+    with pytest.raises(MessageError, match=r'DrivableArea: .*free_distance_m'):
+        to_msg(RoadScene, fields, HEADER)

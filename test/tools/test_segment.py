@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks and overlays of files, with a tiny model whose labels are known."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from seg_perception.core.errors import ModelFileError, SourceError
 from seg_perception.tools.segment import segment_paths
 from tiny_model import write_tiny_model
 
-ROAD_BGR, SKY_BGR = (128, 64, 128), (128, 128, 128)
+ROAD_BGR, SKY_BGR, CAR_BGR = (128, 64, 128), (128, 128, 128), (128, 0, 64)
 ROAD, SKY = 3, 0
 
 
@@ -49,7 +50,7 @@ def read_labels(path: Path) -> np.ndarray:
 def test_image_gives_labels_and_overlay_of_its_size(tmp_path: Path, model: Path) -> None:
     write_street(tmp_path / 'a.png', (720, 1280))
     report = segment_paths([tmp_path / 'a.png'], tmp_path / 'out', model, 'cpu')
-    assert names_in(tmp_path / 'out') == ['a_labels.png', 'a_overlay.jpg']
+    assert names_in(tmp_path / 'out') == ['a_labels.png', 'a_overlay.jpg', 'scenes.jsonl']
     labels = read_labels(tmp_path / 'out' / 'a_labels.png')
     np.testing.assert_array_equal(labels, street_labels((720, 1280)))
     assert cv2.imread(str(tmp_path / 'out' / 'a_overlay.jpg')).shape == (720, 1280, 3)
@@ -85,9 +86,32 @@ def test_folder_and_video(tmp_path: Path, model: Path) -> None:
         'clip_000000_overlay.jpg',
         'clip_000001_labels.png',
         'clip_000001_overlay.jpg',
+        'scenes.jsonl',
     ]
     labels = read_labels(tmp_path / 'out' / 'clip_000001_labels.png')
     assert (labels == street_labels((128, 160))).mean() > 0.98  # JPEG blurs the edge
+
+
+def test_scenes_say_in_a_line_for_each_frame_how_dangerous_it_is(
+    tmp_path: Path, model: Path
+) -> None:
+    write_street(tmp_path / 'a.png', (96, 128))
+    cv2.imwrite(str(tmp_path / 'b.png'), np.full((96, 128, 3), CAR_BGR, np.uint8))
+    segment_paths([tmp_path], tmp_path / 'out', model, 'cpu')
+    text = (tmp_path / 'out' / 'scenes.jsonl').read_text(encoding='utf-8')
+    free, blocked = (json.loads(line, parse_constant=pytest.fail) for line in text.splitlines())
+    assert list(free) == [
+        'name', 'score', 'level', 'factors', 'image_share', 'corridor_share', 'status',
+        'status_reasons',
+    ]  # fmt: skip
+    assert (free['name'], blocked['name']) == ('a', 'b')
+    assert blocked['level'] == 'CRITICAL' and blocked['score'] < 25 < free['score']
+    assert (blocked['image_share'], blocked['corridor_share']) == (0.0, 0.0)
+    assert free['corridor_share'] > 0.8
+    factors = {factor['name']: factor for factor in blocked['factors']}
+    assert factors['vehicles']['risk'] > 0.9
+    assert factors['vehicles'].keys() == {'name', 'risk', 'weight', 'reason'}
+    assert (free['status'], free['status_reasons']) == ('OK', [])
 
 
 def test_goes_past_bad_inputs_and_names_them(tmp_path: Path, model: Path) -> None:

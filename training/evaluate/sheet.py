@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from seg_perception.core.masks import overlay
-from seg_perception.core.results import Result
+from seg_perception.core.results import SceneRecord
+from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.open_engine import open_engine
-from seg_perception.inference.pipeline import Pipeline
 from training.data.decode import decode_rgb, read_file
 from training.errors import ConfigError
 from training.evaluate.plots import save_figure
@@ -37,13 +37,13 @@ def write_sheet(models: Sequence[Path], pictures: Sequence[Path], out: Path) -> 
         raise ConfigError('sheet', seen, 'one of each or more')
     if out.suffix not in ('.png', '.jpg'):
         raise ConfigError('--out', out, 'a name that ends in .png or .jpg')
-    pipelines = [Pipeline(open_engine(model)) for model in models]
-    rows = [_row(pipelines, decode_rgb(read_file(path), str(path))) for path in pictures]
+    answerers = [FrameAnswerer(open_engine(model)) for model in models]
+    rows = [_row(answerers, decode_rgb(read_file(path), str(path))) for path in pictures]
     wide = 3.4
     tall = sum(wide * row[0][1].shape[0] / WIDTH_PX + 0.3 for row in rows)
     figure = Figure(figsize=((1 + len(models)) * wide, tall + 0.3), layout='constrained')
     grid = figure.subplots(len(rows), 1 + len(models), squeeze=False)
-    heads = ['', *(pipeline.engine.card.name for pipeline in pipelines)]
+    heads = ['', *(answerer.engine.card.name for answerer in answerers)]
     for number, (line, row) in enumerate(zip(grid, rows, strict=True)):
         for axes, head, (title, picture) in zip(line, heads, row, strict=True):
             axes.imshow(picture)
@@ -53,17 +53,17 @@ def write_sheet(models: Sequence[Path], pictures: Sequence[Path], out: Path) -> 
     save_figure(figure, out)
 
 
-def _row(pipelines: Sequence[Pipeline], rgb: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def _row(answerers: Sequence[FrameAnswerer], rgb: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Titles and pictures."""
     cells = [('', rgb)]
-    for pipeline in pipelines:
-        result = pipeline.process(rgb)
-        table = pipeline.engine.card.classes
-        cells.append((_title(result), overlay(rgb, result.labels, table, OPACITY)))
+    for answerer in answerers:
+        record = answerer.answer(rgb)
+        table = answerer.engine.card.classes
+        cells.append((_title(record), overlay(rgb, record.labels, table, OPACITY)))
     size = WIDTH_PX, max(1, round(WIDTH_PX * rgb.shape[0] / rgb.shape[1]))
     return [(title, cv2.resize(cell, size, interpolation=cv2.INTER_AREA)) for title, cell in cells]
 
 
-def _title(result: Result) -> str:
-    strange = '' if isnan(result.strange) else f', strange {result.strange:.2f}'
-    return f'{result.risk.level.name} {result.risk.score:.0f}{strange}'
+def _title(record: SceneRecord) -> str:
+    strange = '' if isnan(record.strange) else f', strange {record.strange:.2f}'
+    return f'{record.risk.level.name} {record.risk.score:.0f}{strange}'

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline on a tiny model: a picture painted in class colours comes back as its labels."""
+"""The answerer with a tiny model: a picture painted in class colours comes back as its labels."""
 
 import re
 from pathlib import Path
@@ -10,17 +10,25 @@ import numpy as np
 import pytest
 
 from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.image_quality import TrustParams
-from seg_perception.core.results import Result, RiskLevel
+from seg_perception.core.results import RiskLevel, SafetyRisk, SceneRecord, SceneStatus
 from seg_perception.core.risk import RiskParams
 from seg_perception.core.scan import ScanParams
+from seg_perception.inference.answer import (
+    AnswerSettings,
+    CameraMemory,
+    Extras,
+    FrameAnswerer,
+    FrameContext,
+    late,
+)
 from seg_perception.inference.model_file import StrangeScale
 from seg_perception.inference.onnx_engine import OnnxEngine
-from seg_perception.inference.pipeline import Extras, Pipeline
 from tiny_model import write_tiny_model
 
 BUILDING_RGB, PAVEMENT_RGB = (128, 0, 0), (0, 0, 192)
@@ -29,9 +37,22 @@ ROAD, SKY, CAR = 3, 0, 8
 
 
 @pytest.fixture(scope='module')
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+def answerer(tmp_path_factory: pytest.TempPathFactory) -> FrameAnswerer:
     path = tmp_path_factory.mktemp('model') / 'm.onnx'
-    return Pipeline(OnnxEngine(write_tiny_model(path), 'cpu'))
+    return FrameAnswerer(OnnxEngine(write_tiny_model(path), 'cpu'))
+
+
+def ask(
+    answerer: FrameAnswerer,
+    pixels: np.ndarray,
+    order: Any = 'rgb',
+    camera: Camera | None = None,
+    **context: Any,
+) -> SceneRecord:
+    if camera is not None:
+        keeper = GeometryKeeper(answerer.labels_size)
+        context['view'] = keeper.view(camera.calibration, camera.mount, camera.size)
+    return answerer.answer(pixels, order, FrameContext(**context))
 
 
 def street(size: tuple[int, int]) -> np.ndarray:
@@ -51,7 +72,7 @@ def street_labels(size: tuple[int, int]) -> np.ndarray:
     return labels
 
 
-def assert_same(one: Result, other: Result) -> None:
+def assert_same(one: SceneRecord, other: SceneRecord) -> None:
     """Everything but the times is equal."""
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_array_equal(one.confidence, other.confidence)
@@ -62,15 +83,15 @@ def assert_same(one: Result, other: Result) -> None:
 
 @pytest.mark.parametrize('size', [(720, 1280), (1080, 1920), (360, 480), (384, 640), (64, 64)])
 def test_painted_street_comes_back_as_its_labels(
-    pipeline: Pipeline, size: tuple[int, int]
+    answerer: FrameAnswerer, size: tuple[int, int]
 ) -> None:
-    result = pipeline.process(street(size))
+    result = ask(answerer, street(size))
     np.testing.assert_array_equal(result.labels, street_labels(size))
     np.testing.assert_array_equal(result.confidence, np.full(size, 200))
 
 
-def test_area_has_the_pixels_of_the_frame(pipeline: Pipeline) -> None:
-    area = pipeline.process(street((720, 1280))).area
+def test_area_has_the_pixels_of_the_frame(answerer: FrameAnswerer) -> None:
+    area = ask(answerer, street((720, 1280))).area
     drivable = np.where(street_labels((720, 1280)) == ROAD, 255, 0)
     np.testing.assert_array_equal(area.mask, drivable)
     # The lower half less a car that is an eighth wide and a quarter high.
@@ -81,23 +102,23 @@ def test_area_has_the_pixels_of_the_frame(pipeline: Pipeline) -> None:
     np.testing.assert_array_equal(area.boundary_rows[~free], 540)
 
 
-def test_bgr_equals_rgb_after_the_swap(pipeline: Pipeline) -> None:
+def test_bgr_equals_rgb_after_the_swap(answerer: FrameAnswerer) -> None:
     rgb = np.random.default_rng(3).integers(0, 256, (123, 217, 3), np.uint8)
     bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-    assert_same(pipeline.process(bgr, 'bgr'), pipeline.process(rgb, 'rgb'))
+    assert_same(ask(answerer, bgr, 'bgr'), ask(answerer, rgb, 'rgb'))
 
 
-def test_order_matters(pipeline: Pipeline) -> None:
+def test_order_matters(answerer: FrameAnswerer) -> None:
     """The car's colour read backwards is nearest to another class: a swap cannot go unseen."""
-    labels = pipeline.process(np.full((64, 64, 3), CAR_RGB, np.uint8), 'bgr').labels
+    labels = ask(answerer, np.full((64, 64, 3), CAR_RGB, np.uint8), 'bgr').labels
     assert not (labels == CAR).any()
 
 
 @pytest.mark.parametrize(
     'size', [(1, 1), (1, 7), (2, 3), (361, 481), (359, 1283), (719, 1), (480, 640), (1001, 999)]
 )
-def test_odd_sizes(pipeline: Pipeline, size: tuple[int, int]) -> None:
-    result = pipeline.process(np.full((*size, 3), ROAD_RGB, np.uint8))
+def test_odd_sizes(answerer: FrameAnswerer, size: tuple[int, int]) -> None:
+    result = ask(answerer, np.full((*size, 3), ROAD_RGB, np.uint8))
     assert result.area.mask.shape == size
     np.testing.assert_array_equal(result.labels, np.full(size, ROAD))
     np.testing.assert_array_equal(result.confidence, np.full(size, 200))
@@ -139,28 +160,28 @@ def transposed(rgb: np.ndarray) -> np.ndarray:
 )
 @pytest.mark.parametrize('order', ['rgb', 'bgr'])
 def test_any_view_gives_the_same(
-    pipeline: Pipeline, size: tuple[int, int], view: Any, order: Any
+    answerer: FrameAnswerer, size: tuple[int, int], view: Any, order: Any
 ) -> None:
     rgb = street(size)
     pixels = view(rgb if order == 'rgb' else np.ascontiguousarray(rgb[:, :, ::-1]))
-    np.testing.assert_array_equal(pipeline.process(pixels, order).labels, street_labels(size))
+    np.testing.assert_array_equal(ask(answerer, pixels, order).labels, street_labels(size))
 
 
 @pytest.mark.parametrize('size', [(720, 1280), (384, 640)])
 def test_the_frame_is_not_changed_and_the_result_not_overwritten(
-    pipeline: Pipeline, size: tuple[int, int]
+    answerer: FrameAnswerer, size: tuple[int, int]
 ) -> None:
     rgb = street(size)
-    first = pipeline.process(rgb, 'bgr')
+    first = ask(answerer, rgb, 'bgr')
     kept = first.labels.copy(), first.confidence.copy(), first.area.mask.copy()
     np.testing.assert_array_equal(rgb, street(size))
-    pipeline.process(np.zeros((*size, 3), np.uint8))
+    ask(answerer, np.zeros((*size, 3), np.uint8))
     for array, before in zip((first.labels, first.confidence, first.area.mask), kept, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
-def test_stage_times_are_named_and_positive(pipeline: Pipeline) -> None:
-    stage_ms = pipeline.process(street((96, 128))).stage_ms
+def test_stage_times_are_named_and_positive(answerer: FrameAnswerer) -> None:
+    stage_ms = ask(answerer, street((96, 128))).stage_ms
     assert list(stage_ms) == ['resize', 'inference', 'drivable', 'risk', 'upscale']
     assert min(stage_ms.values()) > 0
     assert stage_ms['inference'] < 60_000
@@ -180,21 +201,21 @@ def wall_ahead(size: tuple[int, int], foot_row: int) -> np.ndarray:
     return rgb
 
 
-def test_metres_with_a_camera_alone(pipeline: Pipeline) -> None:
+def test_metres_with_a_camera_alone(answerer: FrameAnswerer) -> None:
     size = (720, 1280)
     rgb = wall_ahead(size, 360 + 128)  # 1280 * 1.5 m / 128
-    result = pipeline.process(rgb, 'rgb', camera(size))
+    result = ask(answerer, rgb, 'rgb', camera(size))
     assert result.area.free_distance_m == pytest.approx(15.0, abs=0.2)
     assert result.area.ground_polygon_m[:, 0].max() == pytest.approx(15.0, abs=0.3)
     assert result.risk.suggested_speed_mps > 0
-    plain = pipeline.process(rgb)
+    plain = ask(answerer, rgb)
     assert np.isnan(plain.area.free_distance_m) and np.isnan(plain.risk.suggested_speed_mps)
     assert len(plain.area.ground_polygon_m) == 0
 
 
-def test_metres_do_not_depend_on_the_size_of_the_frame(pipeline: Pipeline) -> None:
+def test_metres_do_not_depend_on_the_size_of_the_frame(answerer: FrameAnswerer) -> None:
     free_m = [
-        pipeline.process(wall_ahead(size, size[0] * 2 // 3), 'rgb', camera(size))
+        ask(answerer, wall_ahead(size, size[0] * 2 // 3), 'rgb', camera(size))
         for size in ((360, 640), (720, 1280), (1080, 1920))
     ]
     assert [result.area.free_distance_m for result in free_m] == pytest.approx(
@@ -202,23 +223,23 @@ def test_metres_do_not_depend_on_the_size_of_the_frame(pipeline: Pipeline) -> No
     )
 
 
-def test_grid_and_scan_where_asked_for(pipeline: Pipeline) -> None:
+def test_grid_and_scan_where_asked_for(answerer: FrameAnswerer) -> None:
     size = (720, 1280)
     rgb, seen = wall_ahead(size, 488), camera(size)
-    plain = pipeline.process(rgb, 'rgb', seen)
+    plain = ask(answerer, rgb, 'rgb', seen)
     assert plain.grid is None and plain.scan is None
-    grid = pipeline.process(rgb, 'rgb', seen, extras=Extras(grid=GridParams(resolution_m=0.5)))
+    grid = ask(answerer, rgb, 'rgb', seen, extras=Extras(grid=GridParams(resolution_m=0.5)))
     assert grid.grid is not None and grid.scan is None
     assert grid.grid.cells.shape == (48, 80)
     assert grid.grid.cells[24, 20] == 0  # 10 m ahead
     assert set(grid.grid.cells[24, 34:]) == {-1}  # behind the wall
-    both = pipeline.process(rgb, 'rgb', seen, extras=Extras(GridParams(), ScanParams()))
+    both = ask(answerer, rgb, 'rgb', seen, extras=Extras(GridParams(), ScanParams()))
     assert list(both.stage_ms)[2:] == ['drivable', 'risk', 'grid', 'scan', 'upscale']
     assert both.scan is not None
     assert np.nanmin(both.scan.ranges_m) == pytest.approx(15.0, abs=0.2)
 
 
-def test_pitch_where_asked_for(pipeline: Pipeline) -> None:
+def test_pitch_where_asked_for(answerer: FrameAnswerer) -> None:
     """A straight road 6 m wide between pavements, seen by a camera that hangs 0.03 rad down."""
     size = (360, 640)
     true = Camera(camera(size).calibration, Mount(1.5, pitch_rad=0.03))
@@ -228,33 +249,33 @@ def test_pitch_where_asked_for(pipeline: Pipeline) -> None:
     rgb = np.full((*size, 3), SKY_RGB, np.uint8)
     rgb[aside > 3], rgb[aside <= 3] = PAVEMENT_RGB, ROAD_RGB
     level = camera(size)
-    assert pipeline.process(rgb, 'rgb', level).pitch is None
-    seen = pipeline.process(rgb, 'rgb', level, extras=Extras(pitch=HorizonParams())).pitch
+    assert ask(answerer, rgb, 'rgb', level).pitch is None
+    seen = ask(answerer, rgb, 'rgb', level, extras=Extras(pitch=HorizonParams())).pitch
     assert seen is not None
     assert seen.pitch_rad == pytest.approx(0.03, abs=0.004)
 
 
-def test_nothing_metric_without_a_camera(pipeline: Pipeline) -> None:
+def test_nothing_metric_without_a_camera(answerer: FrameAnswerer) -> None:
     extras = Extras(GridParams(), ScanParams(), HorizonParams())
-    result = pipeline.process(street((96, 128)), extras=extras)
+    result = ask(answerer, street((96, 128)), extras=extras)
     assert (result.grid, result.scan, result.pitch) == (None, None, None)
     assert list(result.stage_ms) == ['resize', 'inference', 'drivable', 'risk', 'upscale']
 
 
 @pytest.fixture
-def doubting(tmp_path: Path) -> Pipeline:
+def doubting(tmp_path: Path) -> FrameAnswerer:
     """Colours that are 20 off in mean square are at the threshold."""
     path = write_tiny_model(tmp_path / 'm.onnx', strange=StrangeScale('distance', 0, 20))
-    return Pipeline(OnnxEngine(path, 'cpu'))
+    return FrameAnswerer(OnnxEngine(path, 'cpu'))
 
 
-def test_strange_frame_is_not_believed(doubting: Pipeline) -> None:
+def test_strange_frame_is_not_believed(doubting: FrameAnswerer) -> None:
     size = (64, 96)
-    plain = doubting.process(street(size))
+    plain = ask(doubting, street(size))
     assert plain.strange == 0.0 and (plain.confidence == 200).all()
     off = street(size)
     off += 4  # 3 * 16 of 20 make 0.6, which is 0.7 of the way from 0.25 to 0.75
-    strange = doubting.process(off)
+    strange = ask(doubting, off)
     assert strange.strange == pytest.approx(0.6)
     np.testing.assert_array_equal(strange.labels, plain.labels)
     assert (strange.confidence == 102).all()  # 200 * (1 - 0.7 * 0.7)
@@ -266,32 +287,32 @@ def test_strange_frame_is_not_believed(doubting: Pipeline) -> None:
     assert strange.risk.score < plain.risk.score
 
 
-def test_trust_of_no_weight_believes_everything(doubting: Pipeline) -> None:
-    doubting.risk = RiskParams(trust=TrustParams(weight=0.0))
-    result = doubting.process(np.full((64, 96, 3), 250, np.uint8))
+def test_trust_of_no_weight_believes_everything(doubting: FrameAnswerer) -> None:
+    settings = AnswerSettings(risk=RiskParams(trust=TrustParams(weight=0.0)))
+    result = ask(doubting, np.full((64, 96, 3), 250, np.uint8), settings=settings)
     assert result.strange == 1.0 and (result.confidence == 200).all()
 
 
-def test_model_that_does_not_say_how_strange(pipeline: Pipeline) -> None:
-    result = pipeline.process(np.full((64, 96, 3), 250, np.uint8))
+def test_model_that_does_not_say_how_strange(answerer: FrameAnswerer) -> None:
+    result = ask(answerer, np.full((64, 96, 3), 250, np.uint8))
     assert np.isnan(result.strange) and (result.confidence == 200).all()
 
 
-def test_no_memory(pipeline: Pipeline) -> None:
+def test_no_memory(answerer: FrameAnswerer) -> None:
     size = (360, 640)
     frames = [wall_ahead(size, row) for row in (200, 300)]
-    first = pipeline.process(frames[0], 'rgb', camera(size))
-    pipeline.process(frames[1], 'rgb', camera(size))
-    assert_same(pipeline.process(frames[0], 'rgb', camera(size)), first)
+    first = ask(answerer, frames[0], 'rgb', camera(size))
+    ask(answerer, frames[1], 'rgb', camera(size))
+    assert_same(ask(answerer, frames[0], 'rgb', camera(size)), first)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 640), (640, 1), (2, 3)])
-def test_tiny_frames_with_a_camera(pipeline: Pipeline, size: tuple[int, int]) -> None:
+def test_tiny_frames_with_a_camera(answerer: FrameAnswerer, size: tuple[int, int]) -> None:
     k = np.array([[50.0, 0, 0], [0, 50.0, 0], [0, 0, 1]])
     seen = Camera(Calibration.pinhole(k, size), Mount(1.5, pitch_rad=0.5))
     extras = Extras(GridParams(), ScanParams())
     rgb = np.full((*size, 3), ROAD_RGB, np.uint8)
-    result = pipeline.process(rgb, 'rgb', seen, extras=extras)
+    result = ask(answerer, rgb, 'rgb', seen, extras=extras)
     assert result.area.mask.shape == size
     assert 0 <= result.risk.score <= 100
 
@@ -300,14 +321,14 @@ def test_a_class_table_without_a_drivable_role(tmp_path: Path) -> None:
     table = ClassTable('walls', (SegClass(0, 'wall', (128, 0, 0), Role.OBSTACLE),))
     path = write_tiny_model(tmp_path / 'm.onnx', table)
     size = (72, 128)
-    result = Pipeline(OnnxEngine(path, 'cpu')).process(wall_ahead(size, 40), 'rgb', camera(size))
+    result = ask(FrameAnswerer(OnnxEngine(path, 'cpu')), wall_ahead(size, 40), 'rgb', camera(size))
     assert (result.area.image_share, result.area.corridor_share) == (0.0, 0.0)
     assert result.risk.level is RiskLevel.CRITICAL
 
 
 def test_fixed_model_gives_the_frame_size(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'm.onnx', fixed_size=(36, 64))
-    result = Pipeline(OnnxEngine(path, 'cpu')).process(street((720, 1280)))
+    result = ask(FrameAnswerer(OnnxEngine(path, 'cpu')), street((720, 1280)))
     np.testing.assert_array_equal(result.labels, street_labels((720, 1280)))
 
 
@@ -323,7 +344,72 @@ def test_fixed_model_gives_the_frame_size(tmp_path: Path) -> None:
     ],
 )
 def test_refuses_a_wrong_frame(
-    pipeline: Pipeline, pixels: np.ndarray, order: Any, message: str
+    answerer: FrameAnswerer, pixels: np.ndarray, order: Any, message: str
 ) -> None:
     with pytest.raises(ImageError, match=re.escape(message)):
-        pipeline.process(pixels, order)
+        ask(answerer, pixels, order)
+
+
+OK, DEGRADED = SceneStatus.OK, SceneStatus.DEGRADED
+
+
+def test_an_answer_without_doubts_is_ok(answerer: FrameAnswerer) -> None:
+    record = ask(answerer, street((96, 128)))
+    assert (record.status, record.status_text, record.doubts) == (OK, '', ())
+    assert record.uncalibrated_reason == 'not calibrated'
+    assert ask(answerer, street((96, 128)), 'rgb', camera((96, 128))).uncalibrated_reason == ''
+
+
+def test_every_doubt_degrades_and_says_why(doubting: FrameAnswerer) -> None:
+    size = (64, 96)
+    view = CameraView(ImageGeometry(doubting.labels_size(size)), 'wrong lens', is_fault=True)
+    record = ask(
+        doubting,
+        np.full((*size, 3), 250, np.uint8),
+        view=view,
+        motion_fault='no curvature',
+        settings=AnswerSettings(warn_confidence=0.5),
+    )
+    assert record.status is DEGRADED and record.uncalibrated_reason == 'wrong lens'
+    # 200 of 255, less 0.7 of it for what is unlike everything learned.
+    assert record.doubts == (
+        'wrong lens',
+        'no curvature',
+        'unlike what the model has learned: 1.00 of 1',
+        'mean confidence 0.24, below 0.5',
+    )
+    slow = late(record, 300.4, 250.0)
+    assert slow.doubts == (*record.doubts, 'took 300 ms, above 250')
+    assert late(record, 250.0, 250.0) is record
+
+
+def test_what_was_never_given_is_no_doubt(answerer: FrameAnswerer) -> None:
+    view = CameraView(ImageGeometry(answerer.labels_size((96, 128))), 'no camera_info')
+    record = ask(answerer, street((96, 128)), view=view)
+    assert (record.status, record.uncalibrated_reason) == (OK, 'no camera_info')
+
+
+def test_memory_keeps_the_risk_of_what_has_just_gone(answerer: FrameAnswerer) -> None:
+    size, memory = (96, 128), CameraMemory()
+    free, blocked = wall_ahead(size, 40), np.full((*size, 3), BUILDING_RGB, np.uint8)
+    scores = []
+    for number, rgb in enumerate([free, blocked, blocked, blocked, free]):
+        context = FrameContext(stamp_s=number / 10)
+        record = answerer.answer(rgb, 'rgb', context)
+        recalled = memory.recall(record, context)
+        assert isinstance(recalled.risk, SafetyRisk) and recalled.area is record.area
+        scores.append((record.risk.score, recalled.risk.score))
+    assert scores[0][0] == scores[0][1]  # nothing to remember
+    assert scores[4][1] < scores[4][0] == scores[0][0]
+    memory.reset()
+    assert memory.recall(record, FrameContext(stamp_s=0.5)).risk.score == scores[0][0]
+
+
+def test_another_frame_id_is_another_camera(answerer: FrameAnswerer) -> None:
+    size, memory = (96, 128), CameraMemory()
+    blocked = answerer.answer(np.full((*size, 3), BUILDING_RGB, np.uint8))
+    free = answerer.answer(wall_ahead(size, 40))
+    for number in range(3):
+        memory.recall(blocked, FrameContext(stamp_s=number / 10, frame_id='left'))
+    recalled = memory.recall(free, FrameContext(stamp_s=0.3, frame_id='right'))
+    assert recalled.risk.score == free.risk.score

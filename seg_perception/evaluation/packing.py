@@ -1,0 +1,180 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is written of one frame of an evaluation: its row, its messages, its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import nan
+from typing import Any
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera import Camera
+from seg_perception.core.classes import ClassTable
+from seg_perception.core.draw import draw_scene
+from seg_perception.core.drivable import scale_area
+from seg_perception.core.masks import resize_nearest
+from seg_perception.core.results import SafetyRisk, SceneRecord
+from seg_perception.evaluation.ground_truth import Score, row_of
+from seg_perception.evaluation.inputs import RawFrame
+from seg_perception.evaluation.job import Plan
+from seg_perception.evaluation.outputs import Packed
+from seg_perception.inference.answer import FrameContext
+from seg_perception.io.cdr_messages import header, image_message, jpeg_message, scene_message
+from seg_perception.io.encodings import Pixels
+from seg_perception.io.scene_fields import Origin, scene_fields
+
+_JPEG_QUALITY = 80
+_THUMB_WIDTH = 320
+_GROUND_FRAME = 'base_link'
+_AREA_COLUMNS = ('image_share', 'corridor_share', 'free_distance_m')
+_RISK_COLUMNS = ('score', 'level', 'time_to_contact_s', 'suggested_speed_mps')
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of one frame."""
+
+    frame: RawFrame
+    index: int  # among those of its camera in the part
+    pixels: Pixels
+    record: SceneRecord
+    decode_ms: float
+    context: FrameContext
+    score: Score | None = None
+
+    @property
+    def camera(self) -> Camera | None:
+        """The camera of the frame; None without metres."""
+        return self.context.view.camera if self.context.view else None
+
+
+class Packer:
+    """
+    Turns answers into what is written of them.
+
+    :param condition: says under which condition a frame was taken.
+    """
+
+    def __init__(
+        self, plan: Plan, table: ClassTable, condition: Callable[[RawFrame], str]
+    ) -> None:
+        self._plan, self._table, self._condition = plan, table, condition
+
+    def pack(self, answer: Answer) -> Packed:
+        frame, outputs = answer.frame, self._plan.outputs
+        overlay = thumbnail = None
+        messages: dict[str, memoryview] = {}
+        if {'bag', 'video', 'thumbs'} & set(outputs):
+            overlay = self._draw(answer)
+        if 'thumbs' in outputs and overlay is not None:
+            thumbnail = _jpeg(_narrowed(overlay, _THUMB_WIDTH))
+        if 'bag' in outputs and overlay is not None:
+            messages = self._messages(answer, overlay)
+        row = self._row(answer)
+        return Packed(frame.stream.camera, frame.log_ns, row, messages, overlay, thumbnail)
+
+    def _draw(self, answer: Answer) -> np.ndarray:
+        """The overlay, (h, w, 3) uint8 BGR, drawn at its own size."""
+        pixels, record = answer.pixels, answer.record
+        small = _narrowed(pixels.array, self._plan.overlay_width or pixels.array.shape[1])
+        size = small.shape[0], small.shape[1]
+        rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB) if pixels.order == 'bgr' else small
+        scene = draw_scene(
+            rgb,
+            replace(
+                record,
+                labels=resize_nearest(record.labels, size),
+                area=scale_area(record.area, size),
+            ),
+            self._table,
+            corridor=self._plan.drivable.corridor,
+            camera=answer.camera.scaled(size) if answer.camera else None,
+        )
+        return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
+
+    def _messages(self, answer: Answer, overlay: np.ndarray) -> dict[str, memoryview]:
+        frame, record = answer.frame, answer.record
+        head = header(frame.stamp_ns, frame.frame_id)
+        return {
+            'mask': image_message(record.labels, head),
+            'confidence': image_message(record.confidence, head),
+            'road_scene': scene_message(self._fields(answer), head),
+            'overlay/compressed': jpeg_message(_jpeg(overlay), head),
+        }
+
+    def _fields(self, answer: Answer) -> dict[str, Any]:
+        """The fields of the road scene; times are those of the evaluation."""
+        record = answer.record
+        origin = Origin(answer.frame.stream.camera, self._plan.model_name, _GROUND_FRAME)
+        return scene_fields(record, origin, sum(record.stage_ms.values()))
+
+    def _row(self, answer: Answer) -> dict[str, Any]:
+        """The columns of frames.parquet, but for what merging knows."""
+        frame, record = answer.frame, answer.record
+        fields = self._fields(answer)
+        area, risk = fields['drivable_area'], fields['safety_risk']
+        latitude, longitude = frame.fix or (nan, nan)
+        row = {
+            'topic': frame.stream.topic,
+            'index': answer.index,
+            'stamp_ns': frame.stamp_ns,
+            'height': record.labels.shape[0],
+            'width': record.labels.shape[1],
+            'decode_ms': answer.decode_ms,
+            **{f'{stage}_ms': ms for stage, ms in record.stage_ms.items()},
+            **{name: area[name] for name in _AREA_COLUMNS},
+            'area_confidence': area['confidence'],
+            'pitch_off_rad': _pitch_off_rad(answer),
+            **{name: risk[name] for name in _RISK_COLUMNS},
+            'reason': _worst_reason(record.risk),
+            'status': record.status.name,
+            'status_reason': fields['status_text'],
+            **{f'factor_{factor["name"]}': factor['risk'] for factor in risk['factors']},
+            'confidence': cv2.mean(record.confidence)[0] / 255,
+            'strange': record.strange,
+            **_class_shares(record.labels, self._table),
+        }
+        if self._plan.truth is not None:
+            row |= row_of(answer.score, self._table)
+        condition = self._condition(frame)
+        return row | {'condition': condition, 'thumbnail': '', 'lat': latitude, 'lon': longitude}
+
+
+def _narrowed(pixels: np.ndarray, width: int) -> np.ndarray:
+    """The picture at that width; as it is where it is no wider."""
+    size = narrow((pixels.shape[0], pixels.shape[1]), width)
+    if size == pixels.shape[:2]:
+        return pixels
+    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def narrow(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """The (height, width) of a picture that is made narrower if it is wider."""
+    if size[1] <= width:
+        return size
+    return max(1, round(size[0] * width / size[1])), width
+
+
+def _jpeg(bgr: np.ndarray) -> np.ndarray:
+    return cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+
+
+def _pitch_off_rad(answer: Answer) -> float:
+    """By which the camera seems to look farther down than its mount says; NaN: cannot be told."""
+    if answer.camera is None or answer.record.pitch is None:
+        return nan
+    return answer.record.pitch.pitch_rad - answer.camera.mount.pitch_rad
+
+
+def _worst_reason(risk: SafetyRisk) -> str:
+    worst = max(risk.factors, key=lambda factor: factor.weight * factor.risk, default=None)
+    return worst.reason if worst is not None and worst.risk > 0 else ''
+
+
+def _class_shares(labels: np.ndarray, table: ClassTable) -> dict[str, float]:
+    counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel() / labels.size
+    return {f'share_{name}': float(counts[i]) for i, name in enumerate(table.names)}

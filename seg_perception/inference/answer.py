@@ -1,0 +1,263 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+From one camera frame to everything that is said about it, for node, evaluation and commands.
+
+    FrameAnswerer.answer (any thread, no memory) -> CameraMemory.recall (frames in order)
+
+What decides whether an answer is OK or DEGRADED stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera_geometry import CameraGeometry, CameraView, ImageGeometry
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area
+from seg_perception.core.errors import ImageError
+from seg_perception.core.grid import GridParams, drivable_grid
+from seg_perception.core.horizon import HorizonParams, estimate_pitch
+from seg_perception.core.image_quality import believed
+from seg_perception.core.masks import resize_nearest
+from seg_perception.core.results import SafetyRisk, SceneRecord
+from seg_perception.core.risk import RiskParams, assess_risk
+from seg_perception.core.risk_filter import RiskFilter
+from seg_perception.core.scan import ScanParams, free_space_scan
+from seg_perception.inference.engine import Engine
+
+Order = Literal['rgb', 'bgr']
+NOT_CALIBRATED = 'not calibrated'
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """
+    What the answers depend on.
+
+    :param warn_confidence: an answer whose mean confidence is lower is DEGRADED; 0: never.
+    """
+
+    drivable: DrivableParams = field(default_factory=DrivableParams)
+    risk: RiskParams = field(default_factory=RiskParams)
+    warn_confidence: float = 0.4
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is computed only where someone wants it; None: not wanted."""
+
+    grid: GridParams | None = None
+    scan: ScanParams | None = None
+    pitch: HorizonParams | None = None
+
+
+@dataclass(frozen=True)
+class FrameContext:
+    """
+    Everything that a frame is answered with, apart from its pixels.
+
+    :param view: the geometry of the frame, for labels of ``labels_size``; None: not calibrated.
+    :param curvature_per_m: of the path that the ego corridor follows, left positive.
+    :param motion_fault: why the ego motion is not what was asked for; empty when it is.
+    :param extras: what else is wanted; without a calibrated camera there is none of it.
+    :param frame_id: of the camera; the memory starts anew with another.
+    """
+
+    settings: AnswerSettings = field(default_factory=AnswerSettings)
+    view: CameraView | None = None
+    curvature_per_m: float = 0.0
+    motion_fault: str = ''
+    extras: Extras = Extras()
+    stamp_s: float = 0.0
+    frame_id: str = ''
+
+
+class FrameAnswerer:
+    """
+    Resizes, segments, finds the drivable area, assesses the risk, scales up.
+
+    Everything between the two resizes works at the model's size.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.table = engine.card.classes
+
+    def labels_size(self, frame_size: tuple[int, int]) -> tuple[int, int]:
+        """The (height, width) at which a frame of that (height, width) is labelled."""
+        return self.engine.size_for(frame_size)
+
+    def answer(
+        self, pixels: np.ndarray, order: Order = 'rgb', context: FrameContext | None = None
+    ) -> SceneRecord:
+        """
+        Say everything about one frame, (H, W, 3) uint8 in either channel order, without memory.
+
+        The frame may be a view with padded rows and is not changed; the record's arrays are new.
+        Several threads may call this at once.
+
+        :raises ImageError: when type, shape or order is none of these.
+        """
+        _check(pixels, order)
+        size = pixels.shape[0], pixels.shape[1]
+        context, watch = context or FrameContext(), _StopWatch()
+        view = context.view or CameraView(ImageGeometry(self.labels_size(size)), NOT_CALIBRATED)
+        rgb = _to_model(pixels, order, view.geometry.size)
+        watch.lap('resize')
+        segmentation = self.engine.run(rgb[np.newaxis])
+        strange = self.engine.card.strange_of(float(segmentation.strangeness[0]))
+        seen = _Seen(segmentation.labels[0], segmentation.confidence[0], rgb, strange)
+        watch.lap('inference')
+        record = self._describe(seen, view, context, watch)
+        record = replace(
+            record,
+            labels=resize_nearest(record.labels, size),
+            confidence=resize_nearest(record.confidence, size),
+            area=scale_area(record.area, size),
+            doubts=tuple(_doubts(record, self.table, view, context)),
+        )
+        watch.lap('upscale')
+        return record
+
+    def _describe(
+        self, seen: _Seen, view: CameraView, context: FrameContext, watch: _StopWatch
+    ) -> SceneRecord:
+        """What the labels mean, at their size."""
+        settings, extras, table = context.settings, context.extras, self.table
+        geometry, curvature_per_m = view.geometry, context.curvature_per_m
+        labels, confidence = seen.labels, believed(seen.stated, seen.strange, settings.risk.trust)
+        area = find_drivable(
+            labels,
+            confidence,
+            table,
+            settings.drivable,
+            geometry=geometry,
+            curvature_per_m=curvature_per_m,
+        )
+        pitch = grid = scan = None
+        if isinstance(geometry, CameraGeometry) and extras.pitch is not None:
+            pitch = estimate_pitch(area.mask, labels, table, geometry.camera, params=extras.pitch)
+        watch.lap('drivable')
+        risk = assess_risk(
+            labels,
+            seen.stated,
+            table,
+            area,
+            params=settings.risk,
+            geometry=geometry,
+            curvature_per_m=curvature_per_m,
+            rgb=seen.rgb,
+            strange=seen.strange,
+        )
+        watch.lap('risk')
+        if isinstance(geometry, CameraGeometry) and extras.grid is not None:
+            grid = drivable_grid(
+                area.mask, labels, confidence, table, geometry=geometry, params=extras.grid
+            )
+            watch.lap('grid')
+        if isinstance(geometry, CameraGeometry) and extras.scan is not None:
+            scan = free_space_scan(area.mask, labels, table, geometry, params=extras.scan)
+            watch.lap('scan')
+        return SceneRecord(
+            labels=labels,
+            confidence=confidence,
+            area=area,
+            risk=risk,
+            stage_ms=watch.laps_ms,
+            grid=grid,
+            scan=scan,
+            pitch=pitch,
+            strange=seen.strange,
+            uncalibrated_reason=view.reason,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the model says of a frame, at the model's size."""
+
+    labels: np.ndarray  # (h, w) uint8
+    stated: np.ndarray  # (h, w) uint8, the confidence as the model states it
+    rgb: np.ndarray  # (h, w, 3) uint8
+    strange: float
+
+
+class CameraMemory:
+    """What is remembered of one camera's frames: its risk over time."""
+
+    def __init__(self) -> None:
+        self._filter = RiskFilter()
+
+    def reset(self) -> None:
+        """Forget every frame."""
+        self._filter.reset()
+
+    def recall(self, record: SceneRecord, context: FrameContext) -> SceneRecord:
+        """The record with the risk that follows from the frames before, too; call in order."""
+        return replace(record, risk=self.recall_risk(record.risk, context))
+
+    def recall_risk(self, risk: SafetyRisk, context: FrameContext) -> SafetyRisk:
+        """The risk of a frame, given what it says alone."""
+        self._filter.params = context.settings.risk
+        return self._filter.update(risk, context.stamp_s, context.frame_id)
+
+
+def late(record: SceneRecord, latency_ms: float, warn_latency_ms: float) -> SceneRecord:
+    """The record with the doubt that it took too long, for those who measure the latency."""
+    if latency_ms <= warn_latency_ms:
+        return record
+    doubt = f'took {latency_ms:.0f} ms, above {warn_latency_ms:g}'
+    return replace(record, doubts=(*record.doubts, doubt))
+
+
+def _doubts(
+    record: SceneRecord, table: ClassTable, view: CameraView, context: FrameContext
+) -> list[str]:
+    """Why an answer is not to be trusted fully, in words."""
+    settings, doubts = context.settings, []
+    if not any(row.role is Role.DRIVABLE for row in table.classes):
+        doubts.append(f'no class of {table.name} is drivable: no road is ever found')
+    if view.is_fault:
+        doubts.append(view.reason)
+    if context.motion_fault:
+        doubts.append(context.motion_fault)
+    if record.strange >= settings.risk.trust.strange_full:
+        doubts.append(f'unlike what the model has learned: {record.strange:.2f} of 1')
+    confidence = cv2.mean(record.confidence)[0] / 255.0
+    if confidence < settings.warn_confidence:
+        doubts.append(f'mean confidence {confidence:.2f}, below {settings.warn_confidence:g}')
+    return doubts
+
+
+class _StopWatch:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self.laps_ms: dict[str, float] = {}
+        self._since_s = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now_s = time.perf_counter()
+        self.laps_ms[name] = (now_s - self._since_s) * 1e3
+        self._since_s = now_s
+
+
+def _to_model(pixels: np.ndarray, order: Order, size: tuple[int, int]) -> np.ndarray:
+    """Resize first: swapping channels of the small image costs a quarter."""
+    small = pixels
+    if pixels.shape[:2] != size:
+        small = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB) if order == 'bgr' else small
+
+
+def _check(pixels: np.ndarray, order: str) -> None:
+    if order not in ('rgb', 'bgr'):
+        raise ImageError('channel order', repr(order), "'rgb' or 'bgr'")
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError('frame', f'{pixels.dtype} {pixels.shape}', 'uint8 (H, W, 3), not empty')

@@ -1,0 +1,60 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrations from CameraInfo messages, those of rclpy and those of bags alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_geometry import Missing
+from seg_perception.core.errors import CalibrationError
+
+Numbers = tuple[Any, ...]
+
+
+def numbers_of(info: Any) -> Numbers:
+    """
+    The numbers of a CameraInfo: equal when the calibration is the same.
+
+    :param info: has the fields of the message; ROS 1 has capital letters for D, K, R and P.
+    """
+    matrices = (getattr(info, name) for name in ('dkrp' if hasattr(info, 'k') else 'DKRP'))
+    d, k, r, p = (tuple(float(value) for value in matrix) for matrix in matrices)
+    roi = info.roi
+    return (
+        (int(info.height), int(info.width)),
+        (int(info.binning_y), int(info.binning_x)),
+        (int(roi.y_offset), int(roi.x_offset), int(roi.height), int(roi.width)),
+        str(info.distortion_model),
+        *(d, k, r, p),
+    )
+
+
+def calibration_of(numbers: Numbers) -> Calibration | Missing:
+    """
+    The calibration of the images that come with a CameraInfo: of its region, binned as it says.
+
+    ``Missing`` says why there is none: drivers fill K with zeros where nobody has calibrated.
+    """
+    (height, width), binning, (top, left, *region), model, d, k, r, p = numbers
+    if not any(k):
+        return Missing('not calibrated: the K of camera_info is zero')
+    shift = np.eye(3)
+    shift[:2, 2] = -left, -top
+    size = region[0] or height, region[1] or width
+    binned = size[0] // max(1, binning[0]), size[1] // max(1, binning[1])
+    try:
+        whole = Calibration(
+            size,
+            shift @ np.reshape(k, (3, 3)),
+            model,
+            d,
+            np.reshape(r, (3, 3)),
+            shift @ np.reshape(p, (3, 4)),
+        )
+        return whole.scaled(binned)
+    except CalibrationError as error:
+        return Missing(f'calibration: {error}', is_fault=True)

@@ -1,0 +1,183 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the messages of ``seg_perception_msgs`` say: each field by its name in the .msg file.
+
+One table for every serialiser: rclpy's in the node, CDR in an evaluated bag, rows and JSON lines.
+What is not known is NaN, empty or UNKNOWN. ``check_fields`` refuses a field that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import cv2
+import numpy as np
+
+from seg_perception.core.errors import MessageError
+from seg_perception.core.fusion import FusedScene
+from seg_perception.core.results import (
+    UNKNOWN_RISK,
+    DrivableArea,
+    RiskFactor,
+    SafetyRisk,
+    SceneRecord,
+    SceneStatus,
+)
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose answer a message is, and the frame of what is metric in it."""
+
+    camera: str
+    model: str
+    ground_frame: str = ''
+
+
+def scene_fields(
+    record: SceneRecord,
+    origin: Origin,
+    latency_ms: float,
+    before_ms: Mapping[str, float] | None = None,
+) -> Fields:
+    """
+    ``RoadScene.msg`` of an answer, without its header.
+
+    :param latency_ms: from the arrival of the frame to now.
+    :param before_ms: stages before those of the record.
+    """
+    stage_ms = {**(before_ms or {}), **record.stage_ms}
+    return {
+        **_scene(origin, record.status, record.status_text),
+        'image_height': record.labels.shape[0],
+        'image_width': record.labels.shape[1],
+        'ground_frame': '' if record.uncalibrated_reason else origin.ground_frame,
+        'ground_text': record.uncalibrated_reason,
+        'drivable_area': area_fields(record.area),
+        'safety_risk': risk_fields(record.risk),
+        'stage_names': list(stage_ms),
+        'stage_ms': list(stage_ms.values()),
+        'latency_ms': latency_ms,
+    }
+
+
+def unknown_scene_fields(origin: Origin, status: SceneStatus, reason: str) -> Fields:
+    """
+    ``RoadScene.msg`` where nothing is known: no area, risk UNKNOWN.
+
+    :param status: STALE or INVALID.
+    """
+    return {
+        **_scene(origin, status, reason),
+        'image_height': 0,
+        'image_width': 0,
+        'ground_frame': '',
+        'ground_text': reason,
+        'drivable_area': area_fields(_UNKNOWN_AREA) | {'alternative_share': nan},
+        'safety_risk': risk_fields(UNKNOWN_RISK),
+        'stage_names': [],
+        'stage_ms': [],
+        'latency_ms': nan,
+    }
+
+
+_NOTHING = np.zeros(0, np.int32)
+_UNKNOWN_AREA = DrivableArea(np.zeros((0, 0), np.uint8), nan, nan, _NOTHING, _NOTHING, nan)
+
+
+def _scene(origin: Origin, status: SceneStatus, text: str) -> Fields:
+    return {
+        'camera': origin.camera,
+        'model': origin.model,
+        'status': int(status),
+        'status_text': text,
+    }
+
+
+def area_fields(area: DrivableArea) -> Fields:
+    """``DrivableArea.msg``."""
+    other = area.mask_alternative
+    return {
+        'image_share': area.image_share,
+        'alternative_share': 0.0 if other is None else cv2.countNonZero(other) / other.size,
+        'corridor_share': area.corridor_share,
+        'boundary_columns': area.boundary_columns.tolist(),
+        'boundary_rows': area.boundary_rows.tolist(),
+        'boundary_class_ids': area.boundary_class_ids.tolist(),
+        'free_distance_m': area.free_distance_m,
+        'free_distance_std_m': area.free_distance_std_m,
+        'free_distance_low_m': area.free_distance_band_m[0],
+        'free_distance_high_m': area.free_distance_band_m[1],
+        'free_left_m': area.free_left_m,
+        'free_right_m': area.free_right_m,
+        'ground_polygon': [{'x': x, 'y': y, 'z': 0.0} for x, y in area.ground_polygon_m.tolist()],
+        'confidence': area.confidence,
+    }
+
+
+def risk_fields(risk: SafetyRisk) -> Fields:
+    """``SafetyRisk.msg``."""
+    return {
+        'score': risk.score,
+        'level': int(risk.level),
+        'factors': [factor_fields(factor) for factor in risk.factors],
+        'time_to_contact_s': risk.time_to_contact_s,
+        'suggested_speed_mps': risk.suggested_speed_mps,
+    }
+
+
+def factor_fields(factor: RiskFactor) -> Fields:
+    """``RiskFactor.msg``."""
+    return {
+        'name': factor.name,
+        'risk': factor.risk,
+        'weight': factor.weight,
+        'reason': factor.reason,
+    }
+
+
+def fused_fields(fused: FusedScene) -> Fields:
+    """``FusedScene.msg``, without its header."""
+    cameras = [
+        {
+            'camera': status.camera,
+            'status': int(status.state),
+            'status_text': status.text,
+            'age_s': status.age_s,
+            'level': int(status.level),
+            'sector_right_rad': status.sector.right_rad,
+            'sector_left_rad': status.sector.left_rad,
+        }
+        for status in fused.cameras
+    ]
+    return {
+        'safety_risk': risk_fields(fused.risk),
+        'worst_camera': fused.worst_camera,
+        'cameras': cameras,
+        'skew_s': fused.skew_s,
+        'coverage_share': fused.coverage_share,
+        'complete': fused.complete,
+    }
+
+
+def check_fields(message: str, fields: Iterable[str], values: Mapping[str, Any]) -> None:
+    """
+    Refuse values that do not fill exactly the fields of a message.
+
+    :raises MessageError: when a field has no value or a value has no field.
+    """
+    fields = set(fields)
+    if fields != values.keys():
+        missing, foreign = sorted(fields - values.keys()), sorted(values.keys() - fields)
+        raise MessageError(
+            f'message {message}',
+            f'no value for {missing}, values without a field {foreign}',
+            'one value for each field',
+            'Bring io/scene_fields.py and the .msg file together.',
+        )
