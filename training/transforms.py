@@ -182,7 +182,7 @@ def _shade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     Light and shade of random shapes, as of clouds, shadows and street lamps.
 
-    What a thing is does not depend on its brightness beside that of others, but a few hundred
+    The class of an object does not depend on its relative brightness, but a few hundred
     frames let a network believe so: dark clouds become buildings.
     """
     height, width = rgb.shape[:2]

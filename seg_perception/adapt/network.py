@@ -92,7 +92,7 @@ def _load(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise ModelFileError(f'model {path}', 'no file', 'an ONNX file')
     try:
-        model = onnx.load(str(path))  # weights in files beside it included
+        model = onnx.load(str(path))  # including external weight files
     except Exception as error:  # protobuf's errors and file errors of all kinds
         raise ModelFileError(
             f'model {path}', f'{type(error).__name__}: {error}', 'a whole ONNX file'

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture that a wrapped network is tried on, and what it sees there."""
+"""The check image of a wrapped network, and the overlay of its labels."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def read(path: Path | None) -> np.ndarray:
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
         seen = 'data that is no image' if path.is_file() else 'no file'
-        raise SourceError(f'image {path}', seen, 'a JPEG or PNG picture')
+        raise SourceError(f'image {path}', seen, 'a JPEG or PNG image')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def write(out: Path, overlay_rgb: np.ndarray) -> Path:
-    """Write the overlay beside a model file; its path."""
+    """Write the overlay next to a model file; return its path."""
     path = out.with_name(f'{out.stem}_check.jpg')
     cv2.imwrite(str(path), cv2.cvtColor(overlay_rgb, cv2.COLOR_RGB2BGR))
     return path

@@ -34,7 +34,7 @@ _KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 
 
 @dataclass(frozen=True)
 class Setting:
-    """What stands beside the type of a field: description, unit and the values allowed."""
+    """Metadata in the type of a field: description, unit and allowed values."""
 
     description: str
     unit: str = ''
@@ -72,7 +72,7 @@ def share(description: str, low: float = 0, high: float = 1) -> Setting:
 
 
 HIDDEN = object()
-"""Beside the type of a field that code fills and nobody sets."""
+"""Marks a field that code fills and users cannot set."""
 
 
 class Settings:

@@ -331,7 +331,7 @@ class SqliteFile(Salvaged):
     """A database of rosbag2 that SQLite reads in part."""
 
     def __init__(self, path: Path) -> None:
-        # Immutable: neither a lock nor a journal is made beside a file that is not ours.
+        # Immutable: sqlite writes neither a lock nor a journal next to a file that is not ours.
         uri = f'{path.resolve().as_uri()}?immutable=1'
         self._base = sqlite3.connect(uri, uri=True, check_same_thread=False)
         # SQLite opens a file that is shorter than its header says for those alone who repair it.

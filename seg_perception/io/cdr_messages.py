@@ -110,7 +110,7 @@ def _definitions() -> Path:
                 return parent / name
     raise SourceError(
         'definitions of seg_perception_msgs',
-        'no RoadScene.msg beside or above the package',
+        'no RoadScene.msg next to or above the package',
         ' or '.join(_DEFINITIONS),
         'Reinstall seg_perception, or leave out bags: --outputs video thumbs.',
     )

@@ -30,7 +30,7 @@ MALLOC_SETTINGS = {
 
 
 def profile_path() -> Path:
-    """The shipped Fast DDS profile: package data, beside this file however installed."""
+    """The shipped Fast DDS profile: package data in the folder of this file."""
     return Path(__file__).with_name('fastdds.xml')
 
 

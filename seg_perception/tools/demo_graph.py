@@ -30,7 +30,7 @@ NODE_LOG, SOURCE_LOG = 'node.log', 'video_source.log'
 
 @dataclass(frozen=True)
 class Cast:
-    """Parameters of the two processes beside those that connect them, and where they log."""
+    """Further parameters of the two processes, and where they log."""
 
     node: Mapping[str, object]
     source: Mapping[str, object]

@@ -29,7 +29,7 @@ def test_one_line_for_what_is_wrong(tmp_path, capsys):
     out = str(tmp_path / 'out.onnx')
     assert main(['adapt', str(path), '--classes', 'camvid_11', '--out', out, '--image', 'no.jpg'])
     assert capsys.readouterr().err == (
-        'seg-perception: error: image no.jpg: got no file, expected a JPEG or PNG picture.\n'
+        'seg-perception: error: image no.jpg: got no file, expected a JPEG or PNG image.\n'
     )
 
 

@@ -21,7 +21,7 @@ from training.data.decode import ColourLabels, IdLabels
 from training.data.files import LabelledFiles, Pair, some
 from training.errors import DatasetError
 
-LAYOUT = 'SPLIT.txt or SPLIT.lst with lines of an image and a label path, beside their folders'
+LAYOUT = 'SPLIT.txt or SPLIT.lst with one image and one label path per line, and their folders'
 COLOURED = '_L.png'  # end of the names of the original labels
 SEGNET_IDS = {row.id: row.id for row in CAMVID_11.classes} | {len(CAMVID_11): UNLABELED}
 
@@ -101,7 +101,7 @@ def _find_list(root: Path, split: str) -> Path:
         if (root / f'{split}{suffix}').is_file():
             return root / f'{split}{suffix}'
     found = sorted(path.name for suffix in ('txt', 'lst') for path in root.glob(f'*.{suffix}'))
-    beside = f'no file, {some(found)} beside it' if found else 'no file'
+    beside = f'no file, {some(found)} next to it' if found else 'no file'
     seen = beside if root.is_dir() else 'no such folder'
     raise DatasetError(f'CamVid list {root / split}.txt', seen, LAYOUT, 'Set root and split.')
 

@@ -23,11 +23,11 @@ from training.errors import DamagedFileError, DatasetError
 Box = tuple[int, int, int, int, int]
 """Left, top, right and bottom pixel (the last two outside), and the class id."""
 
-LAYOUT = 'labels.csv beside *.jpg'
+LAYOUT = 'labels.csv and *.jpg'
 HEADERS = (['xmin', 'xmax', 'ymin', 'ymax'], ['xmin', 'ymin', 'xmax', 'ymax'])  # or corrected
 ROW = 'xmin, ymin, xmax, ymax, file name, and car, truck or pedestrian'
 CLASS_IDS = {row.name: row.id for row in CROWDAI_4.classes[1:]}
-VAL_SHARE = 0.1  # the last part of the drive; frames beside each other are nearly the same
+VAL_SHARE = 0.1  # the last part of the drive; adjacent frames are nearly the same
 MOST_TURNED = 0.01  # of the boxes; more, and the columns are in another order
 
 

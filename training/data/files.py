@@ -73,7 +73,7 @@ def find_folder(root: Path, inside: str, layout: str) -> Path:
     The folder ``inside`` a data set.
 
     :raises DatasetError: when it is not there; the message names the first part that is missing,
-        and what lies beside it.
+        and what lies next to it.
     """
     if not root.is_dir():
         fix = 'Set root to where it was unpacked; docs/data.md says where it comes from.'
@@ -82,7 +82,7 @@ def find_folder(root: Path, inside: str, layout: str) -> Path:
     for part in Path(inside).parts:
         if not (folder / part).is_dir():
             beside = sorted(path.name for path in folder.iterdir() if path.is_dir())
-            seen = f'{some(beside)} beside it' if beside else 'nothing beside it'
+            seen = f'{some(beside)} next to it' if beside else 'nothing next to it'
             raise DatasetError(f'folder {folder / part}', f'no such folder, {seen}', layout)
         folder /= part
     return folder

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a network is trained on: terms on its logits, and heads beside it that are gone at export.
+The training loss: terms on the logits, and auxiliary heads that are removed at export.
 
 ``Supervised(net, ...)`` gives ``Outputs``, ``build_loss(...)`` scores them against labels. A term
 is one module in one file, by name in ``TERMS``; docs/losses.md has formulas and sources.

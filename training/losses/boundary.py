@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Boundary-aware supervision: a head beside the network learns where one class meets another.
+Boundary-aware supervision: an additional head learns where one class meets another.
 
 From "Streetview Semantics" (seed document 000): a 1x1 convolution on the features of the atrous
 pyramid, binary cross-entropy, weight 0.2; after Takikawa et al. 2019 (Gated-SCNN, arXiv

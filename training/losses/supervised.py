@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network with heads beside it that only training sees."""
+"""A network with additional heads that exist only in training."""
 
 from __future__ import annotations
 

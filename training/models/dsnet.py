@@ -82,7 +82,7 @@ def three_convs(
 
 
 class InitUnit(nn.Module):
-    """ENet's: a convolution of stride 2 beside max pooling of the image: 13 + 3 channels."""
+    """ENet's: a convolution of stride 2 and max pooling of the image: 13 + 3 channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class BasicUnit(nn.Module):
 
 
 class DownUnit(nn.Module):
-    """Max pooling and a 1x1 beside three convolutions; the choice of the pooling is kept."""
+    """Max pooling with a 1x1, in parallel with three convolutions; pooling indices are kept."""
 
     def __init__(
         self, in_channels: int, channels: int, shuffle: bool = True, depthwise: bool = False
@@ -211,7 +211,7 @@ class DSNet(nn.Module):
         :param size: 0.5, 1.0, 1.5 or 2.0: how many units there are at 1/8.
         :param unit: dsnet, or a kind of the ablations: no_shuffle, add, depthwise, mobilenet_v2,
             enet.
-        :param init: ``pool`` beside a convolution, or a convolution alone: ``conv``.
+        :param init: ``pool`` and a convolution in parallel, or ``conv``: a convolution only.
         :param dilation: the ``hybrid`` scheme, or ``doubling``: 2, 4, 8, 16.
         :param pyramid: add pyramid pooling to the end of the encoder.
         :param skip: add features of the encoder to those of the decoder.

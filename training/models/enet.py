@@ -41,7 +41,7 @@ def conv(in_channels: int, channels: int, kernel: int = 1, dilation: int = 1) ->
 
 
 class InitBlock(nn.Module):
-    """Convolution of stride 2 beside max pooling of the image itself: 13 + 3 channels."""
+    """Convolution of stride 2 in parallel with max pooling of the image: 13 + 3 channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ DILATIONS = (2, 4, 8, 16)
 
 
 class Down(nn.Module):
-    """Halves the size: a convolution of stride 2 beside max pooling."""
+    """Halves the size: a convolution of stride 2 in parallel with max pooling."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()

@@ -113,7 +113,7 @@ def prepare_released(net: nn.Module, state: State) -> State:
     """
     Fold our normalisation into the released encoder, which takes another one, of BGR.
 
-    The image goes into the first convolution, and beside the features of levels 1 and 2.
+    The image goes into the first convolution and is joined to the features of levels 1 and 2.
     """
     state = {key.removeprefix('encoder.'): value.clone() for key, value in state.items()}
     std = torch.tensor(RELEASED_STD_BGR).flip(0)

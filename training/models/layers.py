@@ -128,7 +128,7 @@ def pool_parts(parts: nn.ModuleList, bins: Sequence[int], features: Tensor) -> l
 
 
 class PyramidPooling(nn.Module):
-    """Context of PSPNet: means over grids of 1, 2, 3 and 6 bins beside the features."""
+    """Context of PSPNet: means over grids of 1, 2, 3 and 6 bins, joined to the features."""
 
     BINS = (1, 2, 3, 6)
 

@@ -32,7 +32,7 @@ SHOWN = 5
 WRAPPERS = ('module.', 'model.')
 """Prefixes that wrapping modules put before the keys."""
 LOSS = r'^\w*loss\.'
-"""Buffers of a loss, which such a module holds beside the network."""
+"""Buffers of a loss, which such a module holds in addition to the network."""
 COUNTER = 'num_batches_tracked'
 """Of batch norms; some files lack it, and nothing here reads it."""
 

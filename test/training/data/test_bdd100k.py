@@ -55,7 +55,7 @@ def test_neither_release(tmp_path):
     source = tree(tmp_path, DRIVABLE['new'])
     with pytest.raises(
         DatasetError,
-        match=r'folder .*/images/10k: got no such folder, 100k beside it, expected images/10k/'
+        match=r'folder .*/images/10k: got no such folder, 100k next to it, expected images/10k/'
         r'<split>/\*.jpg and labels/sem_seg/masks/<split>/\*.png, or seg/images/<split>',
     ):
         open_source(source)

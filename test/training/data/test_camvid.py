@@ -88,7 +88,7 @@ def test_missing_list_names_those_that_are_there(tmp_path):
     segnet(tmp_path, {'a': 1})
     with pytest.raises(
         DatasetError,
-        match=r'CamVid list .*/val.txt: got no file, train.txt beside it, expected SPLIT',
+        match=r'CamVid list .*/val.txt: got no file, train.txt next to it, expected SPLIT',
     ):
         open_source(SourceConfig('camvid', str(tmp_path), split='val'))
     with pytest.raises(DatasetError, match=r'none/train.txt: got no such folder, .*Set root'):

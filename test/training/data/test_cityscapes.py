@@ -89,7 +89,7 @@ def test_extra_labels_name_frames(root):
 
 def test_missing_folders(root):
     with pytest.raises(
-        DatasetError, match=r'leftImg8bit/val: got no such folder, train beside it'
+        DatasetError, match=r'leftImg8bit/val: got no such folder, train next to it'
     ):
         open_source(SourceConfig('cityscapes', str(root), split='val'))
     with pytest.raises(DatasetError, match=r'gtCoarse: got no such folder, gtFine, left'):

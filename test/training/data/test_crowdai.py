@@ -75,7 +75,7 @@ def test_rows_that_are_none(tmp_path, row):
 
 
 def test_another_file_in_its_place(tmp_path):
-    with pytest.raises(DatasetError, match=r'labels.csv: got no file, expected labels.csv beside'):
+    with pytest.raises(DatasetError, match=r'labels.csv: got no file, expected labels.csv and'):
         open_source(SourceConfig('crowdai', str(tmp_path)))
     for text, seen in (('', ''), ('a,b\n', 'a,b')):
         (tmp_path / 'labels.csv').write_text(text)

@@ -69,10 +69,10 @@ def test_the_first_missing_folder_is_named_with_its_neighbours(tmp_path):
     assert find_folder(tmp_path, 'images/val', '') == tmp_path / 'images/val'
     with pytest.raises(
         DatasetError,
-        match=r'images/test: got no such folder, c, d, e, f, g and 2 more beside it',
+        match=r'images/test: got no such folder, c, d, e, f, g and 2 more next to it',
     ):
         find_folder(tmp_path, 'images/test/deeper', 'LAYOUT')
-    with pytest.raises(DatasetError, match=r'train/x: got no such folder, nothing beside it'):
+    with pytest.raises(DatasetError, match=r'train/x: got no such folder, nothing next to it'):
         find_folder(tmp_path, 'images/train/x', 'LAYOUT')
 
 

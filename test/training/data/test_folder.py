@@ -99,7 +99,7 @@ def test_missing_and_extra_masks(tmp_path):
 
 def test_no_masks_at_all(tmp_path):
     write_rgb(tmp_path / 'images/a.jpg')
-    with pytest.raises(DatasetError, match=r'/masks: got no such folder, images beside'):
+    with pytest.raises(DatasetError, match=r'/masks: got no such folder, images next to'):
         open_source(source(tmp_path))
 
 
