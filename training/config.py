@@ -19,13 +19,18 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-import numpy as np
-import yaml
-
-from seg_perception.core.settings import read_value
+from seg_perception.core.settings import (
+    Setting,
+    load,
+    merged,
+    read_value,
+    set_dotted,
+    share,
+)
 from seg_perception.inference.engine import working_size
+from seg_perception.io.yaml_file import read_mapping, read_words
 from training.errors import ConfigError, near
 from training.presets import PRESETS, find_file, preset_names
 
@@ -74,36 +79,76 @@ class DataConfig:
     classes: str = ''  # table that all labels are mapped to; empty: that of the first of train
     keep: tuple[str, ...] = ()  # classes to keep, in this order; others are 255. empty: all
     # car+truck in keep is one class, of the first's name
-    size: tuple[int, int] = (0, 0)  # height, width to which frames are resized; 0: as they are
-    sampling: str = 'shuffle'  # or class_uniform
+    size: Annotated[
+        tuple[int, int],
+        Setting('height, width to which frames are resized; 0: no resizing', '', 0, 16384),
+    ] = (0, 0)
+    sampling: Annotated[
+        str, Setting('order of training frames', choices=('shuffle', 'class_uniform'))
+    ] = 'shuffle'
     cache: bool = False  # keep decoded frames in memory
-    workers: int = 0  # processes that load; 0: a thread
+    workers: Annotated[int, Setting('processes that load frames; 0: a thread', '', 0, 256)] = 0
     skip_damaged: bool = False  # leave out files that cannot be read, and say so
+
+    def __post_init__(self) -> None:
+        if any(source.share for source in self.val):
+            shares = [source.share for source in self.val]
+            raise ConfigError('shares of data.val', shares, 'none: each frame is scored once')
+        shares = [source.share for source in self.train]
+        if shares and min(shares) > 0:
+            fits, expected = abs(sum(shares) - 1) < 1e-6, 'together 1, where no share is 0'
+        else:
+            fits, expected = (
+                min(shares, default=0) == 0 and sum(shares) < 1,
+                'from 0, together below 1',
+            )
+        if not fits:
+            fix = 'Share 0 takes each frame of a source once.'
+            raise ConfigError('shares of data.train', shares, expected, fix)
 
 
 @dataclass(frozen=True)
 class TransformConfig:
     """Random changes of a training frame; strengths are half-widths around no change."""
 
-    crop: tuple[int, int] = (288, 384)  # height, width
-    scale: tuple[float, float] = (0.75, 1.8)
-    early_share: float = 0.0  # of the run that sees small views: more steps in the same time
-    early_crop: tuple[int, int] = (192, 256)
-    early_scale: tuple[float, float] = (0.5, 1.4)
-    rare_crop: float = 0.0  # share of views that are centred on a pixel of a rare class
+    crop: Annotated[tuple[int, int], Setting('height, width of training views', '', 32, 4096)] = (
+        288,
+        384,
+    )
+    scale: Annotated[
+        tuple[float, float], Setting('smallest and largest zoom of a view', '', 0.1, 10)
+    ] = (0.75, 1.8)
+    early_share: Annotated[
+        float, share('share of the run with small views, for more steps in the same time')
+    ] = 0.0
+    early_crop: Annotated[
+        tuple[int, int], Setting('height, width of small views', '', 32, 4096)
+    ] = (192, 256)
+    early_scale: Annotated[
+        tuple[float, float], Setting('smallest and largest zoom of small views', '', 0.1, 10)
+    ] = (0.5, 1.4)
+    rare_crop: Annotated[float, share('share of views centred on a pixel of a rare class')] = 0.0
     rare: tuple[str, ...] = ()  # names of those classes; empty: less than ten times the rarest
-    flip: float = 0.5  # share of views
+    flip: Annotated[float, share('share of mirrored views')] = 0.5
     rotate_deg: float = 3.0
-    translate: float = 0.0  # of height and width, 0..1; what comes in is padding
+    translate: Annotated[float, share('largest shift, as a share of height and width; padded')] = (
+        0.0
+    )
     light: float = 0.5  # log range of gain and gamma: 0.5 is a factor 0.6 to 1.65
     dark: float = 0.5  # share of frames that are turned to dusk or night
     colour: float = 0.15  # log range of the gain of each channel
     saturation: float = 0.6
     blur: float = 0.2  # share of frames
     noise: float = 0.3  # share of frames
-    uneven: float = 0.0  # share of views with light and shade of random shapes
-    bonnet: float = 0.0  # share of views that get the bonnet of a car at their lower end
-    erase: float = 0.0  # share of frames of which a rectangle is filled; its labels become 255
+    uneven: Annotated[float, share('share of views with random light and shade')] = 0.0
+    bonnet: Annotated[float, share('share of views with a hood at the lower end')] = 0.0
+    erase: Annotated[float, share('share of frames with a rectangle filled and ignored')] = 0.0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in (('scale', self.scale), ('early_scale', self.early_scale)):
+            if low > high:
+                key = f'config key transform.{name}'
+                raise ConfigError(key, (low, high), 'the smaller number first')
 
 
 @dataclass(frozen=True)
@@ -120,45 +165,80 @@ class LossConfig:
     """A weighted sum of terms, on the main and the auxiliary logits, and side heads."""
 
     terms: tuple[TermConfig, ...] = (TermConfig('cross_entropy'),)
-    class_weights: str = 'none'  # none, enet, inverse_frequency, median_frequency
-    weight_offset: float = 1.02  # of enet: 1 / ln(offset + share); larger is milder
+    class_weights: Annotated[
+        str,
+        Setting(
+            'rule for the weights of the classes',
+            choices=('none', 'enet', 'inverse_frequency', 'median_frequency'),
+        ),
+    ] = 'none'
+    weight_offset: Annotated[
+        float, Setting('offset of enet: 1 / ln(offset + share); larger is milder', '', 1.001, 10)
+    ] = 1.02
     boost: dict[str, float] = field(default_factory=dict)  # factors on the weights, by class name
-    aux_weight: float = 0.4  # of the auxiliary logits
+    aux_weight: Annotated[float, Setting('weight of the auxiliary logits', '', 0, 100)] = 0.4
     aux_terms: tuple[TermConfig, ...] = ()  # of the auxiliary logits; empty: the first of terms
-    boundary_weight: float = 0.0  # of the boundary head's loss; 0: no such head. Seed 000: 0.2
+    boundary_weight: Annotated[
+        float, Setting('weight of the boundary head; 0: none. Seed 000: 0.2', '', 0, 100)
+    ] = 0.0
     boundary_feature: str = ''  # module whose output the boundary head reads; empty: network's own
-    encoding_weight: float = 0.0  # of the semantic encoding loss (DSNet); 0: none
+    encoding_weight: Annotated[
+        float, Setting('weight of the semantic encoding loss (DSNet); 0: none', '', 0, 100)
+    ] = 0.0
     encoding_feature: str = ''  # module whose output it reads; empty: the network's own choice
-    stride: int = 1  # every stride-th pixel of each axis is scored; 1 is all
-    l1: float = 0.0  # times the sum of |w| over the kernels of convolutions. Seed 004: 0.01
+    stride: Annotated[int, Setting('every stride-th pixel of each axis is scored', '', 1, 8)] = 1
+    l1: Annotated[
+        float,
+        Setting('factor of the sum of |w| over convolution kernels. Seed 004: 0.01', '', 0, 100),
+    ] = 0.0
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """Optimiser, schedule, and what bounds the run."""
 
-    name: str = 'adamw'  # sgd, adam, adamw
+    name: Annotated[str, Setting('optimiser', choices=('sgd', 'adam', 'adamw'))] = 'adamw'
     learning_rate: float = 1e-3
     backbone_factor: float = 1.0  # of the learning rate, for what the network calls its backbone
     momentum: float = 0.9  # of sgd
     weight_decay: float = 0.02  # of kernels; none on norms and biases
-    schedule: str = 'poly'  # poly, poly_product, cosine, step, halving, constant
+    schedule: Annotated[
+        str,
+        Setting(
+            'schedule of the learning rate',
+            choices=('poly', 'poly_product', 'cosine', 'step', 'halving', 'constant'),
+        ),
+    ] = 'poly'
     power: float = 0.9  # of poly and poly_product
-    milestones: tuple[float, ...] = ()  # of step: shares of the run, 0..1
+    milestones: Annotated[
+        tuple[float, ...], share('milestones of step, as shares of the run')
+    ] = ()
     gamma: float = 0.1  # of step: factor at each milestone
-    halve_every: int = 10  # of halving: epochs
+    halve_every: Annotated[int, Setting('epochs between two halvings', '', 1, 1e6)] = 10
     warmup_steps: int = 0
-    batch: int = 8  # samples of one step, over all processes and accumulated parts together
-    accumulate: int = 1  # parts of a batch that go through the network one after the other
-    epochs: int = 100
+    batch: Annotated[
+        int, Setting('samples of one step, over all processes and accumulated parts', '', 1, 65536)
+    ] = 8
+    accumulate: Annotated[
+        int, Setting('parts of a batch that pass through the network one by one', '', 1, 4096)
+    ] = 1
+    epochs: Annotated[int, Setting('number of epochs', '', 1, 1e6)] = 100
     max_minutes: float = 0.0  # the schedule ends by then; 0: no limit, and exact resuming
     clip_norm: float = 0.0  # of the gradient; 0: no clipping
-    ema_decay: float = 0.0  # of the averaged weights that are scored and exported; 0: no average
-    precision: str = 'float32'  # or bfloat16 (1.6 times as fast with AVX512-BF16), or float16
+    ema_decay: Annotated[
+        float, share('decay of the averaged weights, scored and exported; 0: none')
+    ] = 0.0
+    precision: Annotated[
+        str,
+        Setting(
+            'number format; bfloat16 is 1.6 times as fast with AVX512-BF16',
+            choices=('float32', 'bfloat16', 'float16'),
+        ),
+    ] = 'float32'
     freeze: tuple[str, ...] = ()  # modules that keep weights and statistics, by names
     freeze_norm: bool = False  # batch norms keep their statistics
     sync_norm: bool = False  # batch norms share statistics among processes
-    eval_every: int = 1  # epochs
+    eval_every: Annotated[int, Setting('epochs between two evaluations', '', 1, 1e6)] = 1
     save_every_steps: int = 0  # also save last.pt within an epoch; 0: after each epoch
     patience: int = 0  # stop after so many evaluations without a better score; 0: never
 
@@ -168,7 +248,7 @@ class DeployConfig:
     """At which size the model works; it is evaluated and exported so. See ``ModelCard``."""
 
     input_size: tuple[int, int] = (384, 640)  # height, width; frames are brought within it
-    upscale: float = 1.0  # the most that a smaller frame is enlarged
+    upscale: Annotated[float, Setting('largest enlargement of a smaller frame', '', 1, 4)] = 1.0
     dynamic: bool = True  # false: every frame is stretched to input_size, and no other is taken
     cells: bool = True  # false: labels by a plain resize, for accelerators that want fixed shapes
 
@@ -185,7 +265,7 @@ class TrainConfig:
 
     name: str
     out: str
-    seed: int = 0
+    seed: Annotated[int, Setting('seed of weights, order and views', '', 0, 2**63)] = 0
     device: str = 'auto'  # cpu, cuda, cuda:N; auto: the GPU where there is one
     threads: int = 0  # 0 is torch's choice
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -200,44 +280,6 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
-# What would fail late, or silently train on nothing.
-RANGES: dict[str, tuple[float, float]] = {
-    'seed': (0, 2**63),
-    'data.size': (0, 16384),
-    'data.workers': (0, 256),
-    'transform.crop': (32, 4096),
-    'transform.early_crop': (32, 4096),
-    'transform.scale': (0.1, 10),
-    'transform.early_scale': (0.1, 10),
-    'transform.early_share': (0, 1),
-    'transform.rare_crop': (0, 1),
-    'transform.flip': (0, 1),
-    'transform.bonnet': (0, 1),
-    'transform.uneven': (0, 1),
-    'transform.erase': (0, 1),
-    'transform.translate': (0, 1),
-    'loss.aux_weight': (0, 100),
-    'loss.boundary_weight': (0, 100),
-    'loss.encoding_weight': (0, 100),
-    'loss.stride': (1, 8),
-    'loss.l1': (0, 100),
-    'loss.weight_offset': (1.001, 10),
-    'deploy.upscale': (1, 4),
-    'optim.batch': (1, 65536),
-    'optim.accumulate': (1, 4096),
-    'optim.epochs': (1, 1e6),
-    'optim.eval_every': (1, 1e6),
-    'optim.halve_every': (1, 1e6),
-    'optim.ema_decay': (0, 1),
-    'optim.milestones': (0, 1),
-}
-CHOICES: dict[str, tuple[str, ...]] = {
-    'data.sampling': ('shuffle', 'class_uniform'),
-    'loss.class_weights': ('none', 'enet', 'inverse_frequency', 'median_frequency'),
-    'optim.name': ('sgd', 'adam', 'adamw'),
-    'optim.schedule': ('poly', 'poly_product', 'cosine', 'step', 'halving', 'constant'),
-    'optim.precision': ('float32', 'bfloat16', 'float16'),
-}
 DATA_GROUPS = PRESETS / 'data'
 """Folder of data groups by name: ``data: camvid`` is the group in its ``camvid.yaml``."""
 WITH_DATA = 'with_data'
@@ -267,18 +309,16 @@ def parse_config(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Trai
     :raises ConfigError: when a key is unknown or missing, or a value has another type.
     """
     changed = copy.deepcopy(dict(data))
-    words = [_parse_word(word) for word in overrides]
-    chosen = [value for key, value in words if key == 'data']
+    words = read_words(overrides, 'optim.batch=4', ConfigError)
+    chosen = 'data' in words
     if chosen:
-        changed['data'] = chosen[-1]
+        changed['data'] = words.pop('data')
     # First of all, so that what changes with the data does not undo a word.
-    _choose_data(changed, own_folder=bool(chosen))
-    for key, value in words:
-        if key != 'data':
-            _set(changed, key, value)
+    _choose_data(changed, own_folder=chosen)
+    for key, value in words.items():
+        set_dotted(changed, key, value)
     changed.pop(WITH_DATA, None)
-    config: TrainConfig = _build(TrainConfig, changed, '')
-    return config
+    return load(TrainConfig, changed, 'config key', error=ConfigError)
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -288,12 +328,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     :param above: the files that lead here.
     """
     above = (*above, path)
-    try:
-        data = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f'config {path}', str(error).replace('\n', ' '), 'YAML') from error
-    if not isinstance(data, dict):
-        raise ConfigError(f'config {path}', f'a {type(data).__name__}', 'a group of keys')
+    data = read_mapping(path, 'config', ConfigError)
     if 'base' not in data:
         return data
     name = str(data.pop('base'))
@@ -310,17 +345,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         _choose_data(below)
     elif 'data' in data:
         _choose_data(below)
-    return _merged(below, data)
-
-
-def _merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Groups inside groups are merged; any other value takes the place of that below."""
-    merged = dict(below)
-    for key, value in over.items():
-        old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(old, value) if both else value
-    return merged
+    return merged(below, data)
 
 
 def _choose_data(config: dict[str, Any], own_folder: bool = False) -> None:
@@ -335,9 +360,9 @@ def _choose_data(config: dict[str, Any], own_folder: bool = False) -> None:
         return
     if name not in known:
         raise ConfigError('config key data', repr(name), ', '.join(known), near(name, known))
-    config['data'] = yaml.safe_load((DATA_GROUPS / f'{name}.yaml').read_text())
+    config['data'] = read_mapping(DATA_GROUPS / f'{name}.yaml', 'data group', ConfigError)
     for key, value in changes.get(name, {}).items():
-        _set(config, key, value)
+        set_dotted(config, key, value)
     if own_folder and name in changes:
         config.update({key: f'{config[key]}_{name}' for key in OWN_KEYS if key in config})
 
@@ -354,104 +379,6 @@ def _changes_with_data(config: Mapping[str, Any], known: Sequence[str]) -> Mappi
         if not isinstance(keys, Mapping):
             raise ConfigError(f'config key {WITH_DATA}.{name}', repr(keys), 'a group of keys')
     return changes
-
-
-def _parse_word(word: str) -> tuple[str, Any]:
-    key, sign, value = word.partition('=')
-    if not sign:
-        raise ConfigError('argument', repr(word), 'key=value', 'Example: optim.batch=4')
-    return key, yaml.safe_load(value)
-
-
-def _set(data: dict[str, Any], key: str, value: Any) -> None:
-    """Give a dotted key another value."""
-    *groups, name = key.split('.')
-    for group in groups:
-        data = data.setdefault(group, {})
-        if not isinstance(data, dict):
-            raise ConfigError(f'config key {group!r}', repr(data), 'a group of keys')
-    data[name] = value
-
-
-def _build(kind: Any, data: Any, prefix: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise ConfigError(f'config key {prefix.rstrip(".")!r}', repr(data), 'a group of keys')
-    hints = get_type_hints(kind)
-    for key in data:
-        if key not in hints:
-            seen, known = f'{prefix}{key}', [f'{prefix}{name}' for name in hints]
-            raise ConfigError('config key', repr(seen), ', '.join(known), near(seen, known))
-    for row in dataclasses.fields(kind):
-        if row.default is row.default_factory is dataclasses.MISSING and row.name not in data:
-            raise ConfigError(f'config key {prefix}{row.name}', 'nothing', 'a value')
-    values = {key: convert(hints[key], data[key], f'{prefix}{key}') for key in data}
-    for key, value in values.items():
-        _check_range(f'{prefix}{key}', value)
-        _check_choice(f'{prefix}{key}', value)
-        _check_order(f'{prefix}{key}', value)
-        _check_shares(f'{prefix}{key}', value)
-    return kind(**values)
-
-
-def _check_range(key: str, value: Any) -> None:
-    if key not in RANGES:
-        return
-    low, high = RANGES[key]
-    if not all(low <= number <= high for number in np.atleast_1d(value)):
-        raise ConfigError(f'config key {key}', value, f'{low:g} to {high:g}')
-
-
-def _check_shares(key: str, value: Any) -> None:
-    if key == 'data.val' and any(source.share for source in value):
-        shares = [source.share for source in value]
-        raise ConfigError('shares of data.val', shares, 'none: each frame is scored once')
-    if key != 'data.train' or not value:
-        return
-    shares = [source.share for source in value]
-    if min(shares) > 0:
-        fits, expected = abs(sum(shares) - 1) < 1e-6, 'together 1, where no share is 0'
-    else:
-        fits, expected = min(shares) == 0 and sum(shares) < 1, 'from 0, together below 1'
-    if not fits:
-        fix = 'Share 0 takes each frame of a source once.'
-        raise ConfigError('shares of data.train', shares, expected, fix)
-
-
-def _check_order(key: str, value: Any) -> None:
-    if key in ('transform.scale', 'transform.early_scale') and value[0] > value[1]:
-        raise ConfigError(f'config key {key}', value, 'the smaller number first')
-
-
-def _check_choice(key: str, value: Any) -> None:
-    if value not in CHOICES.get(key, (value,)):
-        raise ConfigError(
-            f'config key {key}', repr(value), ', '.join(CHOICES[key]), near(value, CHOICES[key])
-        )
-
-
-def convert(kind: Any, value: Any, key: str) -> Any:
-    """
-    A value of plain types as the annotation wants it: lists become tuples, int will do for float.
-
-    :param key: dotted name of the value, for the message.
-    :raises ConfigError: when it has another type.
-    """
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, f'{key}.')
-    if get_origin(kind) is dict:
-        return _convert_dict(get_args(kind)[1], value, key)
-    if get_origin(kind) is tuple:
-        kinds = get_args(kind)
-        if kinds[1:] == (Ellipsis,) and isinstance(value, list | tuple):
-            kinds = kinds[:1] * len(value)
-        if not isinstance(value, list | tuple) or len(value) != len(kinds):
-            raise ConfigError(f'config key {key}', repr(value), f'{len(kinds)} values in a list')
-        return tuple(convert(k, v, key) for k, v in zip(kinds, value, strict=True))
-    if kind is float and type(value) in (int, str):
-        return _number(value, key)
-    if type(value) is not kind:
-        raise ConfigError(f'config key {key}', repr(value), f'a value of type {kind.__name__}')
-    return value
 
 
 def as_arguments(
@@ -474,19 +401,3 @@ def as_arguments(
         key: read_value(hints[key], value, f'config key {group}.{key}', ConfigError)
         for key, value in options.items()
     }
-
-
-def _number(value: int | str, key: str) -> float:
-    """YAML takes 1e-4, without a point, for text."""
-    try:
-        return float(value)
-    except ValueError:
-        raise ConfigError(f'config key {key}', repr(value), 'a value of type float') from None
-
-
-def _convert_dict(kind: Any, value: Any, key: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f'config key {key!r}', repr(value), 'a group of keys')
-    if kind is Any:
-        return dict(value)
-    return {name: convert(kind, item, f'{key}.{name}') for name, item in value.items()}

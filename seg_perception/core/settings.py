@@ -320,7 +320,7 @@ def _tuple(args: tuple[Any, ...], value: Any, place: _Place) -> tuple[Any, ...]:
 
 def _expected(kind: Any, setting: Setting | None) -> str:
     """Type and range in words."""
-    word = _KINDS.get(kind, getattr(kind, '__name__', str(kind)))
+    word = _KINDS.get(kind, 'values' if get_origin(kind) is tuple else kind.__name__)
     if setting is None or not setting.allowed:
         return word
     return setting.allowed if setting.choices else f'{word} from {setting.allowed}'

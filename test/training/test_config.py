@@ -46,17 +46,17 @@ def test_unknown_key_names_the_near_ones():
 
 
 def test_missing_key_is_named():
-    with pytest.raises(ConfigError, match='config key out: got nothing'):
+    with pytest.raises(ConfigError, match="config key 'out': got nothing"):
         parse_config({'name': 'a'})
 
 
 @pytest.mark.parametrize(
     ('group', 'key', 'value', 'words'),
     [
-        ('optim', 'batch', 'eight', "optim.batch: got 'eight', expected a value of type int"),
-        ('optim', 'batch', True, 'optim.batch: got True'),
-        ('optim', 'learning_rate', 'fast', "learning_rate: got 'fast'.*float"),
-        ('transform', 'crop', [64], r'transform.crop: got \[64\], expected 2 values'),
+        ('optim', 'batch', 'eight', "optim.batch': got 'eight', expected a whole number"),
+        ('optim', 'batch', True, "optim.batch': got true"),
+        ('optim', 'learning_rate', 'fast', "learning_rate': got 'fast', expected a number"),
+        ('transform', 'crop', [64], r"transform.crop': got \[64\], expected 2 values"),
     ],
 )
 def test_wrong_type_names_key_value_and_type(group, key, value, words):
@@ -67,7 +67,7 @@ def test_wrong_type_names_key_value_and_type(group, key, value, words):
 @pytest.mark.parametrize(
     ('group', 'key', 'value', 'words'),
     [
-        ('optim', 'batch', 0, 'optim.batch: got 0, expected 1 to 65536'),
+        ('optim', 'batch', 0, "optim.batch': got 0, expected .*1 to 65536"),
         (
             'transform',
             'scale',
@@ -78,9 +78,9 @@ def test_wrong_type_names_key_value_and_type(group, key, value, words):
             'optim',
             'milestones',
             [0.5, 1.5],
-            r'milestones: got \(0.5, 1.5\), expected 0 to 1',
+            r"milestones': got \[0.5, 1.5\], expected .*0 to 1",
         ),
-        ('transform', 'crop', [64, 8], r'transform.crop: got \(64, 8\), expected 32 to 4096'),
+        ('transform', 'crop', [64, 8], r"transform.crop': got \[64, 8\], expected .*32 to 4096"),
     ],
 )
 def test_value_out_of_range(group, key, value, words):
@@ -96,7 +96,7 @@ def test_group_that_is_no_group():
 def test_word_without_equals_sign(tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text('name: a\nout: b\n')
-    with pytest.raises(ConfigError, match=r"'optim.batch', expected key=value"):
+    with pytest.raises(ConfigError, match=r"'optim.batch', expected name=value"):
         load_config(path, ['optim.batch'])
 
 
@@ -130,7 +130,7 @@ def test_lists_of_groups():
 def test_groups_with_free_keys():
     config = parse_config({'name': 'a', 'out': 'b', 'loss': {'boost': {'car': 3}}})
     assert config.loss.boost == {'car': 3.0}
-    with pytest.raises(ConfigError, match=r"loss.boost.car: got 'much', expected .* float"):
+    with pytest.raises(ConfigError, match=r"loss.boost.car': got 'much', expected a number"):
         parse_config({'name': 'a', 'out': 'b', 'loss': {'boost': {'car': 'much'}}})
     with pytest.raises(ConfigError, match=r'model.options.*got 3, expected a group of keys'):
         parse_config({'name': 'a', 'out': 'b', 'model': {'options': 3}})
@@ -139,9 +139,14 @@ def test_groups_with_free_keys():
 @pytest.mark.parametrize(
     ('group', 'key', 'value', 'words'),
     [
-        ('optim', 'name', 'adm', r"optim.name: got 'adm', expected sgd, adam, adamw.*adam"),
-        ('optim', 'schedule', 'poli', r"schedule: got 'poli'.*Did you mean poly"),
-        ('data', 'sampling', 'random', r"sampling: got 'random', expected shuffle, class_uniform"),
+        ('optim', 'name', 'adm', r"optim.name': got 'adm', expected .*sgd, adam, adamw.*adam"),
+        ('optim', 'schedule', 'poli', r"schedule': got 'poli'.*Did you mean poly"),
+        (
+            'data',
+            'sampling',
+            'random',
+            r"sampling': got 'random', expected .*shuffle, class_uniform",
+        ),
     ],
 )
 def test_word_that_is_no_choice_names_the_near_ones(group, key, value, words):
@@ -219,7 +224,7 @@ def test_a_file_over_another(tmp_path):
     assert (config.optim.batch, config.optim.epochs) == (2, 9)
     assert config.model.options == {'width': 8, 'depth': 2}
     assert [term.name for term in config.loss.terms] == ['focal']
-    with pytest.raises(ConfigError, match='config key name: got nothing, expected a value'):
+    with pytest.raises(ConfigError, match=r"config key 'name': got nothing, expected a value"):
         load_config(middle)
 
 

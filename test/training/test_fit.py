@@ -414,7 +414,7 @@ def test_command_fits_and_reports_errors_in_one_line(camvid, tmp_path, capsys):
     assert 'best mean IoU on data.val: 0.' in capsys.readouterr().out
     assert main([*words, 'optim.bach=1']) == 2
     error = capsys.readouterr().err
-    assert error.startswith("python -m training: error: config key: got 'optim.bach'")
+    assert error.startswith("python -m training: error: config key 'optim.bach'")
 
 
 def test_interrupted_command_ends_as_shells_expect(monkeypatch, tmp_path):
