@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from seg_perception.core.classes import ClassTable, table_named
 from seg_perception.core.errors import ClassTableError
+from seg_perception.io.yaml_file import read_mapping
 
 EXAMPLE = 'classes: [{name: road, rgb: [128, 64, 128], role: drivable}, ...]'
 
@@ -26,14 +25,8 @@ def load_table(text: str) -> ClassTable:
     path = Path(text)
     if path.suffix not in ('.yaml', '.yml'):
         return table_named(text)
-    if not path.is_file():
-        raise ClassTableError(f'class table {text!r}', 'no file', 'a YAML file')
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        seen = str(error).replace('\n', ' ')
-        raise ClassTableError(f'class table {text!r}', seen, 'YAML') from error
-    if not isinstance(data, dict) or not isinstance(data.get('classes'), list):
+    data = read_mapping(path, 'class table', ClassTableError)
+    if not isinstance(data.get('classes'), list):
         raise ClassTableError(f'class table {text!r}', 'no list of classes', EXAMPLE)
     rows = [
         {'id': number, **row} if isinstance(row, dict) else row

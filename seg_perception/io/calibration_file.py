@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import CalibrationError, SourceError
+from seg_perception.io.yaml_file import read_mapping
 
 _MATRICES = {'camera_matrix': 3, 'rectification_matrix': 3, 'projection_matrix': 4}  # columns
 
@@ -24,16 +24,8 @@ def read_calibration(path: Path | str) -> Calibration:
     :raises SourceError: when the file is missing, is no YAML or lacks a field.
     :raises CalibrationError: when its numbers cannot be those of a camera.
     """
-    thing = f'calibration file {str(path)!r}'
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(thing, error, 'a readable file', 'Check the path.') from error
-    except yaml.YAMLError as error:
-        raise SourceError(thing, ' '.join(str(error).split()), 'YAML') from error
-    if not isinstance(data, dict):
-        raise SourceError(thing, type(data).__name__, 'a YAML mapping with camera_matrix and more')
-    return _from_yaml(thing, data)
+    what = 'calibration file'
+    return _from_yaml(f'{what} {str(path)!r}', read_mapping(Path(path), what))
 
 
 def _from_yaml(thing: str, data: Mapping[str, Any]) -> Calibration:

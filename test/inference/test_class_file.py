@@ -36,7 +36,7 @@ def test_a_file_without_a_name_is_called_as_the_file(tmp_path):
     ('text', 'words'),
     [
         ('classes: [', 'expected YAML'),
-        ('- road', 'got no list of classes, expected classes: '),
+        ('- road', 'got a list, expected a group of keys'),
         ('classes: [road]', 'class table'),
         (GOOD.replace('drivable', 'drivable_'), "role of 'road': got 'drivable_'"),
         (GOOD.replace('[220, 20, 60]', '[220, 20]'), "rgb of 'person'"),

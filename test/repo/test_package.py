@@ -155,6 +155,8 @@ def test_wheel_has_model_profile_and_commands(tmp_path: Path) -> None:
     assert {
         'seg_perception/models/default.onnx',
         'seg_perception/models/default.md',
+        'seg_perception/risk_profiles/default.yaml',
+        'seg_perception/risk_profiles/slow_robot.yaml',
         'seg_perception/report/page.html',
         'seg_perception/report/page.css',
         'seg_perception/report/page.js',

@@ -23,7 +23,7 @@ ALLOWED = {
     'models': set(),
     'risk_profiles': {'core', 'io'},
     'synthetic': {'numpy', 'cv2', 'core'},
-    'inference': {'numpy', 'cv2', 'onnxruntime', 'torch', 'yaml', 'core'},
+    'inference': {'numpy', 'cv2', 'onnxruntime', 'torch', 'core', 'io'},
     'adapt': {
         'numpy',
         'cv2',

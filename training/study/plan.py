@@ -22,9 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-
 from seg_perception.core.settings import Setting, load
+from seg_perception.io.yaml_file import read_mapping
 from training.config import TrainConfig, load_config
 from training.errors import ConfigError, near
 from training.presets import PRESETS
@@ -98,7 +97,7 @@ def load_study(name: str) -> Study:
     path, known = STUDIES / f'{name}.yaml', study_names()
     if name not in known:
         raise ConfigError('study', repr(name), ', '.join(known) or 'none', near(name, known))
-    data = yaml.safe_load(path.read_text())
+    data = read_mapping(path, 'study', ConfigError)
     if 'arms' in data:  # their name in older files
         data['variants'] = data.pop('arms')
     groups = ('changes', 'variants', 'groups')
