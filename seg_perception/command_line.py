@@ -5,13 +5,17 @@ Command lines made from option dataclasses: ``seg-perception`` and ``python -m t
 
     @dataclass(frozen=True)
     class ShowOptions(Settings, name='show'):
-        '''Show a video.'''            the description of the command
+        '''
+        Show a video.
 
-        rate_hz: Annotated[float, Setting('frames per second', 'Hz', 0.1, 100)] = 10.0
+        :param rate_hz: frames per second
+        '''
 
-is ``--rate HZ  frames per second (default: 10)``. ``Setting`` says what an option does, its unit
-and its range; ``Option`` how it is written where the field's type and name do not say it all. A
-field of a dataclass type is a group of options.
+        rate_hz: Annotated[float, within(0.1, 100)] = 10.0
+
+is a command with ``--rate HZ  frames per second (default: 10)``. The docstring is the help, the
+end of a name its unit; ``Setting`` holds the range, and ``Option`` says how an option is written
+where the field's type and name do not. A field of a dataclass type is a group of options.
 
 Nothing heavy is imported here, and nothing that only pip has: ``--help`` and ``doctor`` must work
 where packages are missing.
@@ -28,6 +32,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import cleandoc
+from math import inf
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -46,7 +51,7 @@ from seg_perception.core.errors import SegPerceptionError, did_you_mean
 from seg_perception.core.settings import HIDDEN, Setting, hints
 
 INTERRUPTED_EXIT = 130  # as shells report SIGINT
-UNITS = {'s': 'SECONDS', 'm': 'METRES', 'deg': 'DEGREES'}  # others are written as they are
+UNITS = {'hz': 'HZ', 's': 'SECONDS', 'm': 'METRES', 'deg': 'DEGREES'}
 HELP_FLAGS = ('-h', '--help')
 PLACEHOLDERS = {int: 'N', float: 'X', Path: 'PATH', str: 'TEXT'}
 
@@ -54,7 +59,8 @@ Options = TypeVar('Options')
 Command = Callable[[Any], object]
 """Takes the options that its annotation names; what it returns is printed, or is the exit code."""
 
-_UNIT_ENDING = re.compile('_(hz|s|m|deg)$')
+_UNIT_ENDING = re.compile(f'_({"|".join(UNITS)})$')
+_PARAM = re.compile(r'^:param (\w+): (.*?)(?=^:|\Z)', re.MULTILINE | re.DOTALL)
 _FLAG = re.compile(r'--?[A-Za-z][\w-]*(=|$)')
 _OVERRIDE = re.compile(r'[A-Za-z_]\w*(\.\w+)*=')
 
@@ -107,6 +113,11 @@ def comma_separated(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ..
     return lambda text: tuple(read(item) for item in text.split(','))
 
 
+def within(low: float, high: float = inf) -> Setting:
+    """The range of an option."""
+    return Setting('', low=low, high=high)
+
+
 SIZE = Option('WxH', read=size)
 
 
@@ -121,6 +132,7 @@ class Argument:
     option: Option
     setting: Setting
     default: Any  # MISSING: required
+    description: str
 
     @property
     def dest(self) -> str:
@@ -146,13 +158,13 @@ class Argument:
             return self.option.placeholder
         if self.choices:
             return '{' + ','.join(self.choices) + '}'
-        unit = self.setting.unit
-        word = UNITS.get(unit, unit.upper()) if unit.isalpha() else ''
-        return word or PLACEHOLDERS.get(self.items[0] if self.items else self.kind, 'VALUE')
+        if unit := _UNIT_ENDING.search(self.path[-1]):
+            return UNITS[unit[1]]
+        return PLACEHOLDERS.get(self.items[0] if self.items else self.kind, 'VALUE')
 
     @property
     def help(self) -> str:
-        text, value = self.setting.description, self.default
+        text, value = self.description, self.default
         if value is MISSING:
             return text if self.option.positional else f'{text} (required)'
         if '(default' in text or value in (None, '', ()) or isinstance(value, bool | Mapping):
@@ -315,6 +327,7 @@ def arguments_of(
     kind: type, path: tuple[str, ...] = (), prefix: str = '', group: str = 'options'
 ) -> Iterator[Argument]:
     """The options of a dataclass, those of the groups in it too."""
+    docs = _docs(kind)
     for field in fields(kind):
         bare, extras = _peeled(hints(kind)[field.name])
         if HIDDEN in extras:
@@ -328,7 +341,8 @@ def arguments_of(
             factory = field.default_factory
             default = field.default if factory is MISSING else factory()
             setting = next((extra for extra in extras if isinstance(extra, Setting)), Setting(''))
-            yield Argument(here, prefix, group, bare, option, setting, default)
+            text = docs.get(field.name, setting.description)
+            yield Argument(here, prefix, group, bare, option, setting, default, text)
 
 
 def _peeled(kind: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -352,7 +366,7 @@ def _parser(prog: str, kind: type, items: Sequence[Argument]) -> _Parser:
     parser = _Parser(
         prog,
         ' '.join(['%(prog)s', *words, '[options]']),
-        cleandoc(kind.__doc__ or ''),
+        cleandoc(kind.__doc__ or '').partition('\n:')[0],
         add_help=False,
         argument_default=argparse.SUPPRESS,
         formatter_class=_formatter,
@@ -398,6 +412,13 @@ def _summary(kind: type) -> str:
     """First line of a docstring, as a line of a list has it."""
     line = cleandoc(kind.__doc__ or '').partition('\n')[0].rstrip('.')
     return line[:1].lower() + line[1:]
+
+
+def _docs(kind: type) -> dict[str, str]:
+    """What the docstrings of a class and its bases say of each field."""
+    texts = [cleandoc(base.__doc__ or '') for base in reversed(kind.__mro__)]
+    found = [pair for text in texts for pair in _PARAM.findall(text)]
+    return {name: ' '.join(text.split()) for name, text in found}
 
 
 def _shown(value: Any, is_size: bool) -> str:

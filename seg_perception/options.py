@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from seg_perception.command_line import SIZE, Option, named_number
+from seg_perception.command_line import SIZE, Option, named_number, within
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.settings import HIDDEN, Setting, Settings, share
+from seg_perception.core.settings import HIDDEN, Setting, Settings
 from seg_perception.models import EMBEDDED, model_path
 
 OUTPUTS = ('bag', 'video', 'thumbs', 'report')
@@ -61,37 +61,28 @@ def stamp_ns(text: str) -> int:
 
 @dataclass(frozen=True)
 class DemoOptions(Settings, name='demo'):
-    """Play a video or the synthetic street through the node, and record what it answers."""
+    """
+    Play a video or the synthetic street through the node, and record what it answers.
+
+    :param source: video file or image folder to play (default: the synthetic street)
+    :param rate_hz: frames per second (default: the video's own, 15 if synthetic)
+    :param max_frames: stop after this many frames (default: all, 12 s if synthetic)
+    :param max_seconds: stop after this time (default: all, 12 s if synthetic)
+    :param size: size of the images (default: as they are)
+    :param seed: random seed of the synthetic street
+    :param weather: weather of the synthetic street: clear, fog, rain, night, dusk or random
+    """
 
     out: OutFolder = Path('demo_out')
-    source: Annotated[
-        str,
-        Setting('video file or image folder to play (default: the synthetic street)'),
-        Option('FILE', names=('--video',)),
-    ] = 'synthetic'
+    source: Annotated[str, Option('FILE', names=('--video',))] = 'synthetic'
     model: Model = field(default_factory=model_path)
     provider: Provider = 'auto'
-    rate_hz: Annotated[
-        float | None,
-        Setting("frames per second (default: the video's own, 15 if synthetic)", 'Hz', 1e-3),
-    ] = None
-    max_frames: Annotated[
-        int | None,
-        Setting('stop after this many frames (default: all, 12 s if synthetic)', '', 1),
-        Option(names=('--frames',)),
-    ] = None
-    max_seconds: Annotated[
-        float | None,
-        Setting('stop after this time (default: all, 12 s if synthetic)', 's', 1e-3),
-        Option(names=('--seconds',)),
-    ] = None
-    size: Annotated[
-        tuple[int, int] | None, Setting('size of the images (default: as they are)', 'px'), SIZE
-    ] = None
-    seed: Annotated[int, Setting('random seed of the synthetic street')] = 0
-    weather: Annotated[
-        str, Setting('weather of the synthetic street: clear, fog, rain, night, dusk or random')
-    ] = 'clear'
+    rate_hz: Annotated[float | None, within(0.001)] = None
+    max_frames: Annotated[int | None, within(1), Option(names=('--frames',))] = None
+    max_seconds: Annotated[float | None, within(0.001), Option(names=('--seconds',))] = None
+    size: Annotated[tuple[int, int] | None, SIZE] = None
+    seed: int = 0
+    weather: str = 'clear'
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,37 +96,34 @@ class RunOptions(Settings, name='run'):
     Start the node without `ros2 launch`.
 
     What is not given here keeps the value of the parameter file, or else the node's default.
+
+    :param model: model file, or the name of an embedded model
+    :param image_topic: topic of the camera images
+    :param camera_info_topic: topic of the calibration
+    :param params_file: parameters, laid out as in config/params.yaml
+    :param video: also play this as the camera, in a loop: a video file, an image folder, a camera
+        device or 'synthetic'
     """
 
-    model: Annotated[
-        Path | None, Setting('model file, or the name of an embedded model'), MODEL_FILE
-    ] = None
+    model: Annotated[Path | None, MODEL_FILE] = None
     provider: Annotated[str | None, PROVIDER, Option('NAME')] = None
-    image_topic: Annotated[str | None, Setting('topic of the camera images'), TOPIC] = None
-    camera_info_topic: Annotated[str | None, Setting('topic of the calibration'), TOPIC] = None
-    params_file: Annotated[
-        Path | None, Setting('parameters, laid out as in config/params.yaml'), Option('YAML')
-    ] = None
-    video: Annotated[
-        str | None,
-        Setting(
-            'also play this as the camera, in a loop: a video file, an image folder, a camera '
-            "device or 'synthetic'"
-        ),
-        Option('SOURCE'),
-    ] = None
+    image_topic: Annotated[str | None, TOPIC] = None
+    camera_info_topic: Annotated[str | None, TOPIC] = None
+    params_file: Annotated[Path | None, Option('YAML')] = None
+    video: Annotated[str | None, Option('SOURCE')] = None
 
 
 @dataclass(frozen=True)
 class SegmentOptions(Settings, name='segment'):
-    """Segment images, folders and videos without ROS."""
+    """
+    Segment images, folders and videos without ROS.
 
-    inputs: Annotated[
-        tuple[Path, ...],
-        Setting('images, folders of images, videos'),
-        Option('INPUT', positional=True),
-    ]
-    out: Annotated[Path, Setting('folder for masks, overlays and scenes'), FOLDER]
+    :param inputs: images, folders of images, videos
+    :param out: folder for masks, overlays and scenes
+    """
+
+    inputs: Annotated[tuple[Path, ...], Option('INPUT', positional=True)]
+    out: Annotated[Path, FOLDER]
     model: Model = field(default_factory=model_path)
     provider: Provider = 'auto'
     threads: Threads = 0
@@ -147,104 +135,89 @@ class ReplayOptions(Settings, name='replay'):
     Publish a bag again, each message at its time.
 
     In a terminal, space pauses, the right arrow steps to the next image and q quits.
+
+    :param bag: rosbag1 file or rosbag2 folder
+    :param rate: speed, as a multiple of the recorded one
+    :param start_s: skip this much of the beginning of the bag
+    :param duration_s: replay this much of the bag (default: up to its end)
+    :param loop: start again at the end
+    :param topics: publish these topics only (default: all)
+    :param remap: publish under other names
+    :param clock_hz: publish the bag's time on /clock, for nodes with use_sim_time; 100 Hz without
+        a value (default: no clock)
+    :param wait_s: longest wait for a reader of the images
     """
 
-    bag: Annotated[Path, Setting('rosbag1 file or rosbag2 folder'), Option('BAG', positional=True)]
-    rate: Annotated[float, Setting('speed, as a multiple of the recorded one', '', 1e-3, 1000)] = (
-        1.0
-    )
-    start_s: Annotated[
-        float, Setting('skip this much of the beginning of the bag', 's', 0, 1e9)
-    ] = 0.0
-    duration_s: Annotated[
-        float | None,
-        Setting('replay this much of the bag (default: up to its end)', 's', 1e-3, 1e9),
-    ] = None
-    loop: Annotated[bool, Setting('start again at the end')] = False
-    topics: Annotated[
-        tuple[str, ...], Setting('publish these topics only (default: all)'), TOPIC
-    ] = ()
-    remap: Annotated[
-        tuple[str, ...], Setting('publish under other names'), Option('FROM:=TO')
-    ] = ()
-    clock_hz: Annotated[
-        float,
-        Setting(
-            "publish the bag's time on /clock, for nodes with use_sim_time; 100 Hz without a "
-            'value (default: no clock)',
-            'Hz',
-            0,
-            1e4,
-        ),
-        Option(nargs='?', const=100.0),
-    ] = 0.0
-    wait_s: Annotated[float, Setting('longest wait for a reader of the images', 's', 0, 1e6)] = 5.0
+    bag: Annotated[Path, Option('BAG', positional=True)]
+    rate: Annotated[float, within(0.001, 1000)] = 1.0
+    start_s: Annotated[float, within(0, 1e9)] = 0.0
+    duration_s: Annotated[float | None, within(0.001, 1e9)] = None
+    loop: bool = False
+    topics: Annotated[tuple[str, ...], TOPIC] = ()
+    remap: Annotated[tuple[str, ...], Option('FROM:=TO')] = ()
+    clock_hz: Annotated[float, within(0, 10000), Option(nargs='?', const=100.0)] = 0.0
+    wait_s: Annotated[float, within(0, 1e6)] = 5.0
 
 
 @dataclass(frozen=True)
 class RecordOptions(Settings, name='record'):
-    """Turn a video or a folder of images into a bag, without ROS."""
+    """
+    Turn a video or a folder of images into a bag, without ROS.
 
-    source: Annotated[
-        Path,
-        Setting('video file, or folder of images'),
-        Option('VIDEO_OR_FOLDER', positional=True),
-    ]
-    out: Annotated[Path, Setting('folder of the new bag'), Option('BAG')]
+    :param source: video file, or folder of images
+    :param out: folder of the new bag
+    :param start_ns: stamp of the first frame, such as 2026-05-01T12:00:00 or seconds since 1970
+        (default: now)
+    :param image_topic: topic of the images; JPEG goes to TOPIC/compressed
+    :param camera_info_topic: topic of the calibration
+    :param label_topic: topic of the masks
+    :param frame_id: coordinate frame of all messages
+    :param calibration: camera calibration, recorded as CameraInfo
+    :param labels: folder of masks of class ids, named as the frames are
+    :param rate_hz: frames per second (default: the video's own, 20 for a folder)
+    :param raw: record pixels instead of JPEG
+    :param jpeg_quality: JPEG quality
+    """
+
+    source: Annotated[Path, Option('VIDEO_OR_FOLDER', positional=True)]
+    out: Annotated[Path, Option('BAG')]
     start_ns: Annotated[
-        int | None,
-        Setting(
-            'stamp of the first frame, such as 2026-05-01T12:00:00 or seconds since 1970 '
-            '(default: now)',
-            '',
-            0,
-            2**31 * 1e9,
-        ),
-        Option('TIME', read=stamp_ns, names=('--start',)),
+        int | None, within(0, 2**31 * 1e9), Option('TIME', read=stamp_ns, names=('--start',))
     ] = None
-    image_topic: Annotated[
-        str,
-        Setting('topic of the images; JPEG goes to TOPIC/compressed'),
-        Option('TOPIC', names=('--topic', '--image-topic')),
-    ] = '/camera/front/image_raw'
-    camera_info_topic: Annotated[str, Setting('topic of the calibration'), TOPIC] = (
-        '/camera/front/camera_info'
+    image_topic: Annotated[str, Option('TOPIC', names=('--topic', '--image-topic'))] = (
+        '/camera/front/image_raw'
     )
-    label_topic: Annotated[str, Setting('topic of the masks'), TOPIC] = '/camera/front/labels'
-    frame_id: Annotated[str, Setting('coordinate frame of all messages'), Option('NAME')] = (
-        'camera_front_optical_frame'
-    )
-    calibration: Annotated[
-        Path | None, Setting('camera calibration, recorded as CameraInfo'), Option('YAML')
-    ] = None
-    labels: Annotated[
-        Path | None, Setting('folder of masks of class ids, named as the frames are'), FOLDER
-    ] = None
-    rate_hz: Annotated[
-        float | None,
-        Setting("frames per second (default: the video's own, 20 for a folder)", 'Hz', 1e-3, 1000),
-    ] = None
-    raw: Annotated[bool, Setting('record pixels instead of JPEG')] = False
-    jpeg_quality: Annotated[
-        int, Setting('JPEG quality', '', 1, 100), Option(names=('--quality',))
-    ] = 95
+    camera_info_topic: Annotated[str, TOPIC] = '/camera/front/camera_info'
+    label_topic: Annotated[str, TOPIC] = '/camera/front/labels'
+    frame_id: Annotated[str, Option('NAME')] = 'camera_front_optical_frame'
+    calibration: Annotated[Path | None, Option('YAML')] = None
+    labels: Annotated[Path | None, FOLDER] = None
+    rate_hz: Annotated[float | None, within(0.001, 1000)] = None
+    raw: bool = False
+    jpeg_quality: Annotated[int, within(1, 100), Option(names=('--quality',))] = 95
 
 
 @dataclass(frozen=True)
 class MountOptions(Settings, name='mount'):
-    """Camera pose, needed for distances in metres."""
+    """
+    Camera pose, needed for distances in metres.
 
-    file: Annotated[
-        Path | None,
-        Setting('file with height_m and, where they are not 0, pitch_rad and the others'),
-        Option('YAML', names=('--mount',)),
-    ] = None
-    height_m: Annotated[float | None, Setting('height above the ground', 'm', 1e-3, 100)] = None
-    pitch_deg: Annotated[float, Setting('pitch; positive looks down', 'deg')] = 0.0
-    roll_deg: Annotated[float, Setting('roll; positive lifts the left side', 'deg')] = 0.0
-    yaw_deg: Annotated[float, Setting('yaw; positive looks left', 'deg')] = 0.0
-    forward_m: Annotated[float, Setting('distance ahead of the vehicle origin', 'm')] = 0.0
-    left_m: Annotated[float, Setting('distance left of the vehicle origin', 'm')] = 0.0
+    :param file: file with height_m and, where they are not 0, pitch_rad and the others
+    :param height_m: height above the ground
+    :param pitch_deg: pitch; positive looks down
+    :param roll_deg: roll; positive lifts the left side
+    :param yaw_deg: yaw; positive looks left
+    :param forward_m: distance ahead of the vehicle origin
+    :param left_m: distance left of the vehicle origin
+    """
+
+    file: Annotated[Path | None, Option('YAML', names=('--mount',))] = None
+    height_m: Annotated[float | None, within(0.001, 100)] = None
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
+    yaw_deg: float = 0.0
+    forward_m: float = 0.0
+    left_m: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -261,80 +234,52 @@ class EvaluationOptions(Settings, name='evaluate'):
     Evaluate bags, videos and image folders, and write a report.
 
     Called again after an interruption, the same command resumes.
+
+    :param inputs: bags, videos and image folders; globs may be quoted
+    :param topics: image topics of bags (default: all)
+    :param calibration: camera calibration, for inputs that carry no CameraInfo
+    :param settings: change a rule of docs/parameters.md, such as corridor.ego_mask_share=0.1, or
+        name the profile, risk_profile=NAME; repeatable
+    :param truth: ground truth: topic or folder of masks of class ids
+    :param truth_classes: class table of the ground truth, such as camvid_11 (default: the model's)
+    :param conditions: conditions of the frames, in columns source,start_s,stop_s,condition
+    :param outputs: what to write: some of bag, video, thumbs, report (default: all);
+        frames.parquet and summary.json are always written
+    :param part_s: length of the parts that are worked on, and resumed
+    :param fps: frame rate of image folders
+    :param overlay_width: width of the overlay video; 0 keeps the input width
+    :param workers: processes that work at once
+    :param ray: address of a Ray cluster to work on; 'local' starts one here
+    :param baseline: compare with this folder of an earlier evaluation, or with this model file
+    :param limits: exit with code 1 when the comparison crosses this, such as miou_drop=1 or
+        fps_ratio=0.9; repeatable
     """
 
-    inputs: Annotated[
-        tuple[str, ...],
-        Setting('bags, videos and image folders; globs may be quoted'),
-        Option('INPUT', positional=True),
-    ]
+    inputs: Annotated[tuple[str, ...], Option('INPUT', positional=True)]
     out: OutFolder
     model: Model = field(default_factory=model_path)
     provider: Provider = 'auto'
-    topics: Annotated[tuple[str, ...], Setting('image topics of bags (default: all)'), TOPIC] = ()
-    calibration: Annotated[
-        Path | None,
-        Setting('camera calibration, for inputs that carry no CameraInfo'),
-        Option('YAML'),
-    ] = None
+    topics: Annotated[tuple[str, ...], TOPIC] = ()
+    calibration: Annotated[Path | None, Option('YAML')] = None
     mount: MountOptions = MountOptions()
     settings: Annotated[
-        Mapping[str, Any],
-        Setting(
-            'change a rule of docs/parameters.md, such as corridor.ego_mask_share=0.1, or name '
-            'the profile, risk_profile=NAME; repeatable'
-        ),
-        Option('NAME=VALUE', read=named_value, repeat=True, names=('--set',)),
+        Mapping[str, Any], Option('NAME=VALUE', read=named_value, repeat=True, names=('--set',))
     ] = field(default_factory=dict)
-    truth: Annotated[
-        str,
-        Setting('ground truth: topic or folder of masks of class ids'),
-        Option('TOPIC_OR_DIR'),
-    ] = ''
-    truth_classes: Annotated[
-        str,
-        Setting("class table of the ground truth, such as camvid_11 (default: the model's)"),
-        Option('TABLE'),
-    ] = ''
-    conditions: Annotated[
-        Path | None,
-        Setting('conditions of the frames, in columns source,start_s,stop_s,condition'),
-        Option('CSV'),
-    ] = None
+    truth: Annotated[str, Option('TOPIC_OR_DIR')] = ''
+    truth_classes: Annotated[str, Option('TABLE')] = ''
+    conditions: Annotated[Path | None, Option('CSV')] = None
     outputs: Annotated[
-        tuple[str, ...],
-        Setting(
-            f'what to write: some of {", ".join(OUTPUTS)} (default: all); frames.parquet and '
-            'summary.json are always written',
-            choices=OUTPUTS,
-        ),
-        Option('WHAT', nargs='*'),
+        tuple[str, ...], Setting('', choices=OUTPUTS), Option('WHAT', nargs='*')
     ] = OUTPUTS
-    part_s: Annotated[
-        float, Setting('length of the parts that are worked on, and resumed', 's', 1, 1e6)
-    ] = 60.0
-    fps: Annotated[float, Setting('frame rate of image folders', 'Hz', 1e-3, 1000)] = 10.0
-    overlay_width: Annotated[
-        int, Setting('width of the overlay video; 0 keeps the input width', 'px', 0, 8192)
-    ] = 640
-    workers: Annotated[int, Setting('processes that work at once', '', 1)] = 1
+    part_s: Annotated[float, within(1, 1e6)] = 60.0
+    fps: Annotated[float, within(0.001, 1000), Option('HZ')] = 10.0
+    overlay_width: Annotated[int, within(0, 8192), Option('PX')] = 640
+    workers: Annotated[int, within(1)] = 1
     threads: Threads = 0
-    ray: Annotated[
-        str,
-        Setting("address of a Ray cluster to work on; 'local' starts one here"),
-        Option('ADDRESS'),
-    ] = ''
-    baseline: Annotated[
-        Path | None,
-        Setting('compare with this folder of an earlier evaluation, or with this model file'),
-        Option('DIR_OR_FILE'),
-    ] = None
+    ray: Annotated[str, Option('ADDRESS')] = ''
+    baseline: Annotated[Path | None, Option('DIR_OR_FILE')] = None
     limits: Annotated[
         Mapping[str, float],
-        Setting(
-            'exit with code 1 when the comparison crosses this, such as miou_drop=1 or '
-            'fps_ratio=0.9; repeatable'
-        ),
         Option('NAME=VALUE', read=named_number, repeat=True, names=('--limit',)),
     ] = field(default_factory=dict)
 
@@ -357,42 +302,36 @@ class InspectOptions(Settings, name='inspect'):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions(Settings, name='adapt'):
-    """What the file of a network does not say."""
+    """
+    What the file of a network does not say.
 
-    mean: Annotated[
-        tuple[float, float, float],
-        Setting('subtracted from the channels, in the order of --color (default: ImageNet)'),
-    ] = (0.485, 0.456, 0.406)
-    std: Annotated[
-        tuple[float, float, float],
-        Setting('divides the channels after the mean is subtracted (default: ImageNet)'),
-    ] = (0.229, 0.224, 0.225)
-    color: Annotated[str, Setting('order of the channels', '', choices=('rgb', 'bgr'))] = 'rgb'
-    value_range: Annotated[
-        int,
-        Setting('scale of mean and std: 1 for 0..1, 255 for 0..255 (default: told by their size)'),
-        Option(names=('--range',)),
-    ] = 0
-    size: Annotated[
-        tuple[int, int], Setting('preferred size, for a network that takes any', 'px'), SIZE
-    ] = (384, 640)
-    size_multiple: Annotated[
-        int,
-        Setting('width and height must be multiples of this', 'px', 1),
-        Option(names=('--multiple',)),
-    ] = 32
-    output: Annotated[
-        str, Setting('name of the output to use (default: the first that fits)'), Option('NAME')
-    ] = ''
-    name: Annotated[
-        str, Setting('name of the model (default: that of the file)'), Option('NAME')
-    ] = ''
-    temperature: Annotated[
-        float, Setting('divides the logits before the softmax of the confidence', '', 1e-3, 1e3)
-    ] = 1.0
-    label_confidence: Annotated[float, share('of networks that give labels only'), HIDDEN] = 0.6
-    data: Annotated[str, Setting('what the network was trained on')] = 'not stated'
-    licence: Annotated[str, Setting('licence of the weights')] = 'not stated'
+    :param mean: subtracted from the channels, in the order of --color (default: ImageNet)
+    :param std: divides the channels after the mean is subtracted (default: ImageNet)
+    :param color: order of the channels
+    :param value_range: scale of mean and std: 1 for 0..1, 255 for 0..255 (default: told by their
+        size)
+    :param size: preferred size, for a network that takes any
+    :param size_multiple: width and height must be multiples of this
+    :param output: name of the output to use (default: the first that fits)
+    :param name: name of the model (default: that of the file)
+    :param temperature: divides the logits before the softmax of the confidence
+    :param label_confidence: confidence of networks that give labels only, 0..1
+    :param data: what the network was trained on
+    :param licence: licence of the weights
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    color: Literal['rgb', 'bgr'] = 'rgb'
+    value_range: Annotated[int, Option(names=('--range',))] = 0
+    size: Annotated[tuple[int, int], SIZE] = (384, 640)
+    size_multiple: Annotated[int, within(1), Option('PX', names=('--multiple',))] = 32
+    output: Annotated[str, Option('NAME')] = ''
+    name: Annotated[str, Option('NAME')] = ''
+    temperature: Annotated[float, within(0.001, 1000)] = 1.0
+    label_confidence: Annotated[float, within(0, 1), HIDDEN] = 0.6
+    data: str = 'not stated'
+    licence: str = 'not stated'
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -406,26 +345,29 @@ class NetworkOptions(Settings, name='adapt'):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptCommandOptions(NetworkOptions):
-    """Wrap a segmentation network from elsewhere into a model file."""
+    """
+    Wrap a segmentation network from elsewhere into a model file.
 
-    network: Annotated[Path, Setting('the network'), Option('IN.onnx', positional=True)]
-    out: Annotated[Path, Setting('model file to write'), Option('OUT.onnx')]
-    classes: Annotated[
-        str,
-        Setting(
-            'class table in the order of the outputs: camvid_11, cityscapes_19 and so on, or a '
-            'YAML file'
-        ),
-        Option('TABLE'),
-    ]
-    image: Annotated[
-        Path | None, Setting('street image to check the result on (default: a rendered one)'), FILE
-    ] = None
+    :param network: the network
+    :param out: model file to write
+    :param classes: class table in the order of the outputs: camvid_11, cityscapes_19 and so on, or
+        a YAML file
+    :param image: street image to check the result on (default: a rendered one)
+    """
+
+    network: Annotated[Path, Option('IN.onnx', positional=True)]
+    out: Annotated[Path, Option('OUT.onnx')]
+    classes: Annotated[str, Option('TABLE')]
+    image: Annotated[Path | None, FILE] = None
 
 
 @dataclass(frozen=True)
 class DoctorOptions(Settings, name='doctor'):
-    """Check this machine and say what to do."""
+    """
+    Check this machine and say what to do.
+
+    :param quick: leave out the test stream, which takes seconds
+    """
 
     model: Model = field(default_factory=model_path)
-    quick: Annotated[bool, Setting('leave out the test stream, which takes seconds')] = False
+    quick: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from seg_perception.command_line import SIZE, Option, comma_separated
+from seg_perception.command_line import SIZE, Option, comma_separated, within
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import Setting, Settings
 
@@ -64,12 +64,13 @@ class OverfitOptions(ConfigOptions):
     Check that the network can overfit one batch.
 
     One batch without augmentation; exit code 1 when the score stays below --least.
+
+    :param steps: training steps
+    :param least: mean IoU that must be reached
     """
 
-    steps: Annotated[int, Setting('training steps', '', 1)] = 200
-    least: Annotated[
-        float, Setting('mean IoU that must be reached', '', 0, 1), Option('MEAN_IOU')
-    ] = 0.9
+    steps: Annotated[int, within(1)] = 200
+    least: Annotated[float, within(0, 1), Option('MEAN_IOU')] = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,33 +80,30 @@ class FindLrOptions(ConfigOptions):
 
     Trains with a rate that rises until the loss blows up. Writes find_lr.png and find_lr.csv to
     the output folder, and no checkpoint.
+
+    :param steps: training steps
     """
 
-    steps: Annotated[int, Setting('training steps', '', 1)] = 100
+    steps: Annotated[int, within(1)] = 100
 
 
 @dataclass(frozen=True)
 class Mode(Settings, name='views'):
-    """Views of a frame that a checkpoint sees; the mean of their softmax is scored."""
+    """
+    Views of a frame that a checkpoint sees; the mean of their softmax is scored.
+
+    :param scales: factors on the working size, such as 0.75,1,1.25
+    :param flip: also mirror each view
+    :param window: size of a window that slides over each view, such as 1024x512 (default: none)
+    :param overlap: share of a window that the next one sees again
+    """
 
     scales: Annotated[
-        tuple[float, ...],
-        Setting('factors on the working size, such as 0.75,1,1.25', '', 0.1, 10),
-        Option('X,X,...', read=comma_separated(float)),
+        tuple[float, ...], within(0.1, 10), Option('X,X,...', read=comma_separated(float))
     ] = (1.0,)
-    flip: Annotated[bool, Setting('also mirror each view')] = False
-    window: Annotated[
-        tuple[int, int] | None,
-        Setting(
-            'size of a window that slides over each view, such as 1024x512 (default: none)',
-            'px',
-            MIN_WINDOW_PX,
-        ),
-        SIZE,
-    ] = None
-    overlap: Annotated[
-        float, Setting('share of a window that the next one sees again', '', 0, 0.9)
-    ] = 1 / 3
+    flip: bool = False
+    window: Annotated[tuple[int, int] | None, within(MIN_WINDOW_PX), SIZE] = None
+    overlap: Annotated[float, within(0, 0.9)] = 1 / 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,32 +123,22 @@ class EvaluateOptions(ConfigOptions):
 
     Writes scores, plots and submissions. The network is that of the checkpoint; data, working
     size and device are those of the configuration.
+
+    :param checkpoint: best.pt or last.pt of a run
+    :param models: exported .onnx or .pt2 file; give it again to compare others with the first
+    :param out: folder for scores.json, tables and images (default: none)
+    :param absent: a class that is predicted but not in the ground truth scores 0, as in
+        Cityscapes, or is left out of means, as in BDD100K
+    :param submission: also write predictions for a server, cityscapes or bdd100k; needs --out
+    :param temperature: of the confidence of a checkpoint; 0: fitted first
     """
 
-    checkpoint: Annotated[Path | None, Setting('best.pt or last.pt of a run'), FILE] = None
-    models: Annotated[
-        tuple[Path, ...],
-        Setting('exported .onnx or .pt2 file; give it again to compare others with the first'),
-        Option('FILE', names=('--model',), repeat=True),
-    ] = ()
-    out: Annotated[
-        Path | None, Setting('folder for scores.json, tables and images (default: none)'), FOLDER
-    ] = None
-    absent: Annotated[
-        Literal['zero', 'skip'],
-        Setting(
-            'a class that is predicted but not in the ground truth scores 0, as in Cityscapes, '
-            'or is left out of means, as in BDD100K'
-        ),
-    ] = 'zero'
-    submission: Annotated[
-        str,
-        Setting('also write predictions for a server, cityscapes or bdd100k; needs --out'),
-        Option('SERVER'),
-    ] = ''
-    temperature: Annotated[
-        float, Setting('of the confidence of a checkpoint; 0: fitted first', '', 0, 1e3)
-    ] = 0.0
+    checkpoint: Annotated[Path | None, FILE] = None
+    models: Annotated[tuple[Path, ...], Option('FILE', names=('--model',), repeat=True)] = ()
+    out: Annotated[Path | None, FOLDER] = None
+    absent: Literal['zero', 'skip'] = 'zero'
+    submission: Annotated[str, Option('SERVER')] = ''
+    temperature: Annotated[float, within(0, 1000)] = 0.0
     mode: Annotated[Mode, Option(prefix='')] = Mode()
 
 
@@ -161,48 +149,43 @@ class OodOptions(Settings, name='ood'):
 
     AUROC, AUPR and FPR95 of four out-of-distribution scores. The frames of data.val of the run
     are known; with data.keep, the classes left out are the unknown pixels.
+
+    :param known: other images or videos that the network should know; repeatable
+    :param unknown: images or videos that the network should not know; repeatable
+    :param out: folder for tables, plot and images (default: none)
+    :param docs: page whose figures are replaced, such as docs/ood.md
+    :param show: set to show images of; repeatable (default: all)
+    :param temperature: of the logits; 0: fitted first
     """
 
     checkpoint: Checkpoint
-    known: Annotated[
-        NamedPaths,
-        Setting('other images or videos that the network should know; repeatable'),
-        Option('NAME=PATH,PATH', read=named_paths, repeat=True),
-    ] = field(default_factory=dict)
-    unknown: Annotated[
-        NamedPaths,
-        Setting('images or videos that the network should not know; repeatable'),
-        Option('NAME=PATH,PATH', read=named_paths, repeat=True),
-    ] = field(default_factory=dict)
-    out: Annotated[
-        Path | None, Setting('folder for tables, plot and images (default: none)'), FOLDER
-    ] = None
-    docs: Annotated[
-        Path | None, Setting('page whose figures are replaced, such as docs/ood.md'), FILE
-    ] = None
-    show: Annotated[
-        tuple[str, ...],
-        Setting('set to show images of; repeatable (default: all)'),
-        Option('NAME', repeat=True),
-    ] = ()
+    known: Annotated[NamedPaths, Option('NAME=PATH,PATH', read=named_paths, repeat=True)] = field(
+        default_factory=dict
+    )
+    unknown: Annotated[NamedPaths, Option('NAME=PATH,PATH', read=named_paths, repeat=True)] = (
+        field(default_factory=dict)
+    )
+    out: Annotated[Path | None, FOLDER] = None
+    docs: Annotated[Path | None, FILE] = None
+    show: Annotated[tuple[str, ...], Option('NAME', repeat=True)] = ()
     every: Annotated[int, EVERY] = 10
-    temperature: Annotated[float, Setting('of the logits; 0: fitted first', '', 0, 1e3)] = 0.0
+    temperature: Annotated[float, within(0, 1000)] = 0.0
     overrides: Overrides = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SheetOptions(Settings, name='sheet'):
-    """Draw the answers of several model files on the same images, side by side."""
+    """
+    Draw the answers of several model files on the same images, side by side.
 
-    pictures: Annotated[
-        tuple[Path, ...], Setting('images to segment'), Option('IMAGE', positional=True)
-    ]
-    models: Annotated[
-        tuple[Path, ...],
-        Setting('model file; repeatable'),
-        Option('FILE', names=('--model',), repeat=True),
-    ]
-    out: Annotated[Path, Setting('image to write, ending in .png or .jpg'), FILE]
+    :param pictures: images to segment
+    :param models: model file; repeatable
+    :param out: image to write, ending in .png or .jpg
+    """
+
+    pictures: Annotated[tuple[Path, ...], Option('IMAGE', positional=True)]
+    models: Annotated[tuple[Path, ...], Option('FILE', names=('--model',), repeat=True)]
+    out: Annotated[Path, FILE]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,17 +194,19 @@ class PseudoLabelOptions(Settings, name='pseudo-label'):
     Let a network label frames without labels, for self-training.
 
     Writes a data set of kind folder. Called again, it resumes.
+
+    :param frames: images, folders of images, videos
+    :param out: folder of the data set
+    :param height: height of the frames that are written
+    :param sure: least softmax of a pixel that is labelled; others are 255
     """
 
-    frames: Annotated[tuple[Path, ...], Setting('images, folders of images, videos'), PATHS]
+    frames: Annotated[tuple[Path, ...], PATHS]
     checkpoint: Checkpoint
-    out: Annotated[Path, Setting('folder of the data set'), FOLDER]
-    height: Annotated[int, Setting('height of the frames that are written', 'px', 64)] = 360
+    out: Annotated[Path, FOLDER]
+    height: Annotated[int, within(64), Option('PX')] = 360
     every: Annotated[int, EVERY] = 1
-    sure: Annotated[
-        float,
-        Setting('least softmax of a pixel that is labelled; others are 255', '', 1e-3, 0.999),
-    ] = 0.7
+    sure: Annotated[float, within(0.001, 0.999)] = 0.7
     overrides: Overrides = ()
 
 
@@ -231,12 +216,13 @@ class BlendOptions(Settings, name='blend'):
     Average the weights of checkpoints, such as before and after a part of the training.
 
     Data and configuration are those of the first.
+
+    :param checkpoints: checkpoints to average
+    :param out: checkpoint to write
     """
 
-    checkpoints: Annotated[
-        tuple[Path, ...], Setting('checkpoints to average'), Option('CHECKPOINT', positional=True)
-    ]
-    out: Annotated[Path, Setting('checkpoint to write'), FILE]
+    checkpoints: Annotated[tuple[Path, ...], Option('CHECKPOINT', positional=True)]
+    out: Annotated[Path, FILE]
 
 
 @dataclass(frozen=True)
@@ -246,32 +232,25 @@ class ExportOptions(Settings, name='export'):
 
     A file is written only if it gives what the network gives on data.val, and in eight bits only
     if that costs little. Data and size are those of the run.
+
+    :param out: float32 file, ending in .onnx; the others lie next to it, named after it
+    :param held_out: checkpoint of another run, which was not trained on its data.val: the card
+        gets its scores, temperature and out-of-distribution scale
+    :param int8: also write OUT.int8.onnx, in eight bits
+    :param pt2: also write OUT.pt2, for the torch engine
+    :param calibration: training frames that the eight-bit ranges are taken from
+    :param max_drop: mIoU that eight bits may cost, in points
     """
 
     checkpoint: Checkpoint
-    out: Annotated[
-        Path,
-        Setting('float32 file, ending in .onnx; the others lie next to it, named after it'),
-        FILE,
-    ]
-    held_out: Annotated[
-        Path | None,
-        Setting(
-            'checkpoint of another run, which was not trained on its data.val: the card gets its '
-            'scores, temperature and out-of-distribution scale'
-        ),
-        FILE,
-    ] = None
-    int8: Annotated[bool, Setting('also write OUT.int8.onnx, in eight bits')] = False
-    pt2: Annotated[bool, Setting('also write OUT.pt2, for the torch engine')] = False
+    out: Annotated[Path, FILE]
+    held_out: Annotated[Path | None, FILE] = None
+    int8: bool = False
+    pt2: bool = False
     calibration: Annotated[
-        int,
-        Setting('training frames that the eight-bit ranges are taken from', '', 0),
-        Option(names=('--calibration-frames', '--calibration')),
+        int, within(0), Option(names=('--calibration-frames', '--calibration'))
     ] = 64
-    max_drop: Annotated[
-        float, Setting('mIoU that eight bits may cost, in points'), Option('POINTS')
-    ] = 1.0
+    max_drop: Annotated[float, Option('POINTS')] = 1.0
     overrides: Overrides = ()
 
 
@@ -281,13 +260,11 @@ class StatsOptions(ConfigOptions):
     Count how often the classes occur in data.train, and the weights that follow.
 
     Reads labels only, in data.workers processes.
+
+    :param out: folder for stats.csv, stats.json and stats.png (default: none)
     """
 
-    out: Annotated[
-        Path | None,
-        Setting('folder for stats.csv, stats.json and stats.png (default: none)'),
-        FOLDER,
-    ] = None
+    out: Annotated[Path | None, FOLDER] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,26 +274,30 @@ class ShardOptions(ConfigOptions):
 
     Frames are chosen, mapped and resized as the configuration says. Called again, it resumes.
     OUT/data.yaml is the data group that reads them.
+
+    :param out: folder of the tar files
+    :param per_shard_mb: size of a tar file
     """
 
-    out: Annotated[Path, Setting('folder of the tar files'), FOLDER]
-    per_shard_mb: Annotated[float, Setting('size of a tar file', 'MB', 1e-6, 1e6)] = 256.0
+    out: Annotated[Path, FOLDER]
+    per_shard_mb: Annotated[float, within(1e-6, 1e6), Option('MB')] = 256.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryOptions(Settings, name='summary'):
-    """Print a table of the networks, in Markdown."""
+    """
+    Print a table of the networks, in Markdown.
 
-    names: Annotated[
-        tuple[str, ...],
-        Setting('networks (default: all)'),
-        Option('NAME', positional=True),
-    ] = ()
-    size: Annotated[tuple[int, int], Setting('size of the image', 'px'), SIZE] = (1024, 2048)
-    classes: Annotated[
-        int, Setting('number of classes', '', 1), Option(names=('--num-classes', '--classes'))
-    ] = 19
-    cpu_ms: Annotated[bool, Setting('also time the exported files on this CPU')] = False
+    :param names: networks (default: all)
+    :param size: size of the image
+    :param classes: number of classes
+    :param cpu_ms: also time the exported files on this CPU
+    """
+
+    names: Annotated[tuple[str, ...], Option('NAME', positional=True)] = ()
+    size: Annotated[tuple[int, int], SIZE] = (1024, 2048)
+    classes: Annotated[int, within(1), Option(names=('--num-classes', '--classes'))] = 19
+    cpu_ms: bool = False
 
 
 @dataclass(frozen=True)
@@ -325,25 +306,22 @@ class StudyOptions(Settings, name='study'):
     Train the variants of a claim under one budget and write its page.
 
     Studies are in config/training/studies. What is done is kept: the same command resumes.
+
+    :param name: name of the study
+    :param out: folder of the runs
+    :param docs: folder of the pages
+    :param variants: train these variants only, such as unet,enet (default: all)
+    :param seeds: seeds in place of those of the study, such as 0,1
+    :param minutes: time there is; stops at once if the estimate is longer; 0: no limit
     """
 
-    name: Annotated[str, Setting('name of the study'), Option('NAME', positional=True)]
-    out: Annotated[Path, Setting('folder of the runs'), FOLDER] = Path('runs/studies')
-    docs: Annotated[Path, Setting('folder of the pages'), FOLDER] = Path('docs/studies')
+    name: Annotated[str, Option('NAME', positional=True)]
+    out: Annotated[Path, FOLDER] = Path('runs/studies')
+    docs: Annotated[Path, FOLDER] = Path('docs/studies')
     variants: Annotated[
         tuple[str, ...],
-        Setting('train these variants only, such as unet,enet (default: all)'),
         Option('NAME,NAME', read=comma_separated(str), names=('--variants', '--arms')),
     ] = ()
-    seeds: Annotated[
-        tuple[int, ...],
-        Setting('seeds in place of those of the study, such as 0,1'),
-        Option('N,N', read=comma_separated(int)),
-    ] = ()
-    minutes: Annotated[
-        float,
-        Setting(
-            'time there is; stops at once if the estimate is longer; 0: no limit', 'minutes', 0
-        ),
-    ] = 0.0
+    seeds: Annotated[tuple[int, ...], Option('N,N', read=comma_separated(int))] = ()
+    minutes: Annotated[float, within(0), Option('MINUTES')] = 0.0
     overrides: Overrides = ()
