@@ -8,7 +8,7 @@ from setuptools import setup
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install links this file
 SHARE = 'share/seg_perception'
 
-# Named one by one: found by themselves, `training` and `test` would become global modules.
+# Named one by one: found by themselves, `test` would become a global module.
 PACKAGES = [
     'seg_perception',
     'seg_perception.adapt',
@@ -23,6 +23,14 @@ PACKAGES = [
     'seg_perception.risk_profiles',
     'seg_perception.synthetic',
     'seg_perception.tools',
+    'training',
+    'training.data',
+    'training.evaluate',
+    'training.experiments',  # the files of config/training
+    'training.export',
+    'training.losses',
+    'training.models',
+    'training.study',
 ]
 
 
@@ -55,12 +63,14 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.11',
     packages=PACKAGES,
+    package_dir={'training.experiments': 'config/training'},
     package_data={
         'seg_perception': ['py.typed'],
         'seg_perception.models': ['*.onnx', '*.md'],
         'seg_perception.node': ['*.xml'],
         'seg_perception.report': ['*.css', '*.html', '*.js'],
         'seg_perception.risk_profiles': ['*.yaml'],
+        'training.experiments': ['*.yaml', '*/*.yaml'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/seg_perception']),

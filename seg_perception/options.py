@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from seg_perception.command_line import SIZE, Option, named_number, within
 from seg_perception.core.errors import ParameterError
@@ -322,7 +322,7 @@ class NetworkOptions(Settings, name='adapt'):
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    color: Literal['rgb', 'bgr'] = 'rgb'
+    color: Annotated[str, Setting('', choices=('rgb', 'bgr'))] = 'rgb'
     value_range: Annotated[int, Option(names=('--range',))] = 0
     size: Annotated[tuple[int, int], SIZE] = (384, 640)
     size_multiple: Annotated[int, within(1), Option('PX', names=('--multiple',))] = 32

@@ -288,7 +288,7 @@ OWN_KEYS = ('name', 'out')
 """Keys that a file does not take from its ``base``: they tell one run from another."""
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """
     Read a YAML file or a preset by its name, then apply words such as ``optim.batch=4``.
 

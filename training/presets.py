@@ -8,7 +8,7 @@ from pathlib import Path
 
 IN_REPOSITORY = 'config/training'
 _HERE = Path(__file__).resolve().parent
-_INSTALLED = _HERE / 'presets'  # package data; see setup.py
+_INSTALLED = _HERE / 'experiments'  # package data; see setup.py
 PRESETS = _INSTALLED if _INSTALLED.is_dir() else _HERE.parent / IN_REPOSITORY
 """Folder of the shipped experiments."""
 

@@ -125,7 +125,7 @@ def _ray() -> Any:
         return import_module('ray')
     except ImportError as error:
         raise SegPerceptionError(
-            '`--ray`', 'a Python without ray', 'ray', 'Run: pip install seg_perception[ray]'
+            '`--ray`', 'a Python without ray', 'ray', 'Run: pip install ray'
         ) from error
 
 

@@ -222,7 +222,7 @@ def optional(module: str) -> Any:
             'evaluation offline',
             f'a Python without {package}',
             package,
-            "Run: pip install 'seg_perception[offline]'",
+            f'Run: pip install {package}',
         ) from error
 
 

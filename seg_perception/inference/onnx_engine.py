@@ -28,8 +28,8 @@ _ORT_NAMES = {
     'cpu': 'CPUExecutionProvider',
 }
 _GPU_FIX = (
-    'Install the GPU build with `pip install seg_perception[gpu]` '
-    'and a driver that fits it, or set `provider: cpu`.'
+    'Install the GPU build with `pip uninstall onnxruntime` and '
+    '`pip install "onnxruntime-gpu[cuda,cudnn]"`, and a driver that fits it, or set `provider: cpu`.'
 )
 
 

@@ -336,7 +336,7 @@ def check_providers() -> Iterator[Finding]:
     elif 'cuda' in available_providers():
         yield Finding(Level.OK, 'gpu', gpu)
     else:
-        fix = 'pip uninstall onnxruntime && pip install "seg_perception[gpu]"'
+        fix = 'pip uninstall onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
         yield Finding(Level.WARN, 'gpu', f'{gpu}, but onnxruntime has no CUDA', fix)
 
 

@@ -317,18 +317,17 @@ def test_what_cannot_be_replayed_is_one_message(
 @pytest.mark.parametrize(
     ('words', 'said'),
     [
-        ('--rate 0', 'argument --rate: got 0, expected a number above 0'),
-        ('--rate -1', 'argument --rate: got -1, expected a number above 0'),
-        ('--start -1', 'argument --start: got -1, expected 0 or more'),
-        ('--duration 0', 'argument --duration: got 0, expected a number above 0'),
-        ('--wait nan', 'argument --wait: got nan, expected 0 or more'),
+        ('--rate 0', '--rate: got 0, expected 0.001 to 1000'),
+        ('--rate -1', '--rate: got -1, expected 0.001 to 1000'),
+        ('--start -1', '--start: got -1, expected 0 to 1e+09'),
+        ('--duration 0', '--duration: got 0, expected 0.001 to 1e+09'),
+        ('--wait nan', '--wait: got nan, expected 0 to 1e+06'),
     ],
 )
 def test_wrong_numbers_are_refused(
     drive: Path, capfd: pytest.CaptureFixture[str], words: str, said: str
 ) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        main(['replay', str(drive), *words.split()])
+    assert main(['replay', str(drive), *words.split()]) == 2
     assert said in capfd.readouterr().err
 
 

@@ -4,6 +4,7 @@
 
 import ast
 import importlib.metadata
+import os
 import re
 import runpy
 import subprocess
@@ -129,8 +130,10 @@ def test_setup_works_through_a_link(setup_arguments: dict, tmp_path: Path) -> No
 
 
 def test_installed_packages_are_those_of_the_source(setup_arguments: dict) -> None:
-    folders = {file.parent for file in (ROOT / 'seg_perception').rglob('*.py')}
-    assert set(setup_arguments['packages']) == {
+    names = ('seg_perception', 'training')
+    folders = {file.parent for name in names for file in (ROOT / name).rglob('*.py')}
+    presets = {'training.experiments'}  # files of config/training
+    assert set(setup_arguments['packages']) == presets | {
         '.'.join(folder.relative_to(ROOT).parts) for folder in folders
     }
 
@@ -162,8 +165,24 @@ def test_wheel_has_model_profile_and_commands(tmp_path: Path) -> None:
         'seg_perception/report/page.js',
         'seg_perception/node/fastdds.xml',
         'seg_perception/py.typed',
+        'training/experiments/camvid_quick.yaml',
+        'training/experiments/data/camvid.yaml',
+        'training/experiments/studies/networks.yaml',
     } <= files
-    assert {file.split('/')[0].split('-')[0] for file in files} == {'seg_perception'}
+    tops = {file.split('/')[0].split('-')[0] for file in files}
+    assert tops == {'seg_perception', 'training'}
+    program = (
+        'import training.presets as presets; from training.config import load_config; '
+        'print(presets.PRESETS, load_config("dsnet/fine").name)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(wheel)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(wheel / 'training/experiments'), 'dsnet_fine'], done.stderr
 
 
 def test_commands_are_installed() -> None:
