@@ -169,7 +169,7 @@ class Argument:
             return text if self.option.positional else f'{text} (required)'
         if '(default' in text or value in (None, '', ()) or isinstance(value, bool | Mapping):
             return text
-        return f'{text} (default: {_shown(value, self.option.read is size)})'
+        return f'{text} (default: {_shown(value, self.option.placeholder == SIZE.placeholder)})'
 
     def read(self, word: str) -> Any:
         """

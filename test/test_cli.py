@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from seg_perception.cli import COMMANDS, PROGRAM, main
-from seg_perception.command_line import Argument, arguments_of, options_class, parse, size
+from seg_perception.command_line import Argument, arguments_of, options_class, parse
 from seg_perception.options import EvaluationOptions, MountOptions, ReplayOptions, SegmentOptions
 from tiny_model import write_tiny_model
 from training import cli as training_cli
@@ -258,7 +258,7 @@ def test_both_command_lines_agree() -> None:
     for flag in shared:
         kinds = [{row[1] for row in rows if row[0] == flag} for rows in (ours, theirs)]
         assert kinds[0] == kinds[1], flag
-    assert {row[2] for row in theirs if row[1] == 'WxH'} == {size}
+    assert {row[2]('80x60') for row in ours | theirs if row[1] == 'WxH'} == {(60, 80)}
 
 
 def test_words_become_options() -> None:

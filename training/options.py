@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from seg_perception.command_line import SIZE, Option, comma_separated, within
+from seg_perception.command_line import SIZE, Option, comma_separated, size, within
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import Setting, Settings
 
@@ -26,6 +27,15 @@ def named_paths(text: str) -> tuple[str, tuple[Path, ...]]:
     return name, tuple(map(Path, paths.split(',')))
 
 
+def landscape(text: str) -> tuple[int, int]:
+    """WxH as (height, width), with a warning where it looks like HxW, as it once was."""
+    height, width = size(text)
+    if height > width:
+        print(f'Warning: {text} is {width} pixels wide and {height} high.', file=sys.stderr)
+    return height, width
+
+
+LANDSCAPE = Option(SIZE.placeholder, read=landscape)
 Config = Annotated[
     Path,
     Setting('experiment: a YAML file, or the name of a preset such as camvid_quick'),
@@ -102,7 +112,7 @@ class Mode(Settings, name='views'):
         tuple[float, ...], within(0.1, 10), Option('X,X,...', read=comma_separated(float))
     ] = (1.0,)
     flip: bool = False
-    window: Annotated[tuple[int, int] | None, within(MIN_WINDOW_PX), SIZE] = None
+    window: Annotated[tuple[int, int] | None, within(MIN_WINDOW_PX), LANDSCAPE] = None
     overlap: Annotated[float, within(0, 0.9)] = 1 / 3
 
     def __post_init__(self) -> None:
@@ -295,7 +305,7 @@ class SummaryOptions(Settings, name='summary'):
     """
 
     names: Annotated[tuple[str, ...], Option('NAME', positional=True)] = ()
-    size: Annotated[tuple[int, int], SIZE] = (1024, 2048)
+    size: Annotated[tuple[int, int], LANDSCAPE] = (1024, 2048)
     classes: Annotated[int, within(1), Option(names=('--num-classes', '--classes'))] = 19
     cpu_ms: bool = False
 

@@ -14,7 +14,14 @@ import pytest
 
 from seg_perception.command_line import parse
 from training.cli import COMMANDS, PROGRAM, main
-from training.options import EvaluateOptions, FitOptions, Mode, PseudoLabelOptions, StudyOptions
+from training.options import (
+    EvaluateOptions,
+    FitOptions,
+    Mode,
+    PseudoLabelOptions,
+    StudyOptions,
+    SummaryOptions,
+)
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ('--config', '--set')
@@ -87,6 +94,14 @@ def test_views_lists_and_repeated_flags() -> None:
     assert options.mode == Mode(scales=(0.75, 1.0), flip=True, window=(512, 1024))
     study = parse(PROGRAM, StudyOptions, ['rates', '--arms', 'a,b', '--seeds', '0,1'])
     assert (study.variants, study.seeds) == (('a', 'b'), (0, 1))
+
+
+def test_size_that_looks_like_height_by_width_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    options = parse(PROGRAM, SummaryOptions, ['--size', '1024x2048'])
+    assert options.size == (2048, 1024)
+    assert '1024 pixels wide and 2048 high' in capsys.readouterr().err
+    parse(PROGRAM, SummaryOptions, ['--size', '2048x1024'])
+    assert capsys.readouterr().err == ''
 
 
 @pytest.mark.parametrize(
