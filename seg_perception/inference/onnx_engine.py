@@ -28,8 +28,9 @@ _ORT_NAMES = {
     'cpu': 'CPUExecutionProvider',
 }
 _GPU_FIX = (
-    'Install the GPU build (`pip uninstall onnxruntime`, then '
-    '`pip install "onnxruntime-gpu[cuda,cudnn]"`) and a driver that fits it, or set `provider: cpu`.'
+    'Install the GPU build with `pip uninstall onnxruntime` and then '
+    '`pip install "onnxruntime-gpu[cuda,cudnn]"`, and a driver that fits it, '
+    'or set `provider: cpu`.'
 )
 
 

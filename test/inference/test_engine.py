@@ -198,7 +198,9 @@ def test_cpu_is_used_when_asked_for(engine: OnnxEngine) -> None:
 @pytest.mark.parametrize('provider', ABSENT)
 def test_absent_provider_stops_with_what_is_there(tmp_path: Path, provider: str) -> None:
     path = write_tiny_model(tmp_path / 'm.onnx')
-    message = rf"'{provider}': got an onnxruntime with .*cpu, .*`pip install seg_perception\[gpu\]"
+    message = (
+        rf"'{provider}': got an onnxruntime with .*cpu, .*`pip install .onnxruntime-gpu\[cuda"
+    )
     with pytest.raises(ProviderError, match=message):
         OnnxEngine(path, provider)
 
