@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.errors import did_you_mean as near
 
@@ -48,3 +50,19 @@ class FailedRunsError(StudyError):
     """Some runs of a study failed; what the others gave is written."""
 
     exit_code = 1
+
+
+def check_known(
+    thing: str,
+    name: str,
+    known: Collection[str],
+    error: type[SegPerceptionError] = ConfigError,
+) -> None:
+    """
+    Refuse a name that is not among the known ones.
+
+    :param thing: that the name is given for, such as a key of a configuration.
+    :raises ConfigError: or another ``error``, which lists the known names and the close ones.
+    """
+    if name not in known:
+        raise error(thing, repr(name), ', '.join(known), near(name, known))

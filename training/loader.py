@@ -33,7 +33,8 @@ from torch.utils.data import DataLoader, Dataset
 from seg_perception.core.errors import SegPerceptionError
 from training.config import TrainConfig, TransformConfig
 from training.data.sample import FrameSet
-from training.errors import ConfigError, near
+from training.data.tables import class_id
+from training.errors import ConfigError
 from training.sampling import NO_FOCUS, EpochOrder
 from training.stats import label_counts, rare_classes
 from training.transforms import augment
@@ -125,7 +126,8 @@ class Loader:
             raise ConfigError('config key data.train', 'nothing', 'a list of data sets')
         sets, shares = zip(*train, strict=True)
         uniform = config.data.sampling == 'class_uniform'
-        named = _named_classes(sets[0], config.transform.rare)
+        classes = sets[0].classes
+        named = tuple(class_id(row, classes, 'transform.rare') for row in config.transform.rare)
         counts = None
         if uniform or (config.transform.rare_crop and not named):
             counts = np.concatenate(label_counts(train, config))[:, :-1]  # no ignore label
@@ -229,15 +231,6 @@ class Loader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _named_classes(frames: FrameSet, names: Sequence[str]) -> tuple[int, ...]:
-    known = frames.classes.names
-    for name in names:
-        if name not in known:
-            expected = ', '.join(known)
-            raise ConfigError('transform.rare', repr(name), expected, near(name, known))
-    return tuple(known.index(name) for name in names)
 
 
 def _gpu(device: str) -> int | None:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_perception.inference.model_file import INPUT_NAME
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 from training.export.deploy import Deployed, stride_of
 from training.export.fold import fold_and_quantise_weights
 from training.export.onnx_file import finish, to_onnx
@@ -49,8 +49,7 @@ def summarise(
     :raises ConfigError: when there is no such network, or the size is too small.
     """
     for name in names:
-        if name not in NETWORKS:
-            raise ConfigError('network', repr(name), ', '.join(NETWORKS), near(name, NETWORKS))
+        check_known('network', name, NETWORKS)
     if min(size) < MIN_SIZE_PX:
         raise ConfigError('size', f'{size[0]}x{size[1]}', f'{MIN_SIZE_PX} or more on each side')
     return [_row(name, size, num_classes, timed) for name in names or NETWORKS]

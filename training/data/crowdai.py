@@ -18,7 +18,7 @@ from PIL import Image
 from seg_perception.core.classes import CROWDAI_4, UNLABELED
 from training.config import SourceConfig
 from training.data.files import LabelledFiles, Pair, find_folder, some
-from training.errors import DamagedFileError, DatasetError
+from training.errors import DamagedFileError, DatasetError, check_known
 
 Box = tuple[int, int, int, int, int]
 """Left, top, right and bottom pixel (the last two outside), and the class id."""
@@ -46,8 +46,7 @@ def open_crowdai(source: SourceConfig) -> LabelledFiles:
         raise DatasetError(f'images of {root / "labels.csv"}', f'no file for {seen}', LAYOUT)
     first_val = round(len(names) * (1 - VAL_SHARE))
     splits = {'train': names[:first_val], 'val': names[first_val:], 'all': names}
-    if source.split not in splits:
-        raise DatasetError(f'split of {root}', repr(source.split), ', '.join(splits))
+    check_known(f'split of {root}', source.split, splits, DatasetError)
     paths = [root / f'{name}.jpg' for name in splits[source.split]]
     pairs = [Pair(path.stem, path, path) for path in paths]
     return LabelledFiles(CROWDAI_4, pairs, BoxLabels(boxes, source.min_area_px))

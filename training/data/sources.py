@@ -25,8 +25,8 @@ from training.data.folder import open_folder
 from training.data.frames import Cached, Frames, Joined, Mapped, Resized, Subset
 from training.data.shards import open_shards
 from training.data.synthetic import open_synthetic
-from training.data.tables import keep_classes, keep_lut
-from training.errors import ConfigError, DatasetError, near
+from training.data.tables import class_id, keep_classes, keep_lut
+from training.errors import ConfigError, DatasetError, check_known
 
 KINDS: Mapping[str, Callable[[SourceConfig], Frames]] = {
     'camvid': camvid.open_grouped,
@@ -65,9 +65,7 @@ def open_source(source: SourceConfig, size: tuple[int, int] = (0, 0)) -> Frames:
     :raises ConfigError: when a key cannot be.
     :raises DatasetError: when the data set is not as it should be.
     """
-    if source.kind not in KINDS:
-        seen, known = repr(source.kind), ', '.join(KINDS)
-        raise ConfigError('kind of a data set', seen, known, near(source.kind, KINDS))
+    check_known('kind of a data set', source.kind, KINDS)
     if source.kind == 'synthetic':
         frames: Frames = open_synthetic(source, size)
     else:
@@ -151,14 +149,9 @@ def _finish(
 
 def _void_lut(classes: ClassTable, source: SourceConfig) -> np.ndarray:
     """Labels as they are, but for 255 in the place of the classes that ``void`` names."""
-    names, lut = classes.names, np.arange(256, dtype=np.uint8)
+    lut = np.arange(256, dtype=np.uint8)
     for name in source.void:
-        if name not in names:
-            seen = f'class {name!r}'
-            raise ConfigError(
-                f'void of {_name(source)}', seen, ', '.join(names), near(name, names)
-            )
-        lut[names.index(name)] = UNLABELED
+        lut[class_id(name, classes, f'void of {_name(source)}')] = UNLABELED
     return lut
 
 

@@ -11,7 +11,7 @@ from seg_perception.synthetic.street import Street
 from training.config import SourceConfig
 from training.data.folder import source_table
 from training.data.sample import Sample
-from training.errors import DatasetError
+from training.errors import DatasetError, check_known
 
 FRAMES_PER_STREET = 40  # the frame is drawn from the first seconds of its street
 SIZE = (360, 480)  # as CamVid, unless data.size says otherwise
@@ -57,9 +57,7 @@ def open_synthetic(source: SourceConfig, size: tuple[int, int] = (0, 0)) -> Stre
     """
     if source.frames < 1:
         raise DatasetError('frames of kind synthetic', source.frames, 'how many, 1 or more')
-    if source.split not in FIRST_SEEDS:
-        seen, known = repr(source.split), ' or '.join(FIRST_SEEDS)
-        raise DatasetError('split of kind synthetic', seen, known)
+    check_known('split of kind synthetic', source.split, FIRST_SEEDS, DatasetError)
     classes = source_table(source) if source.classes else CAMVID_11
     drawn = size if all(size) else SIZE
     return Streets(source.frames, drawn, classes, FIRST_SEEDS[source.split])

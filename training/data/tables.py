@@ -10,7 +10,7 @@ import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable, SegClass
 from seg_perception.core.errors import ClassTableError
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 
 
 def check_table(thing: str, table: ClassTable, data: ClassTable) -> None:
@@ -32,6 +32,17 @@ def check_table(thing: str, table: ClassTable, data: ClassTable) -> None:
     )
 
 
+def class_id(name: str, classes: ClassTable, thing: str) -> int:
+    """
+    Id of the class of that name.
+
+    :param thing: that the name is given for, for the message.
+    :raises ConfigError: when the table has no such class.
+    """
+    check_known(thing, name, classes.names)
+    return classes.names.index(name)
+
+
 JOINT = '+'
 """Between names of ``data.keep`` that become one class, which has the first of them."""
 
@@ -44,9 +55,7 @@ def keep_classes(table: ClassTable, keep: Sequence[str]) -> ClassTable:
     """
     names = [name for group in keep for name in group.split(JOINT)]
     for name in names:
-        if name not in table.names:
-            fix = near(name, table.names)
-            raise ConfigError('config key data.keep', repr(name), ', '.join(table.names), fix)
+        class_id(name, table, 'config key data.keep')
     if len(set(names)) < len(names):
         raise ConfigError('config key data.keep', list(keep), 'each class once')
     rows = [table.classes[table.names.index(group.split(JOINT)[0])] for group in keep]

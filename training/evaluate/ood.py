@@ -17,7 +17,7 @@ from training.config import TrainConfig, parse_config
 from training.data import open_val
 from training.data.tables import check_table, keep_lut
 from training.distributed import pick_device
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 from training.evaluate.network import checkpoint_network, holdout_temperature
 from training.evaluate.ood_report import Findings, Row, write_findings
 from training.evaluate.ood_samples import (
@@ -155,5 +155,4 @@ def _check(options: OodOptions) -> None:
         if name in options.unknown or name in (HELD_BACK, ALL_KNOWN):
             raise ConfigError('--known', repr(name), 'a name that no other set has')
     for name in options.show:
-        if name not in names:
-            raise ConfigError('--show', repr(name), ', '.join(names), near(name, names))
+        check_known('--show', name, names)

@@ -16,7 +16,7 @@ from seg_perception.core.errors import ClassTableError, ParameterError
 from seg_perception.io.atomic import write_image
 from training.data.cityscapes import SCORED_IDS
 from training.data.sample import Sample
-from training.errors import DatasetError, near
+from training.errors import DatasetError, check_known
 from training.evaluate.scores import Seen
 
 # What the Cityscapes server finds: <city>_<sequence>_<frame>*.png in any folder.
@@ -72,10 +72,7 @@ def open_writer(server: str, folder: Path, classes: ClassTable) -> Seen:
     :raises ParameterError: when there is no such server.
     :raises ClassTableError: when it takes other classes.
     """
-    if server not in WRITERS:
-        raise ParameterError(
-            'submission', repr(server), ' or '.join(WRITERS), near(server, WRITERS)
-        )
+    check_known('submission', server, WRITERS, ParameterError)
     return WRITERS[server](folder, classes)
 
 

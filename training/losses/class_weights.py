@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from seg_perception.core.classes import ClassTable
 from training.config import LossConfig
-from training.errors import ConfigError, near
+from training.data.tables import class_id
+from training.errors import ConfigError
 from training.stats import ClassStatistics
 
 
@@ -62,16 +63,3 @@ def _boost(factors: dict[str, float], classes: ClassTable) -> np.ndarray:
             raise ConfigError(f'config key loss.boost.{name}', factor, '0 or more')
         boost[class_id(name, classes, 'config key loss.boost')] = factor
     return boost
-
-
-def class_id(name: str, classes: ClassTable, key: str) -> int:
-    """
-    Id of the class of that name.
-
-    :param key: where the name is from, for the message.
-    :raises ConfigError: when there is none.
-    """
-    if name not in classes.names:
-        names = classes.names
-        raise ConfigError(f'{key}: class', repr(name), ', '.join(names), near(name, names))
-    return classes.names.index(name)

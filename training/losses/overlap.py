@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from seg_perception.core.settings import Setting
+from training.data.tables import class_id
 from training.errors import ConfigError
-from training.losses.class_weights import ClassWeights, class_id
+from training.losses.class_weights import ClassWeights
 from training.losses.inputs import LossInputs
 from training.losses.reduce import sum_over_processes
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from torch import nn
 
 from training.config import TermConfig, as_arguments
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 from training.losses.class_weights import ClassWeights
 from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy, Ohem
 from training.losses.focal import Focal, ObjectWeightedFocal
@@ -32,10 +32,7 @@ def build_term(config: TermConfig, class_weights: ClassWeights) -> nn.Module:
 
     :raises ConfigError: when there is no such term or option, or a value cannot be.
     """
-    if config.name not in TERMS:
-        raise ConfigError(
-            'loss term', repr(config.name), ', '.join(TERMS), near(config.name, TERMS)
-        )
+    check_known('loss term', config.name, TERMS)
     if not 0 < config.weight < float('inf'):
         raise ConfigError(f'weight of loss term {config.name}', config.weight, 'more than 0')
     options = as_arguments(TERMS[config.name], config.options, f'loss.terms, {config.name}')

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import as_arguments
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 from training.models.weights import load_weights
 
 MIN_SIZE_PX = 32
@@ -105,8 +105,7 @@ def build_model(
     :raises ConfigError: when there is no such network or option.
     :raises CheckpointError: when the weights do not fit.
     """
-    if name not in NETWORKS:
-        raise ConfigError('model.name', repr(name), ', '.join(NETWORKS), near(name, NETWORKS))
+    check_known('model.name', name, NETWORKS)
     if num_classes < 1:
         raise ConfigError('number of classes', num_classes, '1 or more')
     net = _build(name, num_classes, options or {})

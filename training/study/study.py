@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import SegPerceptionError
-from training.errors import ConfigError, FailedRunsError, StudyError, near
+from training.data.tables import class_id
+from training.errors import FailedRunsError, StudyError
 from training.options import StudyOptions
 from training.study.page import Findings, write_page
 from training.study.plan import Run, Study, load_study, plan_runs
@@ -100,14 +101,7 @@ def _check_groups(whole: Study, classes: ClassTable) -> None:
     """
     for group, names in whole.groups.items():
         for name in names:
-            if name not in classes.names:
-                known = ', '.join(classes.names)
-                raise ConfigError(
-                    f'group {group} of study {whole.name}',
-                    repr(name),
-                    known,
-                    near(name, classes.names),
-                )
+            class_id(name, classes, f'group {group} of study {whole.name}')
 
 
 def _check_time(runs: Sequence[Run], minutes: float) -> None:

@@ -58,7 +58,7 @@ def test_classes_that_are_not_to_be_learned_from(plain):
     assert [int(frames.labels(index)[0, 0]) for index in range(4)] == [3, 255, 5, 255]
     assert frames.classes.names[8] == 'car'  # the table stays as it is
     assert (frames[1].rgb == open_source(plain)[1].rgb).all()
-    with pytest.raises(ConfigError, match=r"void of folder .*got class 'tre', .*mean tree"):
+    with pytest.raises(ConfigError, match=r"void of folder .*got 'tre', .*mean tree"):
         open_source(change(plain, void=('tre',)))
 
 

@@ -55,5 +55,5 @@ def test_other_classes(tmp_path):
 
 
 def test_unknown_server(tmp_path):
-    with pytest.raises(ParameterError, match="'cityscape', expected cityscapes or bdd100k"):
+    with pytest.raises(ParameterError, match="'cityscape', expected cityscapes, bdd100k"):
         open_writer('cityscape', tmp_path, CITYSCAPES_19)

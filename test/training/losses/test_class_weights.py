@@ -42,7 +42,7 @@ def test_six_classes_of_seed_000_with_their_boosts(counted):
 @pytest.mark.parametrize(
     ('boost', 'message'),
     [
-        ({'raod': 2.0}, r"loss.boost: class: got 'raod', expected road, car.*mean road\?"),
+        ({'raod': 2.0}, r"loss.boost: got 'raod', expected road, car.*mean road\?"),
         ({'car': -2.0}, r'loss.boost.car: got -2.0, expected 0 or more'),
     ],
 )

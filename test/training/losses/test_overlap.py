@@ -78,5 +78,5 @@ def test_equals_that_of_segmentation_models(four_class_weights, random_case, nam
 def test_iou_needs_its_classes(term):
     with pytest.raises(ConfigError, match=r'foreground of loss term iou: got no names.*road, car'):
         term('iou')
-    with pytest.raises(ConfigError, match=r"class: got 'cat', expected road, car.*mean car\?"):
+    with pytest.raises(ConfigError, match=r"iou: got 'cat', expected road, car.*mean car\?"):
         term('iou', foreground=['cat'])
