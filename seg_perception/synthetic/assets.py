@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""All pictures of one street, painted once."""
+"""All textures of one street, painted once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from seg_perception.synthetic.textures import (
 )
 from seg_perception.synthetic.weather import Light
 
-_STRIP_M = (1.6, 4.0)  # height and length of the picture of a fence
+_STRIP_M = (1.6, 4.0)  # height and length of the texture of a fence
 _STRIP_TONES = {
     'fence': (120, 92, 66), 'wall': (150, 118, 98), 'hedge': (62, 84, 38), 'rail': (70, 74, 76),
 }  # fmt: skip
@@ -33,7 +33,7 @@ _STRIP_TONES = {
 
 @dataclass(frozen=True, eq=False)
 class Assets:
-    """Pictures in daylight; light and haze come when they are drawn."""
+    """Textures in daylight; light and haze are added when they are drawn."""
 
     facades: list[Facade]
     trees: list[Sprite]
@@ -48,7 +48,7 @@ def paint_assets(
     rng: Rng, light: Light, size: tuple[int, int], focal_px: float, far_m: float
 ) -> Assets:
     """
-    Paint all pictures, finer for larger images.
+    Paint all textures, finer for larger images.
 
     :param far_m: distance of the skyline.
     """
@@ -71,7 +71,7 @@ def paint_assets(
 def _skyline(
     rng: Rng, light: Light, width: int, px_per_m: float, far_m: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Roofs and trees far away, and what they are; nothing is SKY."""
+    """Distant roofs and trees with their surfaces; empty pixels are SKY."""
     height = round(26 * px_per_m) + 4
     rgb, surface = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.uint8)
     left = 0
@@ -95,7 +95,7 @@ def _skyline(
 
 
 def _strips(rng: Rng, px_per_m: float) -> dict[str, list[np.ndarray]]:
-    """Pictures of fence, wall, hedge and rail."""
+    """Textures of fence, wall, hedge and rail."""
     size = (round(_STRIP_M[0] * px_per_m), round(_STRIP_M[1] * px_per_m))
     step = max(3, round(0.16 * px_per_m))
     strips = {}

@@ -18,7 +18,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class SyntheticCamera:
-    """Intrinsics, mounting and pose of one frame."""
+    """Intrinsics, extrinsics and pose of one frame."""
 
     K: np.ndarray  # (3, 3) float64
     size: tuple[int, int]  # (height, width)

@@ -1,9 +1,9 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A picture and its truth, drawn back to front.
+An image and its ground truth, drawn back to front.
 
-Every plane that is drawn gets a number; the number's image says which plane each pixel shows.
+Every drawn plane gets a number; an image of the numbers states which plane each pixel shows.
 Labels and depth both come from it, so they cannot disagree.
 """
 
@@ -92,7 +92,7 @@ class Canvas:
         self.fill_fixed(to_fixed(pixels), colour, plane)
 
     def paint(self, pixels: np.ndarray, colour: Rgb) -> None:
-        """Fill a convex polygon (N, 2) that lies on what is already there: colour alone."""
+        """Fill a convex polygon (N, 2) that lies on a drawn surface: changes only the colour."""
         self.paint_fixed(to_fixed(pixels), colour)
 
     def fill_fixed(self, fixed: np.ndarray, colour: Rgb, plane: int) -> None:
@@ -127,7 +127,7 @@ class Canvas:
     def paste(
         self, picture: np.ndarray, mask: np.ndarray, top: int, left: int, plane: int
     ) -> None:
-        """Copy the picture (h, w, 3) where the mask (h, w) is set, at a place inside the image."""
+        """Copy a picture (h, w, 3) into the image where the mask (h, w) is set."""
         rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
         cv2.copyTo(picture, mask, self.rgb[rows, columns])
         view = self.planes[rows, columns]

@@ -3,8 +3,8 @@
 """
 The ground: one block of road, painted once and laid under the camera by a ray table.
 
-The block's picture is kept at several lengths of a texel along the road, since the length of road
-that a pixel sees grows with the square of the distance.
+The texture of the block is kept at several texel lengths along the road, because the length of
+road in one pixel grows with the square of the distance.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Block:
 
 
 def paint_block(rng: Rng, profile: Profile, texel_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Picture (rows, columns, 3) uint8 and surfaces (rows, columns) uint8 of one block."""
+    """Texture (rows, columns, 3) uint8 and surfaces (rows, columns) uint8 of one block."""
     block = _Block(rng, profile, texel_m)
     whole = (0.0, BLOCK_M)
     grass = rng.uniform(0.8, 1.25) * rng.uniform([76, 90, 42], [104, 100, 62])

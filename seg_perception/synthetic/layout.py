@@ -46,7 +46,7 @@ def snap(value_m: float) -> float:
 
 
 def random_profile(rng: Rng) -> Profile:
-    """A road as towns have them."""
+    """A typical town road."""
     lane = snap(rng.uniform(2.9, 3.7))
     lanes = 2 if rng.random() < 0.25 else 1
     parking = [snap(2.16) if rng.random() < 0.55 else snap(rng.uniform(0.1, 0.6)) for _ in '12']

@@ -122,7 +122,7 @@ def _patch(quad: np.ndarray, u: tuple[float, float], v: tuple[float, float]) -> 
 
 
 def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
-    """Rear, lid, rear window, roof, windscreen, bonnet and front."""
+    """Rear, boot lid, rear window, roof, windscreen, hood and front."""
     quads = [
         np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)
     ]
@@ -155,7 +155,7 @@ _FRONT: tuple[_Part, ...] = (
 
 
 def _underside(quad: np.ndarray) -> list[tuple[np.ndarray, str]]:
-    """What is seen below a bumper: the dark underside and two tyres."""
+    """The dark underside and two tyres below a bumper."""
     low = quad.copy()
     low[2:] = quad[[1, 0]]
     low[:2, 2] = 0.06

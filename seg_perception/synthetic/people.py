@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of people on foot and on bicycles, several phases of a step each."""
+"""Sprites of people on foot and on bicycles, in several phases of a step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SKINS = ((236, 200, 172), (214, 168, 132), (160, 112, 80), (96, 66, 50))
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A flat picture that faces the camera; its foot is the middle of its lower edge."""
+    """A flat sprite that faces the camera; its foot is the middle of its lower edge."""
 
     levels: list[np.ndarray]  # pyramid of (h, w, 4) uint8, the fourth channel is the mask
     width_m: float
@@ -94,7 +94,7 @@ class Looks:
 
 
 def random_looks(rng: Rng) -> Looks:
-    """Clothes as people wear them: mostly dark, some bright."""
+    """Random clothes: mostly dark, some bright."""
     child = rng.random() < 0.12
     top = rng.uniform(20, 120, 3) if rng.random() < 0.6 else rng.uniform(60, 245, 3)
     top = top * 0.55 + top.mean() * 0.45
@@ -210,7 +210,7 @@ def cyclist_sideways(looks: Looks, phase: int) -> tuple[Sprite, Sprite]:
 
 
 class Wardrobe:
-    """The people of a street; a picture is painted when it is first asked for."""
+    """The people of a street; a sprite is painted when it is first used."""
 
     def __init__(self, rng: Rng, people: int) -> None:
         looks = [random_looks(rng) for _ in range(people)]

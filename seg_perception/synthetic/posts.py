@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws what stands on one foot and faces the camera: trees, people, lamps and signs."""
+"""Draws objects that stand on one foot and face the camera: trees, people, lamps, signs."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def draw_tree(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> Non
 
 
 def draw_person(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
-    """Somebody on foot."""
+    """A pedestrian."""
     sideways = bool(abs(np.cos(thing.turn_rad)) < 0.5)
     art = assets.people.walker(thing.variant, sideways, thing.phase % PHASES)
     _sprite(view, art, foot, 1.0, Surface.PERSON, flip=thing.turn_rad > 0.1)
 
 
 def draw_cyclist(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
-    """Somebody on a bicycle, seen along the way or, from close by and aside, from the side."""
+    """A cyclist, seen along the way or, if close and to the side, from the side."""
     aside = bool(abs(foot[0]) > 0.8 * foot[2])
     bicycle, rider = assets.people.cyclist(thing.variant, aside, thing.phase % PHASES)
     flip = aside and thing.speed_mps < 0
@@ -72,7 +72,7 @@ def _sprite(
     rgba = art.levels[int(np.clip(-np.log2(zoom) + 0.3, 0, len(art.levels) - 1))]
     sx, sy = width / rgba.shape[1], height / rgba.shape[0]
     start, turn = (x + width / 2, -sx) if flip else (x - width / 2, sx)
-    # The last row of the picture ends at the foot; texel centres are at half steps.
+    # The last row of the sprite ends at the foot; texel centres are at half steps.
     warp = np.array([[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]])
     light = view.light.matrix(view.lit(_TOWARDS), depth)
     picture, alpha = _scaled(rgba, warp, (right - left, bottom - top), light, sy > _COARSE_PX)

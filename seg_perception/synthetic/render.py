@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws one frame of the synthetic street, far things first."""
+"""Draws one frame of the synthetic street, distant objects first."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _draw_sky(view: View, assets: Assets) -> None:
 
 
 def _add_ground_planes(view: View) -> None:
-    """The ground's planes get the numbers of their surfaces, as its picture has them."""
+    """Gives the planes of the ground the numbers of their surfaces."""
     camera = view.camera
     sin, cos = np.sin(camera.pitch_rad), np.cos(camera.pitch_rad)
     slope = cos / camera.focal_px

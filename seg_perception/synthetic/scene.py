@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What stands and moves along the synthetic street, and where it is at a time.
+Objects that stand and move along the synthetic street, and their positions over time.
 
 World frame: X along the street, Y left, Z up; the centre line is ``Scene.centre_m(X)``. Things
 are placed by X and by their offset to the left of the centre line.
@@ -34,7 +34,7 @@ PAINTS = (
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands on the street at one time."""
+    """An object on the street at one time."""
 
     kind: str
     along_m: float  # world X
@@ -52,7 +52,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Movers of one kind that come round again after a window of road."""
+    """Moving objects of one kind that reappear after a window of road."""
 
     kind: str
     start_m: float
@@ -63,7 +63,7 @@ class Traffic:
 
 
 class Scene:
-    """The things of one street."""
+    """The objects of one street."""
 
     def __init__(self, seed: int, rng: Rng, profile: Profile) -> None:
         self.seed, self.profile = seed, profile
@@ -106,7 +106,7 @@ class Scene:
         return float(along), self.profile.lane_centre_m(self.lane) + float(sway)
 
     def things(self, time_s: float) -> list[Thing]:
-        """Everything in sight at a time."""
+        """All visible objects at a time."""
         along, _ = self.ego_m(time_s)
         first = int(np.floor((along - BEHIND_M) / BLOCK_M))
         last = int(np.floor((along + SIGHT_M) / BLOCK_M))

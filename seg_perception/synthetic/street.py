@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A street that a vehicle drives along, rendered with exact truth.
+A street that a vehicle drives along, rendered with exact ground truth.
 
 Same seed, same frames: ``Street(seed).frame(i)`` depends on nothing but its arguments.
 """
@@ -33,7 +33,7 @@ _SMALLEST = 64
 
 @dataclass(frozen=True)
 class StreetObject:
-    """Something on the street, in the vehicle frame: the middle of its foot, and its size."""
+    """An object on the street, in the vehicle frame: centre of its ground contact, and size."""
 
     kind: str
     x_forward_m: float
@@ -49,7 +49,7 @@ class StreetObject:
 
 @dataclass(frozen=True, eq=False)
 class StreetFrame:
-    """One frame and its truth."""
+    """One frame and its ground truth."""
 
     rgb: np.ndarray  # (H, W, 3) uint8
     camera: SyntheticCamera
@@ -157,7 +157,7 @@ class Street:
 
 
 def _place(view: View, assets: Assets, things: Sequence[Thing]) -> tuple[StreetObject, ...]:
-    """The things in the vehicle frame."""
+    """The objects in the vehicle frame."""
     along = np.array([thing.along_m for thing in things])
     left = np.array([thing.left_m for thing in things])
     places = view.vehicle_xy(along, left).tolist()

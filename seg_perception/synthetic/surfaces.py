@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the surfaces of the synthetic street are, and which class each is in a class table."""
+"""The surfaces of the synthetic street, and the class of each in a class table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seg_perception.core.errors import ClassTableError
 
 
 class Surface(IntEnum):
-    """What a drawn surface is; finer than every class table."""
+    """Kind of a drawn surface; finer than every class table."""
 
     SKY = 0
     ROAD = 1

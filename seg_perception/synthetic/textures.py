@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Noise and painted pictures that the synthetic street is covered with."""
+"""Noise and painted textures of the synthetic street."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fractal(rng: Rng, size: tuple[int, int], grain: float, octaves: int = 4) -> 
 
 
 def pyramid(picture: np.ndarray, smallest: int = 16) -> list[np.ndarray]:
-    """The picture and its halves, down to a smallest side."""
+    """The picture and its halved copies, down to a smallest side."""
     levels = [picture]
     while min(levels[-1].shape[:2]) >= 2 * smallest:
         height, width = levels[-1].shape[:2]
@@ -225,7 +225,7 @@ def tree(rng: Rng, size_px: int, light: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """The mask (H, W) uint8 without what is not connected to its largest part."""
+    """The largest connected part of a mask (H, W) uint8."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     return np.asarray(np.where(parts == largest, 255, 0), np.uint8)

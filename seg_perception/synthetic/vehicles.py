@@ -71,7 +71,7 @@ class _Painter:
         }  # fmt: skip
 
     def face(self, number: int, light: Sequence[float], inverse_depth: np.ndarray) -> None:
-        """One face and what lies on it."""
+        """One face and its details."""
         face, parts = self.mesh.faces[number], self.mesh.parts[number]
         plane = self.view.canvas.add_plane(self.mesh.surface, inverse_depth)
         up = float(self.mesh.normals[number, 2])

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every drawing function needs to know about a frame: canvas, light, scene, pose."""
+"""Data of a frame for all drawing functions: canvas, light, scene, pose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEAREST_M = 1.0  # things nearer than this to the camera's plane are left out
 
 @dataclass(frozen=True)
 class Glow:
-    """A lamp that shines: where in the image, how far in pixels, and the plane that it is on."""
+    """A shining lamp: its place in the image, its reach in pixels, and its plane."""
 
     column: float
     row: float
@@ -34,7 +34,7 @@ class Glow:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One frame in the making."""
+    """One frame being drawn."""
 
     canvas: Canvas
     light: Light

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws what is flat and stands along the street: buildings, fences, walls and hedges."""
+"""Draws flat objects along the street: buildings, fences, walls and hedges."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Horizon:
         return first < last and top < float(self.rows[first:last].max())
 
     def add(self, wall: Wall) -> Part | None:
-        """What of a wall can be seen, None if nothing; from now on it hides what is behind it."""
+        """Visible part of a wall, None if hidden; from now on it hides objects behind it."""
         (x0, y0), (x1, y1) = wall.pixels[:2].tolist()
         first, last = max(0, floor(x0)), min(self.width, ceil(x1) + 1)
         if first >= last:
@@ -242,7 +242,7 @@ def _hang(view: View, art: Facade, wall: Wall) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wall_light(view: View, normal: Normal) -> np.ndarray:
-    if view.light.weather == 'night':  # the picture of the night has its lamps painted in
+    if view.light.weather == 'night':  # the night texture has its lamps painted in
         return np.full(3, 0.85 if normal[0] == 0 else 0.4)
     return view.lit(normal)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Light, haze and what the camera adds: all that changes the picture and never the labels."""
+"""Light, haze and camera effects, which change the image and never the labels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Light:
         return np.asarray(self.ambient * self._open(normals[:, 2]) + facing[:, None] * self.sun)
 
     def _open(self, up: np.ndarray) -> np.ndarray:
-        """Share of the sky that a surface sees, more than 1 for what looks up."""
+        """Share of the sky that a surface sees; more than 1 for surfaces that face up."""
         return np.asarray(0.92 + 0.18 * up)[:, None]
 
     def haze_share(self, depth_m: float) -> float:
@@ -208,12 +208,12 @@ class Lens:
         self.streaks = _streaks(rng, tile, focal_px) if light.weather == 'rain' else None
 
     def illuminate(self, rgb: np.ndarray) -> None:
-        """Light of the ego vehicle's lamps on the picture (H, W, 3), in place."""
+        """Add the light of the ego vehicle's lamps to the image (H, W, 3), in place."""
         if self.lamp_map is not None:
             cv2.multiply(rgb, self.lamp_map, rgb, 0.01)
 
     def expose(self, rgb: np.ndarray, rng: Rng) -> np.ndarray:
-        """What the sensor makes of the picture (H, W, 3)."""
+        """The image (H, W, 3) with the effects of the sensor."""
         wet_at, grain_at = rng.integers(0, _SLACK, (2, 2))
         if self.streaks is not None:
             rgb = cv2.add(rgb, self._crop(self.streaks, wet_at))
@@ -228,7 +228,7 @@ class Lens:
 
 
 def _headlamps(size: tuple[int, int]) -> np.ndarray:
-    """What the ego vehicle's lamps add, (H, W, 3) uint8 where 100 is no change."""
+    """Light of the ego vehicle's lamps, (H, W, 3) uint8; 100 means no change."""
     height, width = size
     x = (np.arange(width) / width - 0.5)[None]
     y = (np.arange(height) / height)[:, None]
