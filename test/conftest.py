@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 left_behind.mark()
 PATIENCE_S = 30.0  # for processes to end
+TESTS = Path(__file__).parent
+# Tests without the marker `fast`: those that start processes, and the files that compute most.
+PROCESS_FIXTURES = {'graph', 'start_node', 'spawn', 'demo', 'browser'}
+HEAVY = (
+    *('core/test_risk_events.py', 'core/test_street_truth.py', 'inference/test_torch_engine.py'),
+    *('launch', 'node/test_transport.py', 'report/test_browser.py', 'test_cli.py'),
+    *('tools/test_demo.py', 'tools/test_run.py', 'training/evaluate', 'training/export'),
+    *('training/models', 'training/study', 'training/test_experiments.py', 'training/test_fit.py'),
+    *('training/test_loader.py', 'training/test_probes.py', 'training/test_report.py'),
+    'training/test_summary.py',
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `fast` the tests of every room that together take a minute."""
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        is_heavy = any(file.is_relative_to(place) for place in HEAVY)
+        is_slow = item.get_closest_marker('slow') is not None
+        if not (is_heavy or is_slow or PROCESS_FIXTURES & set(item.fixturenames)):
+            item.add_marker('fast')
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
