@@ -281,14 +281,14 @@ def _converted(
 
 
 def _of_kind(kind: Any, value: Any, place: _Place, below: Any, setting: Setting | None) -> Any:
-    if is_dataclass(kind):
+    if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
         return _record(kind, value, place, below if is_dataclass(below) else MISSING)
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         (inner,) = (arg for arg in args if arg is not type(None))
         return None if value is None else _converted(inner, value, place, below)
     if origin is tuple:
-        return _tuple(args, value, place)
+        return _tuple(args, value, place, setting)
     if kind is dict or origin in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise place.wrong(_shown(value), 'a group of keys')
@@ -307,12 +307,15 @@ def _of_kind(kind: Any, value: Any, place: _Place, below: Any, setting: Setting 
     return value
 
 
-def _tuple(args: tuple[Any, ...], value: Any, place: _Place) -> tuple[Any, ...]:
+def _tuple(
+    args: tuple[Any, ...], value: Any, place: _Place, setting: Setting | None
+) -> tuple[Any, ...]:
     many = args[1:] == (Ellipsis,)
     whole = isinstance(value, list | tuple) and (many or len(value) == len(args))
     if not whole:
         expected = f'a list of {_KINDS.get(args[0], "group")}s' if many else f'{len(args)} values'
-        raise place.wrong(_shown(value), expected.replace('a list of a ', 'a list of '))
+        expected = expected.replace('a list of a ', 'a list of ')
+        raise place.wrong(_shown(value), expected, _about(setting))
     kinds = args[:1] * len(value) if many else args
     pairs = zip(kinds, value, strict=True)
     return tuple(_converted(kind, item, place, MISSING) for kind, item in pairs)

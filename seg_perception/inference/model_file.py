@@ -22,12 +22,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import onnxruntime as ort
 
 from seg_perception.core.classes import TABLES, ClassTable
 from seg_perception.core.errors import ClassTableError, ModelFileError
+from seg_perception.core.settings import Setting, hints, load, read_value
 
 CONTRACT_VERSION = 1
 METADATA_KEY = 'seg_perception'
@@ -95,7 +96,7 @@ class ModelCard:
 
     name: str
     classes: ClassTable
-    input_size: tuple[int, int]
+    input_size: Annotated[tuple[int, int], Setting('height and width')]
     size_multiple: int
     dynamic: bool
     temperature: float
@@ -161,21 +162,15 @@ class ModelCard:
         :raises ModelFileError: when the text is no JSON, a key is missing or a value cannot be.
         """
         data = _json_object(text)
-        _check_contract(_field(data, 'contract', int), 'model card')
-        return cls(
-            name=_field(data, 'name', str),
-            classes=_table(_field(data, 'class_table', dict)),
-            input_size=_size(_field(data, 'input_size', list)),
-            size_multiple=_field(data, 'size_multiple', int),
-            dynamic=_field(data, 'dynamic', bool),
-            temperature=_field(data, 'temperature', float),
-            data=_field(data, 'data', str),
-            scores=_scores(_field(data, 'scores', dict)),
-            licence=_field(data, 'licence', str),
-            commit=_field(data, 'commit', str),
-            upscale=_field({'upscale': 1.0} | data, 'upscale', float),
-            strange=_strange(data.get('strange')),
+        contract = read_value(int, data.get('contract'), 'model card: contract', ModelFileError)
+        _check_contract(contract, 'model card')
+        table = data.pop('class_table', None)
+        data['classes'] = _table(
+            read_value(dict, table, 'model card: class_table', ModelFileError)
         )
+        if isinstance(data.get('strange'), dict):
+            data['strange'] = _known_keys(StrangeScale, data['strange'])
+        return load(cls, _known_keys(cls, data), 'model card:', error=ModelFileError)
 
 
 @dataclass(frozen=True)
@@ -308,38 +303,9 @@ def _json_object(text: str) -> dict[str, Any]:
     return data
 
 
-def _field(data: dict[str, Any], key: str, kind: type) -> Any:
-    """The value under a key; an int passes where a float is expected, a bool never as a number."""
-    if key not in data:
-        raise ModelFileError('model card', f'no key {key!r}', f'{key!r} of type {kind.__name__}')
-    value = data[key]
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ModelFileError(f'model card: {key}', repr(value), f'a value of type {kind.__name__}')
-    return value
-
-
-def _size(value: list[Any]) -> tuple[int, int]:
-    if len(value) != 2 or any(type(side) is not int for side in value):
-        raise ModelFileError('model card: input_size', value, '[height, width], two integers')
-    return value[0], value[1]
-
-
-def _scores(value: dict[str, Any]) -> dict[str, float]:
-    return {name: _field(value, name, float) for name in value}
-
-
-def _strange(value: Any) -> StrangeScale | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise ModelFileError('model card: strange', repr(value), 'a JSON object or null')
-    return StrangeScale(
-        score=_field(value, 'score', str),
-        median=_field(value, 'median', float),
-        threshold=_field(value, 'threshold', float),
-    )
+def _known_keys(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """What this version knows of a group; a newer one of the same contract may say more."""
+    return {key: value for key, value in data.items() if key in hints(kind)}
 
 
 def _table(value: dict[str, Any]) -> ClassTable:

@@ -154,21 +154,24 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
     [
         ({'contract': 2}, 'contract version: got 2, expected 1. Update seg_perception.'),
         ({'contract': 0}, 'contract version: got 0, expected 1. Export the model again.'),
-        ({'contract': '1'}, "contract: got '1', expected a value of type int"),
+        ({'contract': '1'}, "contract: got '1', expected a whole number"),
         ({'name': ''}, "name: got '', expected a name"),
-        ({'input_size': [384]}, 'input_size: got [384], expected [height, width]'),
-        ({'input_size': [384, 6.4]}, 'input_size: got [384, 6.4], expected [height, width]'),
+        (
+            {'input_size': [384]},
+            "'input_size': got [384], expected 2 values. It is: height and width",
+        ),
+        ({'input_size': [384, 6.4]}, "'input_size': got 6.4, expected a whole number"),
         ({'input_size': [384, 641]}, 'input_size: got (384, 641), expected'),
         ({'input_size': [0, 640]}, 'input_size: got (0, 640), expected'),
         ({'size_multiple': 0}, 'size_multiple: got 0, expected 1 or more'),
-        ({'dynamic': 1}, 'dynamic: got 1, expected a value of type bool'),
+        ({'dynamic': 1}, "'dynamic': got 1, expected true or false"),
         ({'dynamic': False}, 'size_multiple: got 8, expected 1 or more, and 1 for a model of'),
         ({'upscale': 0.5}, 'upscale: got 0.5, expected 1 to 4'),
         ({'temperature': 0}, 'temperature: got 0.0, expected above 0'),
         ({'temperature': float('nan')}, 'temperature: got nan, expected above 0'),
-        ({'temperature': True}, 'temperature: got True, expected a value of type float'),
-        ({'strange': 7}, 'strange: got 7, expected a JSON object or null'),
-        ({'strange': {'score': 'energy'}}, "got no key 'median', expected"),
+        ({'temperature': True}, "'temperature': got true, expected a number"),
+        ({'strange': 7}, "'strange': got 7, expected a group of keys"),
+        ({'strange': {'score': 'energy'}}, "'strange.median': got nothing, expected a value"),
         (
             {'strange': {'score': 'x', 'median': 2, 'threshold': 2}},
             'strange: got (2.0, 2.0), expected numbers, median below threshold',
@@ -177,8 +180,8 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
             {'strange': {'score': 'x', 'median': float('nan'), 'threshold': 2}},
             'strange: got (nan, 2.0), expected numbers',
         ),
-        ({'scores': {'iou': 'good'}}, "iou: got 'good', expected a value of type float"),
-        ({'licence': None}, 'licence: got None, expected a value of type str'),
+        ({'scores': {'iou': 'good'}}, "'scores.iou': got 'good', expected a number"),
+        ({'licence': None}, "'licence': got None, expected a string"),
         ({'class_table': {'name': 'x'}}, "class_table: got class table: got KeyError('classes')"),
         ({'class_table': swapped_camvid()}, "classes of table 'camvid_11': got road, building"),
     ],
@@ -192,7 +195,9 @@ def test_refuses_a_wrong_value(values: dict[str, Any], message: str) -> None:
 def test_refuses_a_missing_key(key: str) -> None:
     data = json.loads(CARD_JSON)
     del data[key]
-    with pytest.raises(ModelFileError, match=f"model card: got no key '{key}'"):
+    with pytest.raises(
+        ModelFileError, match=rf"model card: '?{key}'?: got (nothing|None), expected"
+    ):
         ModelCard.from_json(json.dumps(data))
 
 
