@@ -53,7 +53,7 @@ class Setting:
             return 'one of ' + ', '.join(self.choices)
         if self.high == inf:
             return f'{self.low:g} or more' if self.bounded else ''
-        return f'{self.low:g} to {self.high:g}'
+        return f'{round(self.low, 4):g} to {round(self.high, 4):g}'
 
     def allows(self, value: Any) -> bool:
         """Whether a value, or each one of a tuple, is in range; None always is, NaN never."""

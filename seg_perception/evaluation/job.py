@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_perception.core.camera import Mount
-from seg_perception.core.drivable import DrivableParams
 from seg_perception.core.errors import ParameterError, SourceError
-from seg_perception.core.risk import RiskParams
 from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
 from seg_perception.evaluation.inputs import (
@@ -74,8 +72,7 @@ class Plan:
     conditions: Conditions
     outputs: tuple[str, ...]
     overlay_width: int
-    drivable: DrivableParams = DrivableParams()
-    risk: RiskParams = RiskParams()
+    rules: Rules = field(default_factory=Rules)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,8 +122,7 @@ def make_plan(options: EvaluationOptions) -> Plan:
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
-        drivable=rules.drivable,
-        risk=rules.risk,
+        rules=rules,
         parameters=_parameters(options, mount),
     )
 

@@ -91,7 +91,7 @@ class Packer:
                 area=scale_area(record.area, size),
             ),
             self._table,
-            corridor=self._plan.drivable.corridor,
+            corridor=self._plan.rules.corridor,
             camera=answer.camera.scaled(size) if answer.camera else None,
         )
         return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)

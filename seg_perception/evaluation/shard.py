@@ -29,7 +29,6 @@ import numpy as np
 
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
-from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, Truth, condition_of, score_frame
 from seg_perception.evaluation.inputs import RawFrame, Stream, read_span
@@ -125,7 +124,8 @@ class _PartRun:
         self._before = before
         self.seen = [row for row in before if row.log_ns >= part.stop_ns - WARM_UP_NS]
         self._answerer = FrameAnswerer(engine)
-        self._settings = AnswerSettings(plan.drivable, plan.risk)
+        self._settings = AnswerSettings(plan.rules.drivable, plan.rules.risk)
+        self._horizon = plan.rules.horizon
         self._table = engine.card.classes
         cameras = [stream.camera for stream in part.source.streams]
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
@@ -189,7 +189,7 @@ class _PartRun:
             context = FrameContext(
                 self._settings,
                 self._view(frame, pixels),
-                extras=Extras(pitch=HorizonParams() if index % _PITCH_EVERY == 0 else None),
+                extras=Extras(pitch=None if index % _PITCH_EVERY else self._horizon),
                 stamp_s=frame.stamp_ns / 1e9,
                 frame_id=frame.frame_id,
             )

@@ -156,7 +156,7 @@ class CameraPort:
         view = self._geometry.view(self._info_header, size, params, self.name)
         if isinstance(view.geometry, CameraGeometry):
             self._is_prepared = True
-            extras = Extras(params.grid, params.scan, params.horizon)
+            extras = Extras(params.rules.grid, params.rules.scan, params.rules.horizon)
             context = FrameContext(_answer_settings(params), view, extras=extras)
             self._answerer.answer(np.zeros((*size, 3), np.uint8), 'bgr', context)
 
@@ -182,7 +182,7 @@ class CameraPort:
         if not params.warn_pitch_rad or now_s - self._pitch_asked_s < PITCH_PERIOD_S:
             return extras
         self._pitch_asked_s = now_s
-        return replace(extras, pitch=params.horizon)
+        return replace(extras, pitch=params.rules.horizon)
 
     def publish(self, frame: Frame, answered: Answered) -> None:
         """Publish everything that is said about one frame."""
@@ -290,4 +290,4 @@ class CameraPort:
 
 
 def _answer_settings(params: NodeParams) -> AnswerSettings:
-    return AnswerSettings(params.drivable, params.risk, params.warn_confidence)
+    return AnswerSettings(params.rules.drivable, params.rules.risk, params.warn_confidence)

@@ -93,7 +93,8 @@ class CameraOutputs:
         """What someone listens to, now; the grid also for all cameras together."""
         grid = for_fusion or self._draws() or _is_heard(self._grid)
         return Extras(
-            params.grid if grid else None, params.scan if _is_heard(self._scan) else None
+            params.rules.grid if grid else None,
+            params.rules.scan if _is_heard(self._scan) else None,
         )
 
     def publish_masks(self, header: Header, record: SceneRecord) -> None:
@@ -125,7 +126,7 @@ class CameraOutputs:
             _to_rgb(answered.pixels),
             answered.record,
             self._table,
-            corridor=params.drivable.corridor,
+            corridor=params.rules.corridor,
             opacity=params.overlay_opacity,
             camera=context.view.camera if context.view else None,
             curvature_per_m=context.curvature_per_m,

@@ -99,7 +99,7 @@ class FusedPort:
         params = self._settings.now
         self._last[last.scene.camera] = last
         scenes = [_with_grid_like(last.scene.grid, item.scene) for item in self._last.values()]
-        fused = fuse(scenes, params.fusion, params.risk)
+        fused = fuse(scenes, params.rules.fusion, params.rules.risk)
         header = self._header(fused.stamp_s, params.base_frame)
         self._scene.publish(to_msg(FusedScene, fused_fields(fused), header))
         if fused.grid is not None and self.wants_grid:

@@ -23,13 +23,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from seg_perception.core.camera import Mount
-from seg_perception.core.drivable import DrivableParams
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.fusion import FusionParams
-from seg_perception.core.grid import GridParams
-from seg_perception.core.horizon import HorizonParams
-from seg_perception.core.risk import RiskParams
-from seg_perception.core.scan import ScanParams
 from seg_perception.core.settings import (
     HIDDEN,
     Item,
@@ -74,20 +68,17 @@ class CameraParams(Settings):
         str, Setting('topic of the images; /compressed is appended if the transport is compressed')
     ] = f'/camera/{CAMERA}/image_raw'
     camera_info_topic: Annotated[
-        str, Setting('topic of the calibration; without one, no metric output; empty: none')
+        str, Setting('topic of the calibration, which metric outputs need; empty: none')
     ] = f'/camera/{CAMERA}/camera_info'
     transport: Annotated[
         str,
-        Setting(
-            'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage',
-            choices=TRANSPORTS,
-        ),
+        Setting('type of the images: sensor_msgs/Image or CompressedImage', choices=TRANSPORTS),
     ] = 'raw'
     reliable: Annotated[
-        bool, Setting('request reliable delivery; best effort matches every publisher')
+        bool, Setting('reliable delivery; best effort (false) matches every publisher')
     ] = False
     rectified: Annotated[
-        bool, Setting('the images are rectified: use P of camera_info and no distortion')
+        bool, Setting('rectified images: P of camera_info holds, without distortion')
     ] = False
     mount: Annotated[Mount | None, HIDDEN] = None
     pitch_std_rad: Annotated[float, HIDDEN] = 0.0
@@ -112,7 +103,7 @@ class NodeParams(Settings):
         str, Setting('frame of all metric outputs: level, fixed to the vehicle, x forward, y left')
     ] = 'base_link'
     use_tf: Annotated[
-        bool, Setting('take camera poses from /tf and /tf_static, else from extrinsics only')
+        bool, Setting('camera poses from /tf and /tf_static; false: from the extrinsics only')
     ] = True
     base_height_m: Annotated[
         float,
@@ -133,7 +124,7 @@ class NodeParams(Settings):
     ] = 'auto'
     threads: Annotated[int, Setting('CPU threads of the model; 0: all cores', '', 0, 256)] = 0
     autostart: Annotated[
-        bool, Setting('configure and activate at start; false waits for the lifecycle services')
+        bool, Setting('configuration and activation at start; false: by the lifecycle services')
     ] = True
     stale_after_s: Annotated[
         float,
@@ -174,12 +165,7 @@ class NodeParams(Settings):
     risk_profile: Annotated[
         str, Setting('rules of area and risk: default, slow_robot, or the path of a YAML file')
     ] = DEFAULT
-    drivable: Annotated[DrivableParams, HIDDEN] = field(default_factory=DrivableParams)
-    risk: Annotated[RiskParams, HIDDEN] = field(default_factory=RiskParams)
-    fusion: Annotated[FusionParams, HIDDEN] = field(default_factory=FusionParams)
-    grid: Annotated[GridParams, HIDDEN] = field(default_factory=GridParams)
-    scan: Annotated[ScanParams, HIDDEN] = field(default_factory=ScanParams)
-    horizon: Annotated[HorizonParams, HIDDEN] = field(default_factory=HorizonParams)
+    rules: Annotated[Rules, HIDDEN] = field(default_factory=Rules)
 
     def camera(self, name: str) -> CameraParams:
         """The parameters of the camera of that name."""
@@ -187,7 +173,10 @@ class NodeParams(Settings):
 
 
 _CAMERAS = Item(
-    'cameras', ('front',), tuple[str, ...], Setting('names of the cameras; each has own topics')
+    'cameras',
+    ('front',),
+    tuple[str, ...],
+    Setting('names of the cameras; each has its own topics'),
 )
 _HEIGHT = Setting(
     'height of the optical centre above the ground; 0: not known. The extrinsics are used '
@@ -300,11 +289,11 @@ def build(values: Mapping[str, Any], profile: Rules | None = None) -> NodeParams
     rule_names = {item.path for item in items(Rules())}
     changes = nested({name: value for name, value in values.items() if name in rule_names})
     profile = profile or read_rules(values['risk_profile'])
-    rules = vars(load(Rules, changes, 'parameter', base=profile))
-    names = [row.name for row in fields(NodeParams) if row.name != 'cameras']
+    names = [row.name for row in fields(NodeParams) if row.name not in ('cameras', 'rules')]
     return NodeParams(
         cameras=tuple(_camera(name, values) for name in values['cameras']),
-        **{name: rules[name] if name in rules else values[name] for name in names},
+        rules=load(Rules, changes, 'parameter', base=profile),
+        **{name: values[name] for name in names},
     )
 
 

@@ -134,7 +134,7 @@ def _marks(row: Item) -> str:
     """Unit and range, such as ``m, 0 to 5``."""
     setting = row.setting
     is_share = setting.unit == '0..1' and (setting.low, setting.high) == (0, 1)
-    span = ' or '.join(setting.choices) or ('' if is_share else setting.allowed)
+    span = ', '.join(setting.choices) or ('' if is_share else setting.allowed)
     return ', '.join(filter(None, [setting.unit, span]))
 
 

@@ -56,7 +56,7 @@ def test_compressed_is_not_added_twice():
 def test_a_camera_may_be_called_like_a_group():
     now = params(cameras=['grid'], grid__resolution_m=0.25)
     assert now.cameras[0].image_topic == '/camera/grid/image_raw'
-    assert now.grid.resolution_m == 0.25
+    assert now.rules.grid.resolution_m == 0.25
 
 
 def test_parameters_of_one_camera_are_few():
@@ -66,9 +66,16 @@ def test_parameters_of_one_camera_are_few():
 
 def test_one_quantity_is_one_parameter():
     now = params(clearance_m=0.1, min_confidence=0.5, corridor__ego_mask_share=0.2)
-    assert now.drivable.clearance_m == now.grid.clearance_m == now.scan.clearance_m == 0.1
-    assert now.drivable.min_confidence == now.grid.min_confidence == 0.5
-    assert now.drivable.corridor.ego_mask_share == now.risk.corridor.ego_mask_share == 0.2
+    assert (
+        now.rules.drivable.clearance_m
+        == now.rules.grid.clearance_m
+        == now.rules.scan.clearance_m
+        == 0.1
+    )
+    assert now.rules.drivable.min_confidence == now.rules.grid.min_confidence == 0.5
+    assert (
+        now.rules.drivable.corridor.ego_mask_share == now.rules.risk.corridor.ego_mask_share == 0.2
+    )
 
 
 def test_mount_is_none_without_a_height():
@@ -92,12 +99,16 @@ def test_mount_parameters_give_that_mount():
 
 
 def test_risk_profile_decides_the_rules(tmp_path):
-    assert params(risk_profile='slow_robot').risk.near_m == 2.0
+    assert params(risk_profile='slow_robot').rules.risk.near_m == 2.0
     own = tmp_path / 'own.yaml'
     own.write_text('risk: {time: {hold_s: 1.5}}\nfusion: {skew_s: 0.1}\n')
     now = params(risk_profile=str(own), grid__resolution_m=0.5, corridor__vehicle_width_m=2.5)
-    assert (now.risk.time.hold_s, now.risk.near_m, now.fusion.skew_s) == (1.5, 4.5, 0.1)
-    assert now.risk.corridor.vehicle_width_m == 2.5 and now.grid.resolution_m == 0.5
+    assert (now.rules.risk.time.hold_s, now.rules.risk.near_m, now.rules.fusion.skew_s) == (
+        1.5,
+        4.5,
+        0.1,
+    )
+    assert now.rules.risk.corridor.vehicle_width_m == 2.5 and now.rules.grid.resolution_m == 0.5
 
 
 def test_old_names_take_effect():
@@ -106,14 +117,14 @@ def test_old_names_take_effect():
         risk__time__hold_s=1, horizon__least_rows=30, corridor__top_share=0.6,
     )  # fmt: skip
     assert now.cameras[0].mount.height_m == 1.5
-    assert now.drivable.clearance_m == now.scan.clearance_m == 0.1
-    assert now.drivable.min_confidence == now.grid.min_confidence == 0.5
-    assert (now.risk.time.hold_s, now.horizon.least_rows) == (1.0, 30)
-    assert now.risk.corridor.top_share == 0.6
+    assert now.rules.drivable.clearance_m == now.rules.scan.clearance_m == 0.1
+    assert now.rules.drivable.min_confidence == now.rules.grid.min_confidence == 0.5
+    assert (now.rules.risk.time.hold_s, now.rules.horizon.least_rows) == (1.0, 30)
+    assert now.rules.risk.corridor.top_share == 0.6
 
 
 def test_old_rules_win_over_the_profile():
-    assert params(risk__near_m=3.0, risk_profile='slow_robot').risk.near_m == 3.0
+    assert params(risk__near_m=3.0, risk_profile='slow_robot').rules.risk.near_m == 3.0
 
 
 def test_old_names_are_told_where_they_went():
