@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,9 +31,8 @@ from seg_perception.io.frames import (
     IMAGE_SUFFIXES,
     find_files,
     read_frames,
-    read_video,
-    video_facts,
 )
+from seg_perception.io.video_reader import read_video, scan_video
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
@@ -54,7 +54,7 @@ class Stream:
 
     topic: str
     camera: str
-    frames: int  # that the input claims
+    frames: int  # that are in the input
     size: tuple[int, int]  # of the first one
     fps: float
     calibration: Calibration | Missing = NO_CALIBRATION  # of the first camera_info, or of a file
@@ -168,9 +168,8 @@ def read_span(
         yield from _read_bag(source, start_ns, stop_ns, problems)
         return
     read = _read_video if source.kind == 'video' else _read_images
-    first, last = (-(-ns * source.streams[0].fps // NS) for ns in (start_ns, stop_ns))
     try:
-        yield from read(source, max(0, int(first)), int(last))
+        yield from read(source, start_ns, stop_ns)
     except SourceError as error:
         problems.append(str(error))
 
@@ -229,10 +228,9 @@ def _open(path: Path, wanted: Wanted) -> Source:
 
 
 def _open_video(path: Path) -> Source:
-    facts = video_facts(path)
-    fps = facts.fps or DEFAULT_FPS
-    stream = Stream('', path.stem, facts.frames, facts.size, fps)
-    stop_ns = _frame_ns(facts.frames, fps)
+    scan = scan_video(path)
+    stream = Stream('', path.stem, scan.frames, scan.size, scan.fps)
+    stop_ns = scan.times_ns[-1] + _frame_ns(1, scan.fps)
     return Source(path.stem, 'video', str(path), (str(path),), (stream,), 0, stop_ns)
 
 
@@ -263,17 +261,19 @@ def _decode_file(file: Path) -> Pixels:
     return Pixels(frame.bgr, 'bgr')
 
 
-def _read_video(source: Source, first: int, last: int) -> Iterator[RawFrame]:
+def _read_video(source: Source, start_ns: int, stop_ns: int) -> Iterator[RawFrame]:
     stream, path = source.streams[0], Path(source.path)
-    for index, bgr in read_video(path, first, last):
-        at_ns = _frame_ns(index, stream.fps)
-        name = f'{path.stem}_{index:06d}'
-        decode = partial(Pixels, bgr, 'bgr')
+    times_ns = scan_video(path).times_ns
+    first, last = bisect_left(times_ns, start_ns), bisect_left(times_ns, stop_ns)
+    for frame in read_video(path, first, last) if first < last else ():
+        at_ns, name = frame.time_ns, f'{path.stem}_{frame.index:06d}'
+        decode = partial(Pixels, frame.bgr, 'bgr')
         yield RawFrame(stream, at_ns, at_ns, '', name, decode, stream.calibration)
 
 
-def _read_images(source: Source, first: int, last: int) -> Iterator[RawFrame]:
+def _read_images(source: Source, start_ns: int, stop_ns: int) -> Iterator[RawFrame]:
     stream = source.streams[0]
+    first, last = (max(0, int(-(-ns * stream.fps // NS))) for ns in (start_ns, stop_ns))
     for index, file in enumerate(map(Path, source.files[first:last]), first):
         at_ns = _frame_ns(index, stream.fps)
         decode = partial(_decode_file, file)

@@ -35,7 +35,7 @@ from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import ModelCard, read_card
 from seg_perception.io.atomic import whole, write_json, write_text
-from seg_perception.io.video_writer import join_movies
+from seg_perception.io.video_writer import join_videos
 
 FRAMES_FILE, SUMMARY_FILE = 'frames.parquet', 'summary.json'
 _PERCENTILES = (50, 95, 99)
@@ -210,7 +210,7 @@ def _merge_videos(plan: Plan, source: Source, stream: Stream, parts: Sequence[Pa
         if len(videos) == 1:
             _link(videos[0], unfinished)
         else:
-            join_movies(videos, unfinished)
+            join_videos(videos, unfinished)
 
 
 def _link(file: Path, target: Path) -> None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from seg_perception.core.errors import SourceError
 from seg_perception.io.cdr_messages import COMPRESSED, IMAGE, SCENE, typestore
+from seg_perception.io.video_writer import VideoWriter
 
 ROWS, BAG, VIDEOS, THUMBS = 'rows.parquet', 'bag', 'video', 'thumbs'
 TOPICS = {
@@ -75,7 +74,7 @@ class PartWriter:
         self._rows: list[dict[str, Any]] = []
         self._bag = _BagWriter(folder / BAG) if with_bag else None
         self._movies = movies
-        self._videos: dict[str, _Video] = {}
+        self._videos: dict[str, VideoWriter] = {}
         self._thumbs: dict[str, _Thumb] = {}
 
     def write(self, frame: Packed) -> None:
@@ -102,15 +101,16 @@ class PartWriter:
     def abort(self) -> None:
         """Let go of the files: the folder is thrown away."""
         for video in self._videos.values():
-            video.release()
+            video.abort()
         if self._bag is not None:
             self._bag.abort()
 
-    def _video(self, camera: str) -> _Video:
+    def _video(self, camera: str) -> VideoWriter:
         if camera not in self._videos:
             folder = self.folder / VIDEOS
             folder.mkdir(exist_ok=True)
-            self._videos[camera] = _Video(folder / f'{camera}.mp4', self._movies[camera])
+            movie = self._movies[camera]
+            self._videos[camera] = VideoWriter(folder / f'{camera}.mp4', movie.fps, movie.size)
         return self._videos[camera]
 
     def _keep_worst(self, frame: Packed) -> None:
@@ -165,36 +165,6 @@ class _BagWriter:
                 f'/seg_perception/{camera}/{name}', TOPICS[name], typestore=typestore()
             )
         return self._connections[key]
-
-
-class _Video:
-    """An MPEG-4 video; frames of another size are resized to its own."""
-
-    def __init__(self, path: Path, movie: Movie) -> None:
-        self._path, self._size = path, movie.size[::-1]
-        code = cv2.VideoWriter.fourcc(*'mp4v')
-        # FFmpeg refuses rates whose fraction has a large denominator.
-        self._writer = cv2.VideoWriter(str(path), code, round(max(movie.fps, 1.0), 2), self._size)
-        if not self._writer.isOpened():
-            raise SourceError(
-                f'video {str(path)!r}',
-                'an OpenCV that cannot write it, or no room',
-                'one with FFmpeg',
-                'Leave videos out: --outputs bag thumbs report.',
-            )
-
-    def write(self, bgr: np.ndarray) -> None:
-        if bgr.shape[1::-1] != self._size:
-            bgr = cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA)
-        self._writer.write(bgr)
-
-    def close(self) -> None:
-        self.release()
-        if not self._path.is_file() or not self._path.stat().st_size:  # OpenCV says nothing
-            raise OSError(f'nothing was written to {self._path.name}')
-
-    def release(self) -> None:
-        self._writer.release()
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

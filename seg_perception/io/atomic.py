@@ -131,14 +131,15 @@ def make_folder(path: Path) -> None:
         raise output_error(path, error) from error
 
 
-def output_error(path: Path, error: OSError, size: int = 0) -> OutputError:
+def output_error(path: Path, error: Exception, size: int = 0) -> OutputError:
     """
     The error for a file or folder that the system refuses to write.
 
     :param size: of the file in bytes, where it is known.
     """
-    thing, seen = f'output {str(path)!r}', error.strerror or str(error)
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    thing, number = f'output {str(path)!r}', getattr(error, 'errno', None)
+    seen = getattr(error, 'strerror', None) or str(error)
+    if number not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return OutputError(
             thing, seen, 'a path that can be written', 'Check the path and its permissions.'
         )

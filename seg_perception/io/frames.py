@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import SourceError
+from seg_perception.io.video_reader import read_video, scan_video
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg', '.webm', '.mjpeg')
 _SUFFIXES_FIX = f'Images: {" ".join(IMAGE_SUFFIXES)}; videos: {" ".join(VIDEO_SUFFIXES)}.'
-_EARLY_SHARE = 0.9  # containers estimate their number of frames; a tenth less is no estimate
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,6 @@ class Frame:
 
     name: str
     bgr: np.ndarray
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """How many frames a video claims, its rate (0 where it does not say), (height, width)."""
-
-    frames: int
-    fps: float
-    size: tuple[int, int]
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
@@ -47,26 +38,10 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def count_frames(file: Path) -> int:
-    """The number of frames that the file claims, at least 1; for progress bars alone."""
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        return 1
-    capture = cv2.VideoCapture(str(file))
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    return max(1, count)
-
-
-def video_facts(file: Path) -> VideoFacts:
-    """
-    What a video says of itself, and the size of its first frame.
-
-    :raises SourceError: when not even that decodes.
-    """
-    _, first = next(read_video(file))
-    capture = cv2.VideoCapture(str(file))
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return VideoFacts(count_frames(file), fps if 0 < fps <= 1000 else 0.0, first.shape[:2])
+    """The number of frames in an image or video; 1 for one that cannot be read."""
+    with suppress(SourceError):
+        return 1 if file.suffix.lower() in IMAGE_SUFFIXES else scan_video(file).frames
+    return 1
 
 
 def read_frames(file: Path) -> Iterator[Frame]:
@@ -80,46 +55,8 @@ def read_frames(file: Path) -> Iterator[Frame]:
     if file.suffix.lower() in IMAGE_SUFFIXES:
         yield Frame(file.stem, _read_image(file))
     else:
-        for index, bgr in read_video(file):
-            yield Frame(f'{file.stem}_{index:06d}', bgr)
-
-
-def read_video(
-    file: Path, first: int = 0, last: int = sys.maxsize
-) -> Iterator[tuple[int, np.ndarray]]:
-    """
-    Index and picture, (H, W, 3) uint8 BGR, of the frames of a video from ``first`` until ``last``.
-
-    :raises SourceError: after the frames that were whole, when too many are missing.
-    """
-    capture = cv2.VideoCapture(str(file))
-    index = first
-    try:
-        claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        _seek(capture, first)
-        while index < last and (read := capture.read())[0]:
-            yield index, read[1]
-            index += 1
-    finally:
-        capture.release()
-    if index < last and (index == 0 or index < _EARLY_SHARE * claimed):
-        raise SourceError(
-            f'video {str(file)!r}',
-            f'{index} frames',
-            f'{claimed} of them' if claimed > 0 else 'a video that decodes',
-            'It is truncated, damaged or coded in a way that this OpenCV cannot read.',
-        )
-
-
-def _seek(capture: cv2.VideoCapture, index: int) -> None:
-    """Let the next frame be that one; decode all before it where the file cannot jump."""
-    if index == 0:
-        return
-    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-    if round(capture.get(cv2.CAP_PROP_POS_FRAMES)) != index:
-        capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
-        while index > 0 and capture.grab():
-            index -= 1
+        for frame in read_video(file):
+            yield Frame(f'{file.stem}_{frame.index:06d}', frame.bgr)
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -15,11 +15,12 @@ from tqdm import tqdm
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_json
+from seg_perception.io.video_writer import LiveVideoWriter
 from seg_perception.node.parameters import mount_parameters
 from seg_perception.node.topics import CAMERA
 from seg_perception.options import DemoOptions
+from seg_perception.tools.contact_sheet import write_sheet
 from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
-from seg_perception.tools.film import FilmWriter, write_sheet
 from seg_perception.tools.recorder import Recorder, Scene
 from seg_perception.tools.versions import environment
 from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
@@ -44,7 +45,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     open_engine(options.model, options.provider)  # its error here is plainer than the node's
     make_folder(options.out)
     with private_graph(), _progress(options, source) as bar:
-        film = FilmWriter(options.out / 'overlay.mp4', source.fps)
+        film = LiveVideoWriter(options.out / 'overlay.mp4', source.fps)
         recorder = Recorder(CAMERA, film)
         play(_cast(options, source), recorder, lambda _: _show(bar, recorder))
         film.close()
@@ -152,7 +153,7 @@ def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
     return {'p50': round(float(p50), 2), 'p95': round(float(p95), 2), 'p99': round(float(p99), 2)}
 
 
-def _write_sheet(out: Path, film: FilmWriter, recorder: Recorder, fps: float) -> None:
+def _write_sheet(out: Path, film: LiveVideoWriter, recorder: Recorder, fps: float) -> None:
     captions = {}
     for index, stamp_ns in enumerate(film.stamps_ns):
         scene = recorder.scenes.get(stamp_ns)

@@ -36,11 +36,11 @@ from seg_perception.io.frames import (
     count_frames,
     find_files,
     read_frames,
-    video_facts,
 )
+from seg_perception.io.video_reader import scan_video
 from seg_perception.options import RecordOptions
 
-DEFAULT_FPS = 20.0  # of folders, and of videos that do not say
+DEFAULT_FPS = 20.0  # of folders
 BAG_VERSION: Final = 8  # of rosbag2's metadata: what Jazzy writes and every later release reads
 MASK_NAMES = ('{}.png', '{}_labels.png', '{}_labelIds.png')
 
@@ -229,9 +229,8 @@ def _check(options: RecordOptions, files: list[Path]) -> None:
 
 
 def _rate_of(file: Path) -> float:
-    """Frames a second as a video says, where it says something that can be."""
     is_video = file.suffix.lower() in VIDEO_SUFFIXES
-    return (video_facts(file).fps if is_video else 0.0) or DEFAULT_FPS
+    return scan_video(file).fps if is_video else DEFAULT_FPS
 
 
 def _read_mask(folder: Path, name: str, size: tuple[int, int]) -> np.ndarray | None:

@@ -15,8 +15,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from seg_perception.core.results import RiskLevel
+from seg_perception.io.video_writer import LiveVideoWriter
 from seg_perception.node.qos import matched_publishers
-from seg_perception.tools.film import FilmWriter
 from seg_perception_msgs.msg import RoadScene
 
 
@@ -41,7 +41,7 @@ class Recorder(Node):
     """
 
     def __init__(
-        self, camera: str, film: FilmWriter | None = None, node_name: str = 'seg_perception'
+        self, camera: str, film: LiveVideoWriter | None = None, node_name: str = 'seg_perception'
     ) -> None:
         super().__init__('recorder')
         self.latency_ms: dict[int, float] = {}  # by stamp [ns]: image stamp to mask received

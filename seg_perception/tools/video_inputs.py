@@ -19,11 +19,12 @@ import numpy as np
 from seg_perception.core.camera import Mount
 from seg_perception.core.errors import SourceError
 from seg_perception.io.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
+from seg_perception.io.video_reader import scan_video
 from seg_perception.synthetic.street import Street
 from seg_perception.synthetic.weather import check_weather
 
 SYNTHETIC = 'synthetic'
-DEFAULT_FPS = 20.0  # of folders, the renderer, and files that do not say
+DEFAULT_FPS = 20.0  # of folders and the renderer
 STREET_S = 10.0  # length of the renderer's clip
 _SMALL = (64, 64)  # the mount is that of every size, and a small street is built quickly
 
@@ -135,7 +136,7 @@ def _open_files(path: Path, fps: float) -> FrameSource:
     files = find_files([path])
     return FrameSource(
         str(path),
-        fps or _own_fps(files[0]) or DEFAULT_FPS,
+        fps or _own_fps(files[0]),
         next(_read_files(files)).shape[:2],
         lambda: _read_files(files),
         count=sum(map(count_frames, files)),
@@ -149,13 +150,7 @@ def _read_files(files: list[Path]) -> Iterator[np.ndarray]:
 
 
 def _own_fps(file: Path) -> float:
-    """What a video says about itself, 0 where it says nothing that can be."""
-    if file.suffix.lower() not in VIDEO_SUFFIXES:
-        return 0.0
-    capture = cv2.VideoCapture(str(file))
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return fps if 0 < fps <= 1000 else 0.0
+    return scan_video(file).fps if file.suffix.lower() in VIDEO_SUFFIXES else DEFAULT_FPS
 
 
 def _open_device(device: str) -> FrameSource:

@@ -73,8 +73,8 @@ def write_part(plan: Plan, part: Part) -> tuple[np.ndarray, float]:
     score.confusion.counts[:] = rng.integers(0, 10**9, (CLASSES, CLASSES))
     score.boundary.sums[:] = rng.random((1, CLASSES))
     score.boundary.frames[:] = FRAMES
-    score.confidence[:, 0] = 2
-    score.confidence[:, 1] = 1
+    score.calibration.pixels[:, 0] = 2
+    score.calibration.pixels[:, 1] = 1
     np.savez(folder / SCORES_FILE, **{f'/{name}': a for name, a in score.arrays().items()})
     return score.confusion.counts, sum(row['score'] for row in rows)
 

@@ -105,7 +105,7 @@ def test_image_that_is_text(tmp_path: Path) -> None:
 def test_video_that_is_text(tmp_path: Path) -> None:
     path = tmp_path / 'a.mp4'
     path.write_text('not a video')
-    with pytest.raises(SourceError, match=r"a\.mp4': got 0 frames, expected a video that decodes"):
+    with pytest.raises(SourceError, match=r"a\.mp4': got 0 frames .*expected a video"):
         list(read_frames(path))
 
 
@@ -114,5 +114,5 @@ def test_truncated_video_gives_what_is_whole_and_says_so(tmp_path: Path) -> None
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     names = []
-    with pytest.raises(SourceError, match=r'got \d+ frames, expected 40 of them.*truncated'):
+    with pytest.raises(SourceError, match=r'got \d+ whole frames and 1 damaged of 40'):
         names.extend(frame.name for frame in read_frames(path))

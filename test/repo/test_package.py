@@ -24,11 +24,12 @@ ROSDEP = {
     'onnxruntime': 'python3-onnxruntime-pip',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
+    'av': 'python3-av',
 }
 # Asked for when they are there: engines, `adapt` and the commands for bags alone need them. rosdep
 # does not know those of the bags; `pip install` does, as the extra `offline`.
 OPTIONAL = {'onnx', 'ray', 'torch'}
-OFFLINE = {'backports', 'jinja2', 'lz4', 'plotly', 'pyarrow', 'rosbags'}
+OFFLINE = {'backports', 'jinja2', 'lz4', 'mcap', 'plotly', 'pyarrow', 'rosbags'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
+from seg_perception.io.video_reader import read_video, scan_video
 from training.data.decode import decode_rgb, read_file
 from training.data.sample import FrameSet
 from training.errors import DatasetError
@@ -165,7 +166,7 @@ def picture_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
         if file.suffix.lower() in IMAGES:
             samples.append(OodSample(file.stem, first, partial(_read_picture, file)))
             continue
-        for number, index in enumerate(range(0, _count_frames(file), every)):
+        for number, index in enumerate(range(0, scan_video(file).frames, every)):
             name, block = f'{file.stem}_{index:06d}', first + number // BLOCK
             samples.append(OodSample(name, block, partial(_read_video_frame, file, index)))
     return samples
@@ -182,15 +183,6 @@ def _files_of(path: Path) -> list[Path]:
     return files
 
 
-def _count_frames(file: Path) -> int:
-    capture = cv2.VideoCapture(str(file))
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    if count < 1:
-        raise DatasetError(f'video {file}', f'{count} frames', 'one that this OpenCV can read')
-    return count
-
-
 def _read_labelled(frames: FrameSet, index: int) -> tuple[np.ndarray, np.ndarray]:
     sample = frames[index]
     return sample.rgb, sample.labels
@@ -201,13 +193,10 @@ def _read_picture(file: Path) -> tuple[np.ndarray, None]:
 
 
 def _read_video_frame(file: Path, index: int) -> tuple[np.ndarray, None]:
-    capture = cv2.VideoCapture(str(file))
-    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-    whole, bgr = capture.read()
-    capture.release()
-    if not whole:
+    frame = next(read_video(file, index, index + 1), None)
+    if frame is None:
         raise DatasetError(f'frame {index} of video {file}', 'nothing', 'a frame that decodes')
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None
+    return cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2RGB), None
 
 
 def _spread(size: tuple[int, ...]) -> tuple[slice, slice]:
