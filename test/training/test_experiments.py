@@ -211,6 +211,9 @@ def test_figures_of_the_page_are_those_of_the_files():
 
 
 def test_bases_are_used():
-    used = {yaml.safe_load(path.read_text()).get('base') for path in FOLDER.glob('*/*.yaml')}
+    used = set()
+    for path in FOLDER.glob('*/*.yaml'):
+        if base := yaml.safe_load(path.read_text()).get('base'):
+            used.add((path.parent / base).resolve())
     for path in (FOLDER / 'bases').glob('*.yaml'):
-        assert str(path.relative_to(ROOT)) in used
+        assert path.resolve() in used
