@@ -66,6 +66,7 @@ setup(
     package_dir={'training.experiments': 'config/training'},
     package_data={
         'seg_perception': ['py.typed'],
+        'seg_perception.core': ['*.csv'],
         'seg_perception.models': ['*.onnx', '*.md'],
         'seg_perception.node': ['*.xml'],
         'seg_perception.report': ['*.css', '*.html', '*.js'],

@@ -157,6 +157,7 @@ def test_wheel_has_model_profile_and_commands(tmp_path: Path) -> None:
     wheel = tmp_path / 'wheel'
     files = {str(file.relative_to(wheel)) for file in wheel.rglob('*') if file.is_file()}
     assert {
+        'seg_perception/core/class_tables.csv',
         'seg_perception/models/default.onnx',
         'seg_perception/models/default.md',
         'seg_perception/risk_profiles/default.yaml',
