@@ -24,11 +24,11 @@ from tqdm import tqdm
 
 from seg_perception.evaluation.metrics import ConfusionMatrix
 from seg_perception.io.atomic import write_csv
+from seg_perception.report import plots
 from training.config import TrainConfig, TransformConfig
 from training.distributed import Process, pick_device
 from training.errors import ProbeError
 from training.fit import Trainer, TrainingData, open_training_data
-from training.plots import sweep_plot
 from training.transforms import normalise
 
 SMOOTHING = 0.9  # share of the old mean in the smoothed loss of a sweep
@@ -175,7 +175,9 @@ def write_sweep(sweep: Sweep, folder: Path) -> None:
     """Write find_lr.csv and find_lr.png."""
     rows = zip(sweep.rates, sweep.losses, sweep.smooth, strict=True)
     write_csv(folder / 'find_lr.csv', ['learning_rate', 'loss', 'smoothed'], rows)
-    sweep_plot(sweep.rates, sweep.losses, sweep.smooth, sweep.suggestion, folder / 'find_lr.png')
+    measured, smooth = (sweep.rates, sweep.losses), (sweep.rates, sweep.smooth)
+    figure = plots.learning_rate_sweep(measured, smooth, sweep.suggestion)
+    plots.write_figure(folder / 'find_lr.png', figure)
 
 
 def _plain(config: TrainConfig, steps: int) -> TrainConfig:

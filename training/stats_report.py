@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from seg_perception.io.atomic import write_csv, write_json
+from seg_perception.report import plots
 from training.config import DataConfig
 from training.data import open_frames
 from training.errors import ConfigError
-from training.evaluate.plots import save_figure
 from training.stats import ClassStatistics, count_labels, summarise
 
 WEIGHTS = ('enet', 'inverse_frequency', 'median_frequency')
@@ -53,7 +53,8 @@ def class_rows(statistics: ClassStatistics, offset: float) -> list[dict[str, Any
 def statistics_text(statistics: ClassStatistics, offset: float) -> str:
     """A table; group is the order of magnitude of the pixels above the rarest class."""
     lines = [
-        f'{statistics.total_frames} frames, {statistics.void_share:.2%} of the pixels are void',
+        f'{statistics.total_frames} frames, {statistics.void_share:.2%} of the pixels have the '
+        'ignore label',
         f'{"class":<24}{"pixels %":>10}{"frames":>8}{"frames %":>10}'
         f'{"enet":>8}{"inverse":>9}{"median":>8}{"group":>7}',
     ]
@@ -79,40 +80,19 @@ def write_statistics(statistics: ClassStatistics, offset: float, folder: Path) -
     }
     write_csv(folder / 'stats.csv', list(rows[0]), [list(row.values()) for row in rows])
     write_json(folder / 'stats.json', whole)
-    statistics_plot(statistics, offset, folder / 'stats.png')
+    plots.write_figure(folder / 'stats.png', _figure(statistics, offset, rows))
 
 
-def statistics_plot(statistics: ClassStatistics, offset: float, path: Path) -> None:
+def _figure(statistics: ClassStatistics, offset: float, rows: list[dict[str, Any]]) -> Any:
     """Shares of pixels and frames, and the weights; the most frequent class on top."""
-    from matplotlib.figure import Figure  # seconds to import
-
     order = np.argsort(-statistics.pixels, kind='stable')
-    rows = class_rows(statistics, offset)
-    figure = Figure(figsize=(11, 1.6 + 0.28 * len(order)), layout='constrained')
-    shares, weights = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-    places = np.arange(len(order))
-    colours = statistics.classes.palette[order] / 255
-    shares.barh(places, 100 * statistics.share[order], color=colours, edgecolor='0.4')
-    frame_share = 100 * statistics.frames[order] / statistics.total_frames
-    shares.plot(frame_share, places, 'k|', markersize=9, label='% of frames that have the class')
-    least = 100 * statistics.share[statistics.pixels > 0].min(initial=1)
-    shares.set(xscale='log', xlabel='% of labelled pixels (bars)', yticks=places)
-    shares.set_xlim(left=least / 2)
-    shares.set_yticklabels([f'{rows[label]["name"]} ({_group(rows[label])})' for label in order])
-    shares.invert_yaxis()
-    for kind, marker in zip(WEIGHTS, 'os^', strict=True):
-        values = statistics.weights(kind, offset)[order]
-        weights.plot(values, places, marker, label=kind.replace('_', ' '))
-    weights.set(xscale='log', xlabel='weight')
-    for axes in (shares, weights):
-        axes.grid(axis='x', alpha=0.3)
-    figure.legend(loc='outside lower center', ncols=4)
-    figure.suptitle(
+    groups = [str(row['magnitude_group']) if row['pixels'] else 'none' for row in rows]
+    return plots.class_statistics(
+        [f'{rows[label]["name"]} ({groups[label]})' for label in order],
+        statistics.classes.palette[order],
+        100 * statistics.share[order],
+        100 * statistics.frames[order] / statistics.total_frames,
+        {kind: statistics.weights(kind, offset)[order] for kind in WEIGHTS},
         f'{statistics.classes.name}: {statistics.total_frames} frames, '
-        f'{statistics.void_share:.2%} void; in brackets the order of magnitude'
+        f'{statistics.void_share:.2%} ignored; in brackets the order of magnitude',
     )
-    save_figure(figure, path)
-
-
-def _group(row: dict[str, Any]) -> str:
-    return str(row['magnitude_group']) if row['pixels'] else 'none'

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_perception.inference.model_file import INPUT_NAME
+from seg_perception.report.text import markdown_table
 from training.errors import ConfigError, check_known
 from training.export.deploy import Deployed, stride_of
 from training.export.fold import fold_and_quantise_weights
@@ -129,5 +130,5 @@ def markdown(rows: Iterable[Row], size: tuple[int, int], num_classes: int) -> st
         note += (
             f' CPU: uint8 frame to labels, onnxruntime {ort.__version__}, {CPU_THREADS} threads.'
         )
-    rule = ['---'] + ['---:'] * (len(head) - 2) + ['---']
-    return '\n'.join([note, '', *(f'| {" | ".join(line)} |' for line in (head, rule, *body))])
+    align = f'l{"r" * (len(head) - 2)}l'
+    return f'{note}\n\n{markdown_table(head, body, align)}'

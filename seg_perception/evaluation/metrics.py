@@ -135,6 +135,11 @@ class ConfusionMatrix:
         return predicted
 
     @property
+    def with_missed(self) -> np.ndarray:
+        """``counts`` (C, C); with ``missed`` as one more column where a pixel was missed."""
+        return np.column_stack([self.counts, self.missed]) if self.missed.any() else self.counts
+
+    @property
     def _hits(self) -> np.ndarray:
         hits: np.ndarray = np.diagonal(self.counts)
         return hits

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from seg_perception.core.results import RiskLevel
+from seg_perception.report.text import CONFUSION_AXES, RELIABILITY_AXES, confusion_columns
 from seg_perception.report.timeline import rounded
 
 Figure = dict[str, Any]
@@ -102,7 +103,7 @@ def confusion(names: Sequence[str], shares: np.ndarray) -> Figure:
     :param shares: of each true class (row) that was predicted as each class (column), 0..1.
     """
     percent = 100 * shares
-    columns = [*names, 'unlabeled'][: shares.shape[1]]
+    columns = confusion_columns(names, shares)
     legible = len(names) <= LEGIBLE_CLASSES
     heat = _heatmap(
         [rounded(row, 2) for row in percent],
@@ -126,8 +127,8 @@ def confusion(names: Sequence[str], shares: np.ndarray) -> Figure:
         'min_width': 130 + cell * len(columns),
         'layout': {
             'height': 120 + cell * len(names),
-            'xaxis': _titled('predicted', side='top', tickangle=-60, **side),
-            'yaxis': _titled('true', autorange='reversed', **side),
+            'xaxis': _titled(CONFUSION_AXES[0], side='top', tickangle=-60, **side),
+            'yaxis': _titled(CONFUSION_AXES[1], autorange='reversed', **side),
             'margin': {'t': 20, 'b': 8, 'r': 8},
         },
     }
@@ -159,8 +160,8 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
         'data': [diagonal, dots],
         'layout': {
             'height': 340,
-            'xaxis': _titled('stated confidence, %', range=[0, 103]),
-            'yaxis': _titled('correct pixels, %', range=[0, 103]),
+            'xaxis': _titled(RELIABILITY_AXES[0], range=[0, 103]),
+            'yaxis': _titled(RELIABILITY_AXES[1], range=[0, 103]),
             'annotations': [
                 {'x': 22, 'y': 55, 'text': 'underconfident', **muted},
                 {'x': 78, 'y': 45, 'text': 'overconfident', **muted},

@@ -1,16 +1,18 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers and tables as text: for a page, a terminal, Markdown and CSV."""
+"""Numbers and tables as text: for a page and for Markdown."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
+CONFUSION_AXES = ('predicted', 'true')  # x, y
+RELIABILITY_AXES = ('stated confidence, %', 'correct pixels, %')
 NONE = '\N{EN DASH}'  # stands for a number that is not known
 _LISTED = 6  # values of a list that are named
 _TYPESET = str.maketrans({',': '\N{NARROW NO-BREAK SPACE}', '-': '\N{MINUS SIGN}'})
@@ -62,8 +64,6 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], align: s
     return '\n'.join(f'| {" | ".join(line)} |' for line in (heads, rule, *rows))
 
 
-def csv_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """A table as the bytes of a CSV file."""
-    text = io.StringIO(newline='')
-    csv.writer(text).writerows([heads, *rows])
-    return text.getvalue().encode()
+def confusion_columns(names: Sequence[str], shares: np.ndarray) -> list[str]:
+    """Heads of a confusion matrix (C, C), or (C, C + 1) with the unlabeled last."""
+    return [*names, 'unlabeled'][: shares.shape[1]]

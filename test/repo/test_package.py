@@ -26,9 +26,10 @@ ROSDEP = {
     'yaml': 'python3-yaml',
     'av': 'python3-av',
 }
-# Asked for when they are there: engines, `adapt` and the commands for bags alone need them. rosdep
-# does not know those of the bags; `pip install` does, as the extra `offline`.
-OPTIONAL = {'onnx', 'ray', 'torch'}
+# Asked for when they are there: engines, `adapt`, figures that `training` writes as images and the
+# commands for bags alone need them. rosdep does not know those of the bags; `pip install` does, as
+# the extra `offline`.
+OPTIONAL = {'matplotlib', 'onnx', 'ray', 'torch'}
 OFFLINE = {'backports', 'jinja2', 'lz4', 'mcap', 'plotly', 'pyarrow', 'rosbags'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 

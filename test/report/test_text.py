@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers, facts and tables as text."""
 
-import csv
 from math import nan
 
 import pytest
@@ -61,8 +60,3 @@ def test_markdown_table() -> None:
         '| b | 2 |',
     ]
     assert '---:' not in text.markdown_table(['name'], [['a']])
-
-
-def test_csv_table_quotes_what_needs_it() -> None:
-    data = text.csv_table(['name', 'share'], [['a, b', 0.5]]).decode()
-    assert list(csv.DictReader(data.splitlines())) == [{'name': 'a, b', 'share': '0.5'}]

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -12,9 +10,8 @@ from training.config import load_config
 from training.data import open_frames
 from training.distributed import Process
 from training.fit import Trainer, open_training_data
-from training.plots import curves_plot, sweep_plot
 from training.record import RunRecord
-from training.report import write_config, write_run_report
+from training.report import series_of, write_config, write_run_report
 
 CPU = Process(torch.device('cpu'))
 
@@ -43,29 +40,12 @@ def test_report_of_a_run(config):
     assert scores['frames'] == 2
 
 
-def ink(path, rgb):
-    """How many pixels of the picture are of about that colour."""
-    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).astype(int)
-    return int((np.abs(picture - rgb).max(axis=2) < 24).sum())
-
-
-BLUE, RED = (31, 119, 180), (214, 39, 40)  # the first curve, and what is marked
-
-
-def test_curves_mark_the_best_score(tmp_path):
+def test_series_leave_out_epochs_without_a_value():
     rows = [
-        {'epoch': str(n), 'learning_rate': '0.1', 'loss': str(3 / n), 'mean_iou': str(0.1 * n)}
-        for n in range(1, 5)
+        {'epoch': '1', 'loss': '3.0', 'mean_iou': ''},
+        {'epoch': '2', 'loss': '1.5', 'mean_iou': '0.25'},
     ]
-    curves_plot(rows, tmp_path / 'a.png')
-    assert ink(tmp_path / 'a.png', BLUE) > 1000
-    assert 20 < ink(tmp_path / 'a.png', RED) < 400
-    curves_plot([row | {'mean_iou': ''} for row in rows], tmp_path / 'b.png')
-    assert ink(tmp_path / 'b.png', RED) == 0
-
-
-def test_sweep_marks_the_suggestion(tmp_path):
-    rates = np.geomspace(1e-6, 1, 20)
-    losses = np.linspace(3, 1, 20)
-    sweep_plot(rates, losses, losses, 1e-3, tmp_path / 'a.png')
-    assert ink(tmp_path / 'a.png', RED) > 200
+    series = {name: [part.tolist() for part in curve] for name, curve in series_of(rows).items()}
+    assert series['loss'] == [[1, 2], [3, 1.5]]
+    assert series['mean_iou'] == [[2], [0.25]]
+    assert series['pixel_accuracy'] == [[], []]

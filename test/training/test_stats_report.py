@@ -25,7 +25,7 @@ STATISTICS = ClassStatistics(
 
 def test_text_is_a_row_a_class():
     assert statistics_text(STATISTICS, 1.02).splitlines() == [
-        '4 frames, 12.50% of the pixels are void',
+        '4 frames, 12.50% of the pixels have the ignore label',
         'class                     pixels %  frames  frames %    enet  inverse  median  group',
         'sky                         95.000       4     100.0    1.47    0.100   0.566      1',
         'building                     5.000       1      25.0   14.78    1.900   4.300      0',
@@ -55,7 +55,7 @@ def test_command(camvid, tmp_path, capsys):
     path.write_text(yaml.safe_dump(config))
     assert main(['stats', '--config', str(path), '--out', str(tmp_path / 'stats')]) == 0
     shown = capsys.readouterr().out
-    assert '6 frames, 2.08% of the pixels are void' in shown  # 2 of 96 columns
+    assert '6 frames, 2.08% of the pixels have the ignore label' in shown  # 2 of 96 columns
     assert f'wrote {tmp_path / "stats"}' in shown
     assert sorted(file.name for file in (tmp_path / 'stats').iterdir()) == [
         'stats.csv', 'stats.json', 'stats.png',

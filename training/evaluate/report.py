@@ -1,29 +1,37 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores as files: JSON and CSV for programs, plots and a sheet of predictions for people."""
+"""Scores as files: JSON and CSV for programs, figures and a contact sheet for people."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.evaluation.metrics import Absent
+from seg_perception.evaluation.calibration_error import ConfidenceCalibration
+from seg_perception.evaluation.metrics import Absent, ConfusionMatrix, shares_of_truth
 from seg_perception.io.atomic import write_csv, write_json
+from seg_perception.report import plots
+from seg_perception.report.contact_sheet import contact_sheet, prediction_row
 from training.data.sample import FrameSet
-from training.evaluate.plots import (
-    Prediction,
-    confusion_plot,
-    prediction_sheet,
-    reliability_plot,
-)
 from training.evaluate.scores import Predictor, Scores
 
-EACH = 2  # best, median and worst frames in a sheet
+EACH = 2  # best, median and worst frames in a contact sheet
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A row of a contact sheet; rgb (H, W, 3), truth and labels (H, W), all uint8."""
+
+    title: str
+    rgb: np.ndarray
+    truth: np.ndarray
+    labels: np.ndarray
 
 
 def write_report(
@@ -36,14 +44,34 @@ def write_report(
     """
     Write per_class.csv, per_frame.csv, confusion.png, reliability.png and predictions.png.
 
-    :param rows: of the sheet, as ``best_median_worst`` gives them; no sheet without.
+    :param rows: of the contact sheet, as ``best_median_worst`` gives them; no sheet without.
     """
     write_class_table(scores, classes, folder / 'per_class.csv', absent)
     write_frame_table(scores, folder / 'per_frame.csv')
-    confusion_plot(scores.matrix, classes, folder / 'confusion.png')
-    reliability_plot(scores.calibration, folder / 'reliability.png')
+    plots.write_figure(folder / 'confusion.png', confusion_figure(scores.matrix, classes))
+    plots.write_figure(folder / 'reliability.png', reliability_figure(scores.calibration))
     if rows:
-        prediction_sheet(rows, classes, folder / 'predictions.png')
+        plots.write_figure(folder / 'predictions.png', prediction_figure(rows, classes))
+
+
+def confusion_figure(matrix: ConfusionMatrix, classes: ClassTable) -> Any:
+    """The confusion matrix under its mean IoU."""
+    title = f'mean IoU {matrix.mean_iou():.4f}, {matrix.truth_pixels.sum():,} pixels'
+    return plots.confusion(classes.names, shares_of_truth(matrix.with_missed), title)
+
+
+def reliability_figure(calibration: ConfidenceCalibration) -> Any:
+    """The reliability diagram under its error."""
+    title = f'expected calibration error {calibration.error():.4f}'
+    return plots.reliability(calibration.reliability(), 1 / calibration.bins, title)
+
+
+def prediction_figure(rows: Sequence[Prediction], classes: ClassTable) -> Any:
+    """A row per frame: image, ground truth, prediction and errors; the classes that occur."""
+    seen = np.unique(np.concatenate([np.unique([r.truth, r.labels]) for r in rows]))
+    legend = classes, [int(label) for label in seen if label < len(classes)]
+    tiles = [prediction_row(row.title, row.rgb, row.truth, row.labels, classes) for row in rows]
+    return contact_sheet(tiles, 4.2, 13, legend)
 
 
 def best_median_worst(
@@ -156,14 +184,15 @@ def _model_record(scores: Scores, classes: ClassTable, absent: Absent) -> dict[s
         {
             'order': group.order,
             'classes': [classes.names[label] for label in group.ids],
-            **_numbers({'mean_iou': group.mean_iou, 'mean_accuracy': group.mean_accuracy}),
+            'mean_iou': group.mean_iou,
+            'mean_accuracy': group.mean_accuracy,
         }
         for group in scores.rarity(absent)
     ]
     return {
-        **_numbers(scores.means(absent)),
+        **scores.means(absent),
         'classes': {
-            row.name: _numbers({key: values[row.id] for key, values in columns.items()})
+            row.name: {key: float(values[row.id]) for key, values in columns.items()}
             for row in classes.classes
         },
         'rarity_groups': groups,
@@ -174,8 +203,3 @@ def _model_record(scores: Scores, classes: ClassTable, absent: Absent) -> dict[s
 
 def _cell(value: float) -> str:
     return '' if math.isnan(value) else f'{value:.6f}'
-
-
-def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON knows no NaN."""
-    return {key: None if np.isnan(value) else float(value) for key, value in values.items()}

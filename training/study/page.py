@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a study: table, plot, sheet of predictions and verdicts, in Markdown and PNG."""
+"""The page of a study: table, plot, contact sheet and verdicts, in Markdown and PNG."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,15 +20,17 @@ import torch
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.masks import colourise
 from seg_perception.io.atomic import write_text
+from seg_perception.report import plots
+from seg_perception.report.contact_sheet import Tile, contact_sheet
+from seg_perception.report.text import markdown_table, spaced
 from training.config import TrainConfig
 from training.data.sample import FrameSet
 from training.evaluate.model_files import file_predictor
 from training.models import NETWORKS
 from training.presets import IN_REPOSITORY
-from training.study.pictures import Tile, bars_plot, pareto_plot, tile_sheet
 from training.study.plan import Run, Study
 from training.study.run import MODEL, SIZE, Result
-from training.study.verdict import Figure, figure, judge
+from training.study.verdict import Figure, figure, judge, pareto_front
 
 SHOWN = 3  # frames of the sheet
 
@@ -60,13 +63,11 @@ class Findings:
 
 
 def write_page(findings: Findings, val: FrameSet, folder: Path) -> Path:
-    """Write ``NAME.md`` and its pictures ``NAME_plot.png`` and ``NAME_frames.jpg``."""
+    """Write ``NAME.md`` and its images ``NAME_plot.png`` and ``NAME_frames.jpg``."""
     name = findings.study.name
-    if findings.study.plot == 'pareto':
-        _pareto(findings, folder / f'{name}_plot.png')
-    else:
-        _bars(findings, folder / f'{name}_plot.png')
-    _sheet(findings, val, folder / f'{name}_frames.jpg')
+    plot = _pareto if findings.study.plot == 'pareto' else _bars
+    plots.write_figure(folder / f'{name}_plot.png', plot(findings))
+    plots.write_figure(folder / f'{name}_frames.jpg', _sheet(findings, val))
     path = folder / f'{name}.md'
     write_text(path, _text(findings, val))
     return path
@@ -84,7 +85,7 @@ def _text(findings: Findings, val: FrameSet) -> str:
         *(['## Verdict', '', *verdicts, ''] if verdicts else []),
         '## Results',
         '',
-        *_table(findings),
+        _table(findings),
         '',
         *(missing if findings.missing else []),
         _how(findings, config, val),
@@ -101,12 +102,11 @@ def _text(findings: Findings, val: FrameSet) -> str:
     return '\n'.join(parts)
 
 
-def _table(findings: Findings) -> list[str]:
+def _table(findings: Findings) -> str:
     """Variants by rows, the best first."""
     columns = _columns(findings)
     rows = [[cell(variant) for cell in columns.values()] for variant in findings.variants]
-    rule = ['---'] + ['---:'] * (len(columns) - 1)
-    return [f'| {" | ".join(line)} |' for line in ([*columns], rule, *rows)]
+    return markdown_table([*columns], rows, f'l{"r" * (len(columns) - 1)}')
 
 
 def _columns(findings: Findings) -> dict[str, Callable[[str], str]]:
@@ -158,42 +158,43 @@ def _processor() -> str:
         return platform.machine()
 
 
-def _pareto(findings: Findings, path: Path) -> None:
+def _pareto(findings: Findings) -> Any:
     variants = findings.variants
-    pareto_plot(
-        variants,
-        [findings.cpu_ms[variant] for variant in variants],
-        [findings.figure(variant, 'mean_iou').mean for variant in variants],
-        [findings.first(variant).parameters / 1e6 for variant in variants],
-        path,
-    )
+    milliseconds = [findings.cpu_ms[variant] for variant in variants]
+    scores = [findings.figure(variant, 'mean_iou').mean for variant in variants]
+    parameters_m = [findings.first(variant).parameters / 1e6 for variant in variants]
+    front = pareto_front(milliseconds, scores)
+    return plots.pareto(variants, milliseconds, scores, parameters_m, front)
 
 
-def _bars(findings: Findings, path: Path) -> None:
+def _bars(findings: Findings) -> Any:
     metrics = ['mean_iou', *findings.study.groups]
     values = {
         variant: [findings.figure(variant, metric).values for metric in metrics]
         for variant in findings.study.variants
         if variant in findings.variants
     }
-    bars_plot([metric.replace('_', ' ') for metric in metrics], values, path)
+    return plots.grouped_bars([spaced(metric) for metric in metrics], values)
 
 
-def _sheet(findings: Findings, val: FrameSet, path: Path) -> None:
+def _sheet(findings: Findings, val: FrameSet) -> Any:
     """The same frames, evenly spread, through the files of all variants."""
     frames = [val[len(val) * (2 * number + 1) // (2 * SHOWN)] for number in range(SHOWN)]
     classes = val.classes
     rows = [
-        Tile('image', [frame.rgb for frame in frames]),
-        Tile('truth', [colourise(frame.labels, classes) for frame in frames]),
+        ('image', [frame.rgb for frame in frames]),
+        ('ground truth', [colourise(frame.labels, classes) for frame in frames]),
     ]
     firsts = {run.variant: run for run in reversed(findings.runs)}
     for variant in findings.variants:
         predict = file_predictor(firsts[variant].out / MODEL, classes)
-        pictures = [_faded(frame.rgb, predict(frame.rgb)[0], classes) for frame in frames]
-        score = findings.figure(variant, 'mean_iou').mean
-        rows.append(Tile(f'{variant} {score:.3f}', pictures))
-    tile_sheet(rows, classes, path)
+        images = [_faded(frame.rgb, predict(frame.rgb)[0], classes) for frame in frames]
+        rows.append((f'{variant} {findings.figure(variant, "mean_iou").mean:.3f}', images))
+    tiles = [
+        [Tile('' if number else title, image) for number, image in enumerate(images)]
+        for title, images in rows
+    ]
+    return contact_sheet(tiles, 3.4, 11, (classes, range(len(classes))), legend_columns=4)
 
 
 def _faded(rgb: np.ndarray, labels: np.ndarray, classes: ClassTable) -> np.ndarray:

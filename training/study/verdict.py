@@ -64,3 +64,13 @@ def judge(study: Study, results: Sequence[Result], verdict: Verdict) -> str:
         f'{verdict.say}: **{word}**. {metric} of {verdict.of} over {verdict.over}: '
         f'{points} points ({seeds}{least}).'
     )
+
+
+def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Indices, by rising cost, of those that no other beats in both."""
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], -scores[i]))
+    front: list[int] = []
+    for index in order:
+        if not front or scores[index] > scores[front[-1]]:
+            front.append(index)
+    return front

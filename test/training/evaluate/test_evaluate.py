@@ -165,7 +165,7 @@ def test_folder_that_cannot_be_made_is_told_before_scoring(opened, config, tmp_p
     opened(None)  # not to be looked at
     model = ['--model', str(write_tiny_model(tmp_path / 'm.onnx')), '--config', config]
     said = refused([*model, '--out', f'{model[1]}/out'], capsys)
-    assert 'm.onnx/out: got Not a directory' in said
+    assert "m.onnx/out': got Not a directory" in said
 
 
 def test_missing_files(streets, opened, config, capsys):

@@ -10,7 +10,10 @@ from seg_perception.core.classes import CAMVID_11
 from training.evaluate.report import (
     best_median_worst,
     comparison_text,
+    confusion_figure,
+    prediction_figure,
     ranked,
+    reliability_figure,
     write_report,
     write_scores,
 )
@@ -110,3 +113,19 @@ def test_models_side_by_side(frame_set):
     assert lines['car'] == ['0.0000', '0.2500', '+0.2500']
     assert lines['mean iou'] == ['0.3750', '0.1250', '-0.2500']
     assert len(lines['ms per frame']) == 3
+
+
+def test_figures_say_their_score(streets):
+    scores = score(all_but_cars, streets)
+    title = confusion_figure(scores.matrix, CAMVID_11).get_suptitle()
+    assert title == f'mean IoU {scores.matrix.mean_iou():.4f}, 14,880 pixels'  # 5 * 48 * 62
+    title = reliability_figure(scores.calibration).axes[0].get_title()
+    assert title == f'expected calibration error {scores.calibration.error():.4f}'
+
+
+def test_contact_sheet_names_the_classes_that_occur(streets):
+    scores = score(all_but_cars, streets)
+    rows = best_median_worst(scores, streets, all_but_cars, each=1)
+    figure = prediction_figure(rows, CAMVID_11)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['sky', 'road', 'car']
+    assert len(figure.axes) == 3 * 4

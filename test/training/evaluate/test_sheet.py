@@ -41,7 +41,7 @@ def test_a_column_for_each_model(picture: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_what_cannot_be_drawn(picture: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='sheet: got 0 models and 1 pictures, expected one of'):
+    with pytest.raises(ConfigError, match='sheet: got 0 models and 1 images, expected one of'):
         write_sheet([], [picture], tmp_path / 'a.png')
     with pytest.raises(ConfigError, match=r'--out: got .*a.bmp'):
         write_sheet([picture], [picture], tmp_path / 'a.bmp')

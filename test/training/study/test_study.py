@@ -19,10 +19,9 @@ from training.errors import CheckpointError, ConfigError
 from training.fit import fit
 from training.study import plan
 from training.study import study as study_module
-from training.study.pictures import pareto_front
 from training.study.plan import Study, Verdict, load_study, plan_runs
 from training.study.run import Result, is_done, read_result
-from training.study.verdict import figure, judge
+from training.study.verdict import figure, judge, pareto_front
 
 
 @pytest.fixture
