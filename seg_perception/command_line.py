@@ -230,18 +230,26 @@ def run_command(
     :param prepare: is called with the command's name and the words before the command runs.
     :return: 0, 1 for findings or failed inputs, 2 for errors, 130 when interrupted.
     """
+    name, *rest = words or ['']
+    if name in HELP_FLAGS:
+        print(_overview(prog, description, commands))
+        return 0
     try:
-        result = _run(prog, description, commands, words, prepare)
+        options = _options(prog, commands, name, rest)
+    except SystemExit as ended:  # the words cannot be read, or --help
+        return int(ended.code or 0)
+    except SegPerceptionError as error:
+        return _told(prog, error)
+    try:
+        prepare(name, words)
+        result = commands[name](options)
         if isinstance(result, int):
             return result
         if result is not None:
             print(result, flush=True)
         return int(getattr(result, 'exit_code', 0))
-    except SystemExit as ended:  # the words cannot be read, or --help
-        return int(ended.code or 0)
     except SegPerceptionError as error:
-        print(f'{prog}: error: {error}', file=sys.stderr)
-        return error.exit_code
+        return _told(prog, error)
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT
     except BrokenPipeError:  # `| head` has seen enough
@@ -249,22 +257,19 @@ def run_command(
         return 0
 
 
-def _run(
-    prog: str,
-    description: str,
-    commands: Mapping[str, Command],
-    words: Sequence[str],
-    prepare: Callable[[str, Sequence[str]], None],
+def _told(prog: str, error: SegPerceptionError) -> int:
+    print(f'{prog}: error: {error}', file=sys.stderr)
+    return error.exit_code
+
+
+def _options(
+    prog: str, commands: Mapping[str, Command], name: str, words: Sequence[str]
 ) -> object:
-    name, *rest = words or ['']
-    if name in HELP_FLAGS:
-        return _overview(prog, description, commands)
     if name not in commands:
         seen = f'command {name!r}: got an unknown name' if name else 'COMMAND: got nothing'
         _Parser(prog).error(f'{seen}, expected one of {_near(name, commands)}')
-    options: object = parse(f'{prog} {name}', options_class(commands[name]), rest)
-    prepare(name, words)
-    return commands[name](options)
+    options: object = parse(f'{prog} {name}', options_class(commands[name]), words)
+    return options
 
 
 def options_class(command: Command) -> type:
