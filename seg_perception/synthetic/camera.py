@@ -49,6 +49,11 @@ class SyntheticCamera:
         transform = self.T_camera_vehicle
         return np.asarray(np.asarray(points_m) @ transform[:3, :3].T + transform[:3, 3])
 
+    def raised_to_camera(self, ground_m: np.ndarray, up_m: np.ndarray | float = 0.0) -> np.ndarray:
+        """Points above ground points (N, 2) x forward, y left in the camera frame (N, 3)."""
+        up_m = np.broadcast_to(up_m, len(ground_m))
+        return self.vehicle_to_camera(np.column_stack([ground_m, up_m]))
+
     def vehicle_to_pixel(self, points_m: np.ndarray) -> np.ndarray:
         """Points of the vehicle frame (N, 3) in metres to pixels (N, 2); NaN behind the camera."""
         points = self.vehicle_to_camera(points_m)
@@ -57,8 +62,7 @@ class SyntheticCamera:
 
     def ground_to_pixel(self, ground_m: np.ndarray) -> np.ndarray:
         """Ground points (N, 2) x forward, y left in metres to pixels (N, 2) column, row."""
-        ground = np.asarray(ground_m, np.float64)
-        return self.vehicle_to_pixel(np.column_stack([ground, np.zeros(len(ground))]))
+        return self.vehicle_to_pixel(np.column_stack([ground_m, np.zeros(len(ground_m))]))
 
     def pixel_to_ground(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (N, 2) column, row to ground points (N, 2) in metres; NaN above the horizon."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from seg_perception.synthetic.surfaces import Surface
+from seg_perception.synthetic.surfaces import SURFACE_OF, Surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,6 @@ _SIZES_M = {
     'truck': (7.8, 2.4, 3.2),
 }  # fmt: skip
 VEHICLES = tuple(_OUTLINES)
-_SURFACES = {'bus': Surface.BUS, 'truck': Surface.TRUCK}
 
 
 @lru_cache(maxsize=32)
@@ -101,8 +100,7 @@ def vehicle(kind: str) -> Mesh:
     points = np.concatenate([shape for group in shapes for shape in group])
     firsts = np.array([group[0].start for group in parts])
     triples = firsts[:, None] + np.arange(3)
-    surface = _SURFACES.get(kind, Surface.CAR)
-    return Mesh(kind, surface, length, width, height, tuple(faces), normals, points,
+    return Mesh(kind, SURFACE_OF[kind], length, width, height, tuple(faces), normals, points,
                 tuple(parts), firsts, triples)  # fmt: skip
 
 

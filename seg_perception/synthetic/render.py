@@ -14,7 +14,7 @@ from seg_perception.synthetic.assets import Assets
 from seg_perception.synthetic.ground import FAR_M, Ground, cast_rays
 from seg_perception.synthetic.meshes import VEHICLES
 from seg_perception.synthetic.posts import draw_cyclist, draw_person, draw_post, draw_tree
-from seg_perception.synthetic.scene import Thing
+from seg_perception.synthetic.scene import Thing, places_of
 from seg_perception.synthetic.shadows import shadow_mask
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.vehicles import draw_vehicle
@@ -107,9 +107,8 @@ def _mirror(view: View, floor: np.ndarray, depth_m: np.ndarray) -> None:
 
 
 def _draw_things(view: View, assets: Assets, things: Sequence[Thing]) -> None:
-    along = np.array([thing.along_m for thing in things])
-    left = np.array([thing.left_m for thing in things])
-    feet = view.camera_points(along, left, np.zeros(len(things)))
+    along, left = places_of(things)
+    feet = view.camera_points(along, left)
     order = np.argsort(along + [thing.length_m for thing in things], kind='stable').tolist()
     horizon = Horizon(view.camera.size)
     flat = [thing for thing in things if thing.length_m]

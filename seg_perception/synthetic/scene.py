@@ -9,7 +9,8 @@ are placed by X and by their offset to the left of the centre line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import atan, cos
 
@@ -26,6 +27,7 @@ FACADES = 8
 TREES = 5
 PEOPLE = 16
 
+_FRONTS = ('city', 'suburb', 'park')
 PAINTS = (
     (205, 207, 210), (158, 162, 166), (40, 42, 46), (24, 25, 28), (228, 228, 226), (112, 18, 22),
     (28, 52, 104), (70, 98, 132), (44, 78, 58), (178, 148, 60), (140, 132, 120), (176, 60, 30),
@@ -50,6 +52,11 @@ class Thing:
     gable: bool = True  # of a building: the end wall towards the camera can be seen
 
 
+def places_of(things: Sequence[Thing]) -> tuple[np.ndarray, np.ndarray]:
+    """Distances along the street and offsets to the left of the centre line, (N,) each."""
+    return np.array([t.along_m for t in things]), np.array([t.left_m for t in things])
+
+
 @dataclass(frozen=True)
 class Traffic:
     """Moving objects of one kind that reappear after a window of road."""
@@ -69,23 +76,17 @@ class Scene:
         self.seed, self.profile = seed, profile
         # Two waves: amplitude and length / 2 pi in metres, phase.
         waves = rng.uniform([[-3, 45, 0], [-8, 110, 0]], [[3, 70, 6], [8, 190, 6]])
-        self.bend = [(float(a), float(w), float(p)) for a, w, p in waves]
+        self.bend = waves.tolist()
         self.speed_mps = float(rng.uniform(5, 12))
-        self.surge = (float(rng.uniform(0, 4)), float(rng.uniform(4, 9)), float(rng.uniform(0, 6)))
+        self.surge = rng.uniform((0, 4, 0), (4, 9, 6)).tolist()
         self.lane = int(rng.integers(profile.lanes))
-        self.sides = [
-            str(rng.choice(['city', 'suburb', 'park'], p=[0.5, 0.34, 0.16])) for _ in '12'
-        ]
+        self.sides = rng.choice(_FRONTS, 2, p=[0.5, 0.34, 0.16]).tolist()
         self.storeys = rng.integers(2, 6, 2)
         self.planting = rng.random(2)
         self.parking = rng.uniform(0.2, 0.9, 2)
-        self.traffic = self._plan_traffic(rng)
+        self.traffic = list(self._plan_traffic(rng))
         self.lead = rng.random() < 0.65
-        self.lead_gap = (
-            float(rng.uniform(14, 34)),
-            float(rng.uniform(1, 6)),
-            float(rng.uniform(0, 6)),
-        )
+        self.lead_gap = rng.uniform((14, 1, 0), (34, 6, 6)).tolist()
         self.block = lru_cache(maxsize=64)(self._plan_block)
 
     def centre_m(self, along: np.ndarray | float) -> np.ndarray:
@@ -125,26 +126,25 @@ class Scene:
         return Thing(kind, float(ahead), self.profile.lane_centre_m(self.lane),
                      speed_mps=self.speed_mps, track=1, colour=colour)  # fmt: skip
 
-    def _plan_traffic(self, rng: Rng) -> list[Traffic]:
-        profile, plans = self.profile, []
+    def _plan_traffic(self, rng: Rng) -> Iterator[Traffic]:
+        profile = self.profile
         for i in range(rng.integers(1, 5)):
             left = profile.lane_centre_m(int(rng.integers(profile.lanes)), forward=False)
             start, speed = rng.uniform(0, 220), -float(rng.uniform(6, 13))
-            plans.append(Traffic('car', start, speed, left, 230.0, 100 + i))
+            yield Traffic('car', start, speed, left, 230.0, 100 + i)
         for i in range(rng.integers(4, 16)):
             side = int(rng.integers(2))
             sign = 1 - 2 * side
             inner = profile.kerb_m(side) + profile.verge_m[side] + 0.4
             left = sign * rng.uniform(inner, profile.front_m(side) - 0.25)
             speed = float(rng.choice([-1, 1]) * rng.uniform(0.8, 1.7))
-            plans.append(Traffic('person', rng.uniform(0, 100), speed, left, 100.0, 200 + i))
+            yield Traffic('person', rng.uniform(0, 100), speed, left, 100.0, 200 + i)
         for i in range(rng.integers(0, 4)):
             forward = bool(rng.random() < 0.6)
             edge = profile.lane_m * profile.lanes - 0.7
             left = edge if forward == profile.drives_left else -edge
             speed = float(rng.uniform(3, 6)) * (1 if forward else -1)
-            plans.append(Traffic('cyclist', rng.uniform(0, 110), speed, left, 120.0, 300 + i))
-        return plans
+            yield Traffic('cyclist', rng.uniform(0, 110), speed, left, 120.0, 300 + i)
 
     def _mover(self, traffic: Traffic, along: float, time_s: float) -> Thing:
         ahead = traffic.start_m + traffic.speed_mps * time_s - (along - 8.0) + BEHIND_M
@@ -160,19 +160,14 @@ class Scene:
             phase=int(steps + traffic.start_m), track=traffic.track, colour=colour,
         )  # fmt: skip
 
-    def _crossing(self, blocks: range, time_s: float) -> list[Thing]:
+    def _crossing(self, blocks: range, time_s: float) -> Iterator[Thing]:
         """People that cross the road, some on the crossing of their block."""
-        things = []
         width = self.profile.front_m(0) + self.profile.front_m(1)
         for block in blocks:
             rng = np.random.default_rng([self.seed, 5, block % 1_000_003])
             for i in range(rng.integers(0, 3)):
-                place = self.profile.crossing_m or (20.0, 24.0)
-                along = (
-                    block * BLOCK_M
-                    + rng.uniform(*place)
-                    + (0 if rng.random() < 0.7 else rng.uniform(3, 25))
-                )
+                along = block * BLOCK_M + rng.uniform(*self.profile.crossing_m or (20.0, 24.0))
+                along += 0 if rng.random() < 0.7 else rng.uniform(3, 25)
                 speed, pause = rng.uniform(1.0, 1.8), rng.uniform(4, 20)
                 walked = (time_s * speed + rng.uniform(0, 60)) % (width + pause) - 0.3
                 sign = 1 if rng.random() < 0.5 else -1
@@ -181,21 +176,17 @@ class Scene:
                     edge = self.profile.front_m(0 if sign > 0 else 1) - 0.3
                     track, phase = 400 + block % 1000 * 8 + i, int(walked / 0.22)
                     left, turn = sign * (edge - max(walked, 0.0)), -sign * np.pi / 2
-                    things.append(
-                        Thing('person', along, left, variant, 0.0, 0.0, turn, 0.0, phase, track)
+                    yield Thing(
+                        'person', along, left, variant, turn_rad=turn, phase=phase, track=track
                     )
-        return things
 
     def _plan_block(self, number: int) -> list[Thing]:
         rng = np.random.default_rng([self.seed, 9, number % 1_000_003])
         start = number * BLOCK_M
-        things: list[Thing] = []
-        for side in (0, 1):
-            things += self._plan_fronts(rng, side, start)
-            things += self._plan_furniture(rng, side, start)
-            things += self._plan_parking(rng, side, start)
+        plans = (self._plan_fronts, self._plan_furniture, self._plan_parking)
+        things = (thing for side in (0, 1) for plan in plans for thing in plan(rng, side, start))
         first = 10_000 + number % 1_000_003 * 200
-        return [_tracked(thing, first + i) for i, thing in enumerate(things)]
+        return [replace(thing, track=first + i) for i, thing in enumerate(things)]
 
     def _free_stretches(self, start: float) -> list[tuple[float, float]]:
         cut = self.profile.junction_m
@@ -203,13 +194,12 @@ class Scene:
             return [(start, start + BLOCK_M)]
         return [(start, start + cut[0] - 1.0), (start + cut[1] + 1.0, start + BLOCK_M)]
 
-    def _plan_fronts(self, rng: Rng, side: int, start: float) -> list[Thing]:
+    def _plan_fronts(self, rng: Rng, side: int, start: float) -> Iterator[Thing]:
         kind, sign = self.sides[side], 1 - 2 * side
         if rng.random() < 0.12:
-            kind = str(rng.choice(['city', 'suburb', 'park']))
+            kind = str(rng.choice(_FRONTS))
         setback = {'city': 0.0, 'suburb': rng.uniform(3, 6), 'park': 14.0}[kind]
         front = self.profile.front_m(side)
-        things: list[Thing] = []
         for first, end in self._free_stretches(start):
             along, before = first, 0.0
             while kind != 'park' and end - along > 5:
@@ -219,7 +209,7 @@ class Scene:
                     height, length = min(height, 6.0), min(length, 11.0)
                 gable = height > before
                 left, variant = sign * (front + setback), int(rng.integers(FACADES))
-                things.append(Thing('building', along, left, variant, length, height, gable=gable))
+                yield Thing('building', along, left, variant, length, height, gable=gable)
                 joined = kind == 'city' and rng.random() < 0.85
                 before = height if joined else 0.0
                 along += length + (0.0 if joined else rng.uniform(2, 5))
@@ -228,82 +218,52 @@ class Scene:
                 height = float(rng.uniform(0.9, 1.9))
                 for piece in np.arange(first, end - 1.5, 4.0):
                     if border != 'none' and rng.random() < 0.92:
-                        length = float(min(4.0, end - piece))
-                        things.append(
-                            Thing(border, float(piece), sign * (front + 0.2), side, length, height)
-                        )
+                        left, length = sign * (front + 0.2), float(min(4.0, end - piece))
+                        yield Thing(border, float(piece), left, side, length, height)
             for _ in range({'city': 0, 'suburb': 3, 'park': 10}[kind]):
                 left = sign * (front + rng.uniform(1.5, 3.2 if kind == 'suburb' else 13))
-                things.append(_tree(rng, rng.uniform(first, end), left, rng.uniform(4, 11)))
-        return things
+                yield _tree(rng, rng.uniform(first, end), left, rng.uniform(4, 11))
 
-    def _plan_furniture(self, rng: Rng, side: int, start: float) -> list[Thing]:
+    def _plan_furniture(self, rng: Rng, side: int, start: float) -> Iterator[Thing]:
         profile, sign = self.profile, 1 - 2 * side
         edge = sign * (profile.kerb_m(side) + 0.55)
-        things = []
         for along in np.arange(4.0, BLOCK_M, 27.0):
-            things.append(
-                Thing(
-                    'lamp',
-                    start + along + rng.uniform(-2, 2),
-                    edge,
-                    side,
-                    height_m=rng.uniform(5.5, 8),
-                )
-            )
+            place = start + along + rng.uniform(-2, 2)
+            yield Thing('lamp', place, edge, side, height_m=rng.uniform(5.5, 8))
         planted = self.planting[side] < 0.55
         for along in np.arange(2.0, BLOCK_M, 9.0 + 8 * self.planting[side]):
             if planted and rng.random() < 0.8 and self._clear(along):
-                things.append(
-                    _tree(rng, start + along + rng.uniform(-1, 1), edge, rng.uniform(4, 9))
-                )
+                yield _tree(rng, start + along + rng.uniform(-1, 1), edge, rng.uniform(4, 9))
         for _ in range(rng.integers(1, 5)):
             along = rng.uniform(0, BLOCK_M)
             if self._clear(along):
-                things.append(
-                    Thing(
-                        'sign',
-                        start + along,
-                        edge * 1.02,
-                        int(rng.integers(6)),
-                        height_m=rng.uniform(2.1, 2.9),
-                    )
-                )
+                variant, height = int(rng.integers(6)), rng.uniform(2.1, 2.9)
+                yield Thing('sign', start + along, edge * 1.02, variant, height_m=height)
         for _ in range(rng.integers(0, 4)):
-            things.append(Thing('bollard', start + rng.uniform(0, BLOCK_M), edge, height_m=1.0))
+            yield Thing('bollard', start + rng.uniform(0, BLOCK_M), edge, height_m=1.0)
         if profile.junction_m is not None and (side == 0) == profile.drives_left:
             along = start + profile.junction_m[0] - 5.6
-            things.append(Thing('traffic_light', along, edge, int(rng.integers(3)), height_m=3.2))
-        return things
+            yield Thing('traffic_light', along, edge, int(rng.integers(3)), height_m=3.2)
 
     def _clear(self, along: float) -> bool:
         cut = self.profile.junction_m
         return cut is None or not cut[0] - 1.5 < along < cut[1] + 1.5
 
-    def _plan_parking(self, rng: Rng, side: int, start: float) -> list[Thing]:
+    def _plan_parking(self, rng: Rng, side: int, start: float) -> Iterator[Thing]:
         profile, sign = self.profile, 1 - 2 * side
-        things: list[Thing] = []
         if profile.parking_m[side] < 2:
-            return things
+            return
         left = sign * (profile.kerb_m(side) - 1.06)
         forward = (side == 0) == profile.drives_left
         for along in np.arange(3.0, BLOCK_M - 2.0, 5.9):
             crossing = profile.crossing_m
             blocked = crossing is not None and crossing[0] - 3 < along < crossing[1] + 3
-            if (
-                rng.random() < self.parking[side]
-                and self._clear(along - 2.5)
-                and self._clear(along + 2.5)
-                and not blocked
-            ):
+            taken = rng.random() < self.parking[side] and not blocked
+            if taken and self._clear(along - 2.5) and self._clear(along + 2.5):
                 kind, colour = _car(rng, big=False)
-                place, offset = (
-                    start + along + rng.uniform(-0.4, 0.4),
-                    left + rng.uniform(-0.1, 0.1),
-                )
+                place, aside = start + along + rng.uniform(-0.4, 0.4), rng.uniform(-0.1, 0.1)
                 turn = (0.0 if forward else np.pi) + rng.normal(0, 0.02)
-                things.append(Thing(kind, place, offset, PARKED, turn_rad=turn, colour=colour))
-        return things
+                yield Thing(kind, place, left + aside, PARKED, turn_rad=turn, colour=colour)
 
 
 def _car(rng: Rng, big: bool = True) -> tuple[str, tuple[int, int, int]]:
@@ -315,11 +275,5 @@ def _car(rng: Rng, big: bool = True) -> tuple[str, tuple[int, int, int]]:
 
 
 def _tree(rng: Rng, along: float, left: float, height: float) -> Thing:
-    return Thing(
-        'tree', float(along), float(left), int(rng.integers(TREES)), height_m=float(height)
-    )
-
-
-def _tracked(thing: Thing, track: int) -> Thing:
-    values = thing.__dict__ | {'track': track}
-    return Thing(**values)
+    variant = int(rng.integers(TREES))
+    return Thing('tree', float(along), float(left), variant, height_m=float(height))

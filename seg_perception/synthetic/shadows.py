@@ -35,9 +35,7 @@ def shadow_mask(view: View, things: Sequence[Thing], first_row: int) -> np.ndarr
         return mask
     outlines.sort(key=lambda pair: pair[1])  # the dark contact last
     world = np.concatenate([outline for outline, _ in outlines])
-    points = np.zeros((len(world), 3))
-    points[:, :2] = view.from_world(world[:, 0], world[:, 1])
-    points = view.camera.vehicle_to_camera(points)
+    points = view.camera.raised_to_camera(view.from_world(*world.T))
     depth = np.maximum(points[:, 2:], NEAR_M)
     pixels = points[:, :2] / depth * view.camera.focal_px + view.camera.K[:2, 2]
     fixed = np.rint(np.clip((pixels - (0, first_row)) * 8, -2e5, 2e5)).astype(np.int32)

@@ -9,7 +9,7 @@ Same seed, same frames: ``Street(seed).frame(i)`` depends on nothing but its arg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,8 +23,8 @@ from seg_perception.synthetic.ground import FAR_M, Ground
 from seg_perception.synthetic.layout import TEXEL_M, random_profile
 from seg_perception.synthetic.meshes import VEHICLES, vehicle
 from seg_perception.synthetic.render import draw
-from seg_perception.synthetic.scene import Scene, Thing
-from seg_perception.synthetic.surfaces import Surface, class_ids
+from seg_perception.synthetic.scene import Scene, Thing, places_of
+from seg_perception.synthetic.surfaces import SURFACE_OF, Surface, class_ids
 from seg_perception.synthetic.view import View
 from seg_perception.synthetic.weather import WEATHERS, Lens, check_weather, random_light
 
@@ -120,13 +120,8 @@ class Street:
         time_s = index / self.fps
         x, y, heading = self._pose(time_s)
         height, width = self.size
-        intrinsics = np.array(
-            [
-                [self.focal_px, 0, (width - 1) / 2],
-                [0, self.focal_px, (height - 1) / 2],
-                [0, 0, 1.0],
-            ]
-        )
+        intrinsics = np.diag([self.focal_px, self.focal_px, 1.0])
+        intrinsics[:2, 2] = (width - 1) / 2, (height - 1) / 2
         pitch = self.pitch_rad + 0.0025 * np.sin(time_s * 5.1) + 0.0015 * np.sin(time_s * 11.3)
         camera = SyntheticCamera(intrinsics, self.size, self.height_m, float(pitch), np.eye(4))
         world_vehicle = np.eye(4)
@@ -134,7 +129,7 @@ class Street:
         world_vehicle[:2, :2] = [[cos, -sin], [sin, cos]]
         world_vehicle[:2, 3] = x, y
         pose = world_vehicle @ np.linalg.inv(camera.T_camera_vehicle)
-        return SyntheticCamera(intrinsics, self.size, self.height_m, float(pitch), pose)
+        return replace(camera, T_world_camera=pose)
 
     def frame(self, index: int) -> StreetFrame:
         """Draw one frame; index 0 is at the start."""
@@ -158,9 +153,7 @@ class Street:
 
 def _place(view: View, assets: Assets, things: Sequence[Thing]) -> tuple[StreetObject, ...]:
     """The objects in the vehicle frame."""
-    along = np.array([thing.along_m for thing in things])
-    left = np.array([thing.left_m for thing in things])
-    places = view.vehicle_xy(along, left).tolist()
+    places = view.vehicle_xy(*places_of(things)).tolist()
     return tuple(
         _object(view, assets, thing, x, y) for thing, (x, y) in zip(things, places, strict=True)
     )
@@ -177,17 +170,8 @@ def _object(view: View, assets: Assets, thing: Thing, x: float, y: float) -> Str
     yaw = thing.turn_rad + view.scene.heading_rad(thing.along_m) - view.pose[2]
     return StreetObject(
         thing.kind, x, y, width, height, length, yaw, thing.speed_mps, thing.track,
-        _SURFACE_OF.get(thing.kind, Surface.CAR),
+        SURFACE_OF[thing.kind],
     )  # fmt: skip
-
-
-_SURFACE_OF = {
-    'person': Surface.PERSON, 'cyclist': Surface.RIDER, 'tree': Surface.TREE,
-    'hedge': Surface.TREE, 'building': Surface.BUILDING, 'fence': Surface.FENCE,
-    'rail': Surface.FENCE, 'wall': Surface.WALL, 'lamp': Surface.POLE, 'sign': Surface.SIGN,
-    'bollard': Surface.POLE,
-    'traffic_light': Surface.TRAFFIC_LIGHT, 'bus': Surface.BUS, 'truck': Surface.TRUCK,
-}  # fmt: skip
 
 
 def _check(size: tuple[int, int], fps: float) -> None:

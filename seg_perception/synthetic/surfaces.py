@@ -15,36 +15,27 @@ from seg_perception.core.errors import ClassTableError
 class Surface(IntEnum):
     """Kind of a drawn surface; finer than every class table."""
 
-    SKY = 0
-    ROAD = 1
-    MARKING = 2
-    PAVEMENT = 3
-    TERRAIN = 4
-    BUILDING = 5
-    WALL = 6
-    FENCE = 7
-    POLE = 8
-    TRAFFIC_LIGHT = 9
-    SIGN = 10
-    TREE = 11
-    PERSON = 12
-    RIDER = 13
-    BICYCLE = 14
-    CAR = 15
-    TRUCK = 16
-    BUS = 17
+    SKY, ROAD, MARKING, PAVEMENT, TERRAIN, BUILDING, WALL, FENCE, POLE = range(9)
+    TRAFFIC_LIGHT, SIGN, TREE, PERSON, RIDER, BICYCLE, CAR, TRUCK, BUS = range(9, 18)
 
+
+SURFACE_OF = {
+    'person': Surface.PERSON, 'cyclist': Surface.RIDER, 'tree': Surface.TREE,
+    'hedge': Surface.TREE, 'building': Surface.BUILDING, 'fence': Surface.FENCE,
+    'rail': Surface.FENCE, 'wall': Surface.WALL, 'lamp': Surface.POLE, 'sign': Surface.SIGN,
+    'bollard': Surface.POLE, 'traffic_light': Surface.TRAFFIC_LIGHT, 'bus': Surface.BUS,
+    'truck': Surface.TRUCK, 'hatchback': Surface.CAR, 'sedan': Surface.CAR,
+    'estate': Surface.CAR, 'suv': Surface.CAR, 'van': Surface.CAR,
+}  # fmt: skip
+"""What each kind of thing on the street shows; a cyclist's bicycle is ``BICYCLE``."""
 
 # CamVid groups as SegNet does: walls are building, grass is tree, traffic lights are sign_symbol.
-_CAMVID = (
-    'sky road road pavement tree building building fence pole sign_symbol sign_symbol tree '
-    'pedestrian bicyclist bicyclist car car car'
-).split()
-_CITYSCAPES = (
-    'sky,road,road,sidewalk,terrain,building,wall,fence,pole,traffic light,traffic sign,'
-    'vegetation,person,rider,bicycle,car,truck,bus'
-).split(',')
-_CLASS_OF = {CAMVID_11.name: _CAMVID, CITYSCAPES_19.name: _CITYSCAPES}
+_CLASS_OF = {
+    CAMVID_11.name: 'sky,road,road,pavement,tree,building,building,fence,pole,sign_symbol,'
+    'sign_symbol,tree,pedestrian,bicyclist,bicyclist,car,car,car',
+    CITYSCAPES_19.name: 'sky,road,road,sidewalk,terrain,building,wall,fence,pole,traffic light,'
+    'traffic sign,vegetation,person,rider,bicycle,car,truck,bus',
+}
 
 
 def class_ids(table: ClassTable) -> np.ndarray:
@@ -57,9 +48,10 @@ def class_ids(table: ClassTable) -> np.ndarray:
         raise ClassTableError(
             'class table of the synthetic street',
             repr(table.name),
-            ' or '.join(sorted(_CLASS_OF)),
+            ' or '.join(_CLASS_OF),
             'Render with one of these and map the labels.',
         )
     ids = np.full(256, UNLABELED, np.uint8)
-    ids[: len(Surface)] = [table.names.index(name) for name in _CLASS_OF[table.name]]
+    names = _CLASS_OF[table.name].split(',')
+    ids[: len(Surface)] = [table.names.index(name) for name in names]
     return ids

@@ -81,12 +81,11 @@ class View:
         cos, sin = np.cos(self.pose[2]), np.sin(self.pose[2])
         return np.array([x * cos + y * sin, y * cos - x * sin, z])
 
-    def camera_points(self, along: np.ndarray, left: np.ndarray, up: np.ndarray) -> np.ndarray:
+    def camera_points(
+        self, along: np.ndarray, left: np.ndarray, up: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         """Points (N, 3) of the camera frame."""
-        points = np.empty((len(along), 3))
-        points[:, :2] = self.vehicle_xy(along, left)
-        points[:, 2] = up
-        return self.camera.vehicle_to_camera(points)
+        return self.camera.raised_to_camera(self.vehicle_xy(along, left), up)
 
     def seen(self, colour: Rgb, lit: Sequence[float], depth_m: float) -> Rgb:
         """A colour under a light (factor per channel) and through the haze."""

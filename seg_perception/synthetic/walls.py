@@ -15,13 +15,11 @@ import numpy as np
 from seg_perception.synthetic.assets import Assets
 from seg_perception.synthetic.canvas import clip_near, to_fixed
 from seg_perception.synthetic.scene import Thing
-from seg_perception.synthetic.surfaces import Surface
+from seg_perception.synthetic.surfaces import SURFACE_OF, Surface
 from seg_perception.synthetic.textures import Facade
 from seg_perception.synthetic.view import HALF_SIZE, NEAREST_M, View
 
-STRIPS = {
-    'fence': Surface.FENCE, 'rail': Surface.FENCE, 'wall': Surface.WALL, 'hedge': Surface.TREE,
-}  # fmt: skip
+STRIPS = ('fence', 'rail', 'wall', 'hedge')
 _STOREY_M = 3.0
 _COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 _TOWARDS = (-1.0, 0.0, 0.0)
@@ -92,7 +90,7 @@ def feet_of_walls(view: View, things: Sequence[Thing]) -> np.ndarray:
     depth = [np.copysign(building_depth_m(t), t.left_m) for t in things]
     front = np.array([thing.left_m for thing in things])
     left = np.stack([front + depth, front, front], axis=1)
-    points = view.camera_points(along.ravel(), left.ravel(), np.zeros(along.size))
+    points = view.camera_points(along.ravel(), left.ravel())
     return points.reshape(-1, 3, 3)
 
 
@@ -273,6 +271,6 @@ def draw_strip(view: View, assets: Assets, thing: Thing, feet: np.ndarray) -> No
     normal = (0.0, -float(np.sign(thing.left_m)), 0.0)
     light = view.light.matrix(view.lit(normal), float(corners[:, 2].mean()))
     mask = cv2.threshold(cv2.extractChannel(patch, 3), 127, 255, cv2.THRESH_BINARY)[1]
-    plane = view.canvas.plane_through(STRIPS[thing.kind], corners)
+    plane = view.canvas.plane_through(SURFACE_OF[thing.kind], corners)
     lit = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
     view.canvas.paste(lit, mask, top, first, plane)
