@@ -148,9 +148,7 @@ def test_damaged_summary(tmp_path: Path, text: str, message: str) -> None:
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path)
     monkeypatch.setitem(sys.modules, 'pyarrow.parquet', None)
-    with pytest.raises(
-        SegPerceptionError, match=r"without pyarrow.*pip install 'seg_perception\["
-    ):
+    with pytest.raises(SegPerceptionError, match=r'without pyarrow.*pip install pyarrow'):
         read_run(tmp_path)
 
 
