@@ -25,6 +25,7 @@ from seg_perception.core.settings import Setting, Settings
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m
 _NOWHERE_M = 1e9  # to the left of the path: what is not on it
 _STRAIGHT_PER_M = 1e-8  # curvatures below it move nothing and cannot be divided by
+_BINS_A_PIECE = 4
 COARSE_SHARE = 0.1  # of its distance that a pixel may cover and still tell where something is
 
 
@@ -76,19 +77,27 @@ class Corridor(Settings, name='corridor'):
         return max(1, height - round(self.ego_mask_share * height))
 
 
+AHEAD, LEFT, RIGHT = 1, 2, 3
+
+
 @dataclass(frozen=True, eq=False)
 class Strips:
     """
-    The corridor (0) and the strips of its width to its left (1) and right (2), in B pieces each.
+    The corridor and the strips of its width to its left and right, cut into B pieces.
 
     A piece is as long as a pixel row in the middle of the corridor.
     """
 
-    pixels: np.ndarray  # (N,) flat indices of the pixels of all strips
-    pieces: np.ndarray  # (N,) of each pixel: strip * B + piece, near to far
-    edges_m: np.ndarray  # (B + 1,) float64, where the pieces end, along the path
-    blocking_px: np.ndarray  # (3, B) int32, pixels of a piece that end the free road
-    first_piece: np.ndarray  # (3,) the nearest in sight; B where none is
+    first: int  # row of the image in which the arrays begin
+    strip: np.ndarray  # (R, W) uint8, AHEAD, LEFT or RIGHT; 0 in none of them
+    tangent: np.ndarray  # (R, W) float32, grows along the path
+    edges: np.ndarray  # (B + 1,) float32, tangents where the pieces end
+    edges_m: np.ndarray  # (B + 1,) float64, distances along the path where they end
+    blocking_px: np.ndarray  # (B,) pixels of a piece that end the free road; fewer if they fill it
+
+    def pieces_of(self, pixels: np.ndarray) -> np.ndarray:
+        """The pieces (N,) of flat indices (N,) into the arrays."""
+        return _pieces(self.tangent.ravel()[pixels], self.edges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,53 +245,52 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         if abs(curvature) * ground.most_left_m >= 1.0:  # not beyond a quarter of the circle
             aside[curvature * ground.left_m >= 1.0] = _NOWHERE_M
     half = corridor.vehicle_width_m / 2 + corridor.margin_m
-    inside, three = (_within(aside, width, curvature) for width in (half, 3 * half))
+    inside, three = (_within(aside, half * n, curvature) for n in (1, 3))
     widths = np.count_nonzero(inside, axis=1)
     rows = np.flatnonzero(widths)
     if not len(rows):
         return None
-    top, end = int(rows[0]), int(rows[-1]) + 1
-    edges = _edges(corridor, camera, (ground.first + top, ground.first + end), curvature)
-    pixels = np.flatnonzero(three)
-    is_inside = inside.ravel()[pixels] > 0
-    strips = np.where(aside.ravel()[pixels] > 0, 1, 2)
-    strips[is_inside] = 0
-    # The tangent grows as the way along the path does, and costs a division.
-    tangent = ground.ahead_m.ravel()[pixels]
-    if curvature:
-        tangent = tangent / (1.0 - curvature * ground.left_m.ravel()[pixels])
-    pieces = _pieces(tangent, _tangents(edges, curvature))
-    kept = pieces < len(edges) - 1
-    if not (kept & is_inside).any():
+    top, end, first = int(rows[0]), int(rows[-1]) + 1, ground.first
+    edges_m = _edges(corridor, camera, (first + top, first + end), curvature)
+    tangent, edges = ground.ahead_m, _tangents(edges_m, curvature)
+    if curvature:  # grows as the way along the path does, and costs a division
+        tangent = cv2.divide(tangent, 1.0 - np.float32(curvature) * ground.left_m)
+    strip = np.where(aside > 0, np.uint8(LEFT), np.uint8(RIGHT)) & three
+    strip[inside > 0] = AHEAD
+    strip[tangent >= edges[-1]] = 0  # beyond what is seen of the path
+    if not (strip == AHEAD).any():
         return None
-    starts = np.concatenate([[0], np.cumsum(widths[rows])[:-1]])
-    distance = np.full(len(widths), np.nan, np.float32)
-    nearest = np.minimum.reduceat(tangent[is_inside], starts)
-    distance[rows] = np.arctan(curvature * nearest) / curvature if curvature else nearest
     beside = cv2.subtract(three, inside)
     beside[:top] = beside[end:] = 0
-    height, first = geometry.size[0], ground.first
+    height, distance_m = geometry.size[0], _nearest_m(tangent, inside, curvature)
 
     def whole(part: np.ndarray, fill: float = 0) -> np.ndarray:
         image = np.full((height, *part.shape[1:]), fill, part.dtype)
         image[first : first + len(part)] = part
         return _frozen(image)
 
+    slant_m = np.hypot((edges_m[:-1] + edges_m[1:]) / 2, camera.mount.height_m)
+    blocking_px = np.ceil(corridor.blocking_m / slant_m * camera.calibration.k[0, 0])
+    arrays = map(_frozen, (strip, tangent, edges, edges_m, np.maximum(blocking_px, 1)))
     return CorridorShape(
         top_row=first + top,
         end_row=first + end,
         inside=whole(inside),
         beside=whole(beside),
         widths_px=whole(widths.astype(np.float32)),
-        nearness=whole(np.nan_to_num(np.nanmin(distance) / distance)),
-        distance_m=whole(distance, np.nan),
-        strips=_strips(
-            pixels[kept] + first * geometry.size[1],
-            strips[kept] * (len(edges) - 1) + pieces[kept],
-            edges,
-            np.ceil(corridor.blocking_m / _slant_m(edges, camera) * camera.calibration.k[0, 0]),
-        ),
+        nearness=whole(np.nan_to_num(np.nanmin(distance_m) / distance_m)),
+        distance_m=whole(distance_m, np.nan),
+        strips=Strips(first, *arrays),
     )
+
+
+def _nearest_m(tangent: np.ndarray, inside: np.ndarray, curvature: float) -> np.ndarray:
+    """Distance along the path to the nearest pixel of each row inside, (R,); NaN without one."""
+    within = np.full_like(tangent, inf)
+    cv2.copyTo(tangent, inside, within)
+    nearest = cv2.reduce(within, 1, cv2.REDUCE_MIN)[:, 0]
+    nearest[np.isinf(nearest)] = np.nan
+    return np.asarray(np.arctan(curvature * nearest) / curvature if curvature else nearest)
 
 
 def _within(aside: np.ndarray, half_m: float, curvature: float) -> np.ndarray:
@@ -305,33 +313,27 @@ def _tangents(along_m: np.ndarray, curvature: float) -> np.ndarray:
 
 
 def _pieces(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The piece (N,) of each value; 0 before the first edge, B beyond the last of B + 1."""
-    return (np.searchsorted(edges, values, side='right') - 1).clip(min=0)
-
-
-def _slant_m(edges: np.ndarray, camera: Camera) -> np.ndarray:
-    """From the camera to the middles of pieces."""
-    return np.asarray(np.hypot((edges[:-1] + edges[1:]) / 2, camera.mount.height_m))
-
-
-def _strips(
-    pixels: np.ndarray, pieces: np.ndarray, edges: np.ndarray, wide_px: np.ndarray
-) -> Strips:
     """
-    The strips of pixels in their pieces.
+    The piece (N,) of each value; 0 before the first edge, B beyond the last of B + 1.
 
-    :param wide_px: (B,) of the least that ends the road; what is wider than a piece fills it.
+    Reciprocals of distances are rows of the image, nearly, so that equal bins of them hold an edge
+    at most: then the bin and one comparison tell the piece, in a third of a search's time.
     """
-    count = len(edges) - 1
-    present = np.bincount(pieces, minlength=3 * count).reshape(3, count)
-    seen = present > 0
-    return Strips(
-        _frozen(pixels),
-        _frozen(pieces),
-        _frozen(edges),
-        _frozen(np.clip(wide_px, 1, np.maximum(1, present)).astype(np.int32)),
-        np.where(seen.any(axis=1), seen.argmax(axis=1), count),
-    )
+    if len(edges) < 2:
+        return np.zeros(len(values), np.intp)
+    first, last = 1.0 / edges[0], 1.0 / edges[-1]
+    scale = np.float32(_BINS_A_PIECE * len(edges)) / (first - last)
+
+    def bins_of(values: np.ndarray) -> np.ndarray:
+        return np.asarray((first - 1.0 / values) * scale).astype(np.intp)
+
+    edge_bins = bins_of(edges)
+    if not np.diff(edge_bins).all():  # two in one bin
+        return np.asarray(np.searchsorted(edges, values, side='right') - 1).clip(min=0)
+    below = np.searchsorted(edge_bins, np.arange(edge_bins[-1] + 2))  # edges in earlier bins
+    found = below.take(bins_of(values), mode='clip')
+    pieces = found - 1 + (values >= np.append(edges, np.float32(inf)).take(found))
+    return np.asarray(np.maximum(pieces, 0))
 
 
 def _edges(
@@ -342,7 +344,7 @@ def _edges(
 
     They end where the path leaves the image: nobody sees what is on it from there on.
     """
-    along = np.geomspace(0.1, 2.0 * corridor.reach_m, 4000)
+    along = np.geomspace(0.1, 2.0 * corridor.reach_m, 2000 if curvature else 4000)
     along = along[along * abs(curvature) <= pi / 2]
     angle = curvature * along
     x = np.sin(angle) / curvature if curvature else along

@@ -13,7 +13,14 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.corridor import Corridor, Strips, ground_in_reach
+from seg_perception.core.corridor import (
+    AHEAD,
+    LEFT,
+    RIGHT,
+    Corridor,
+    Strips,
+    ground_in_reach,
+)
 
 ROAD, OWN, SOLID, STATIC, VEHICLE, KNOWN = 1, 2, 4, 8, 16, 32
 """What a class is to the drivable area, a bit each, so that one lookup sorts every pixel."""
@@ -56,8 +63,12 @@ def free_distance(
     :param flags: (H, W) uint8, the bits of each pixel's class.
     :param clearance_m: of vehicles above the ground: they are nearer than their lowest pixel.
     """
-    clearance = clearance_m / camera.mount.height_m
-    (free, seeming), (left, _), (right, _) = _along(strips, passed, flags, camera, clearance)
+    rows = slice(strips.first, strips.first + len(strips.strip))
+    ends = _Ends(strips, passed[rows], flags[rows])
+    clearance, ahead_m = clearance_m / camera.mount.height_m, camera.ahead_m
+    (free, seeming), (left, _), (right, _) = (
+        ends.free_m(strip, ahead_m, clearance) for strip in (AHEAD, LEFT, RIGHT)
+    )
     std, band = nan, (nan, nan)
     if free == 0:  # what blocks it begins before the nearest ground in sight
         nearest = float(strips.edges_m[0])
@@ -68,40 +79,72 @@ def free_distance(
     return FreeDistance(free, std, band, left, right)
 
 
-def _along(
-    strips: Strips, passed: np.ndarray, flags: np.ndarray, camera: Camera, clearance: float
-) -> list[tuple[float, float]]:
+class _Ends:
+    """Where the free road along the strips of a frame ends, (R, W) as the strips have it."""
+
+    def __init__(self, strips: Strips, passed: np.ndarray, flags: np.ndarray) -> None:
+        blocked = np.asarray(cv2.inRange(passed, 0, 0))
+        vehicles = cv2.bitwise_and(blocked, cv2.inRange(flags & VEHICLE, 1, 255))
+        self._strips, self._flags = strips, flags
+        self._first = _first_pieces(strips, blocked)
+        self._first_vehicle = _first_pieces(strips, vehicles)
+
+    def free_m(self, strip: int, ahead_m: float, clearance: float) -> tuple[float, float]:
+        """
+        Free road along a strip, and as it seems when no vehicle has a clearance.
+
+        0 when the near end is blocked, NaN when nothing of it is known.
+
+        :param ahead_m: of the camera before the origin.
+        :param clearance: of vehicles, in heights of the camera: they are by so much nearer to it.
+        """
+        strips, first = self._strips, int(self._first[strip])
+        own = np.asarray(cv2.inRange(strips.strip, strip, strip))
+        if not own.any():
+            return nan, nan
+        nearest = np.float32(cv2.minMaxLoc(strips.tangent, own)[0])
+        if first <= np.searchsorted(strips.edges, nearest, side='right') - 1 or not first:
+            known = cv2.bitwise_and(self._flags & KNOWN, own).any()
+            return (0.0, 0.0) if known else (nan, nan)
+        seeming, vehicle = float(strips.edges_m[first]), int(self._first_vehicle[strip])
+        if vehicle == len(strips.blocking_px):
+            return seeming, seeming
+        foot = float(strips.edges_m[vehicle])
+        return min(seeming, foot - clearance * (foot - ahead_m)), seeming
+
+
+def _first_pieces(strips: Strips, blocked: np.ndarray) -> np.ndarray:
     """
-    Free road along each strip, and as it seems when no vehicle has a clearance.
+    Of each strip, by its number, the first piece that enough blocked pixels end; B without one.
 
-    0 when the near end is blocked, NaN when nothing of it is known.
+    Fewer than are asked for do where they fill their piece.
 
-    :param clearance: of vehicles, in heights of the camera: they are by so much nearer to it.
+    :param blocked: (R, W) uint8 of 0 or 255.
     """
-    blocked = np.flatnonzero(passed.ravel()[strips.pixels] == 0)
-    pieces, pixels = strips.pieces[blocked], strips.pixels[blocked]
-    first = _first_blocked(pieces, strips)
-    vehicle = _first_blocked(pieces[(flags.ravel()[pixels] & VEHICLE) > 0], strips)
-    count, free = len(strips.edges_m) - 1, []
-    for strip, nearest in enumerate(strips.first_piece):
-        seeming = float(strips.edges_m[first[strip]])
-        if first[strip] <= nearest:
-            own = strips.pixels[strips.pieces // count == strip]
-            known = (flags.ravel()[own] & KNOWN).any()
-            free.append((0.0, 0.0) if known else (nan, nan))
-        elif vehicle[strip] == count:
-            free.append((seeming, seeming))
-        else:
-            foot = float(strips.edges_m[vehicle[strip]])
-            free.append((min(seeming, foot - clearance * (foot - camera.ahead_m)), seeming))
-    return free
+    count = len(strips.blocking_px)
+    counts = _counts(strips, blocked)
+    first = _first_of(counts >= strips.blocking_px)
+    few = (counts > 0) & (np.arange(count) < first[:, None])
+    if few.any():
+        pieces = np.flatnonzero(few.any(axis=0))
+        low, high = strips.edges[pieces[0]], strips.edges[pieces[-1] + 1]
+        near = cv2.inRange(strips.tangent, float(low) if pieces[0] else 0.0, float(high))
+        others = _counts(strips, cv2.subtract(near, blocked))
+        first = np.minimum(first, _first_of(few & (others == 0)))
+    return first
 
 
-def _first_blocked(pieces: np.ndarray, strips: Strips) -> np.ndarray:
-    """Of each strip the first piece that enough of these pieces' pixels block; B without one."""
-    counts = np.bincount(pieces, minlength=strips.blocking_px.size)
-    blocked = counts.reshape(strips.blocking_px.shape) >= strips.blocking_px
-    return np.asarray(np.where(blocked.any(axis=1), blocked.argmax(axis=1), blocked.shape[1]))
+def _counts(strips: Strips, chosen: np.ndarray) -> np.ndarray:
+    """How many of the chosen pixels (R, W) are in each piece of each strip, (4, B)."""
+    strip, count = cv2.bitwise_and(strips.strip, chosen), len(strips.blocking_px)
+    pixels = np.flatnonzero(strip)
+    places = strips.pieces_of(pixels) + count * strip.ravel()[pixels].astype(np.intp)
+    return np.bincount(places, minlength=4 * count).reshape(4, count)
+
+
+def _first_of(ends: np.ndarray) -> np.ndarray:
+    """The first column (N,) that is true in each row (N, B); B without one."""
+    return np.asarray(np.where(ends.any(axis=1), ends.argmax(axis=1), ends.shape[1]))
 
 
 def ground_polygon(

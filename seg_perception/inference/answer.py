@@ -125,6 +125,15 @@ class FrameAnswerer:
         watch.lap('upscale')
         return record
 
+    def prepare(self, frame_size: tuple[int, int], context: FrameContext) -> None:
+        """
+        Make what the first answer for frames of a (height, width) would wait for.
+
+        It answers a black frame: the model meets the size, and the geometry makes its parts. That
+        takes tenths of a second, which would make the first metric answer late.
+        """
+        self.answer(np.zeros((*frame_size, 3), np.uint8), 'bgr', context)
+
     def _describe(
         self, seen: _Seen, view: CameraView, context: FrameContext, watch: _StopWatch
     ) -> SceneRecord:

@@ -13,7 +13,6 @@ from math import inf, isfinite, nan
 from threading import Lock
 from typing import Any
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -146,9 +145,9 @@ class CameraPort:
 
     def prepare(self) -> None:
         """
-        Make the geometry, as soon as it is known, by answering a black frame of its size.
+        Prepare the first metric answer as soon as calibration and extrinsics are known.
 
-        It takes tenths of a second and would make the first metric answer late.
+        Frames that come meanwhile wait; those that came before are answered without metres.
         """
         size, params = self._geometry.image_size, self._settings.now
         if self._is_prepared or size is None:
@@ -158,7 +157,7 @@ class CameraPort:
             self._is_prepared = True
             extras = Extras(params.rules.grid, params.rules.scan, params.rules.horizon)
             context = FrameContext(_answer_settings(params), view, extras=extras)
-            self._answerer.answer(np.zeros((*size, 3), np.uint8), 'bgr', context)
+            self._answerer.prepare(size, context)
 
     def context(
         self, frame: Frame, size: tuple[int, int], params: NodeParams, motion: Motion

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seg_perception.core.camera import Calibration, Mount
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
-from seg_perception.core.corridor import Corridor, Strips, corridor_shape
+from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape
 from seg_perception.core.errors import ParameterError
 
 
@@ -80,7 +80,7 @@ def test_corridor_on_the_ground_by_hand() -> None:
     # What ends the free road: 5 cm are 500 * 0.05 / 10.1 = 2.5 px at 10 m.
     strips = shape.strips
     piece = int(np.searchsorted(strips.edges_m, 10.0))
-    assert strips.blocking_px[0, piece] == 3
+    assert strips.blocking_px[piece] == 3
     # Edges of pieces are edges of rows: row 254.5 is 75 below the horizon.
     assert np.abs(strips.edges_m - 10.0).min() < 1e-4
 
@@ -113,8 +113,33 @@ def test_camera_that_looks_back_sees_the_path_of_reversing() -> None:
 
 
 def _columns_of_left(strips: Strips) -> np.ndarray:
-    count = len(strips.edges_m) - 1
-    return strips.pixels[strips.pieces // count == 1] % SIZE[1]
+    return (strips.strip == LEFT).nonzero()[1]
+
+
+def strips_of(tangents: np.ndarray, ends: np.ndarray) -> Strips:
+    return Strips(0, np.ones((1, 1), np.uint8), tangents, ends, ends, np.ones(len(ends) - 1))
+
+
+@given(
+    st.lists(st.floats(0.5, 60.0), min_size=2, max_size=80, unique=True),
+    st.lists(st.floats(0.1, 100.0), max_size=80),
+)
+def test_pieces_of_any_edges(edges: list[float], values: list[float]) -> None:
+    ends = np.unique(np.float32(edges))
+    if len(ends) < 2:
+        return
+    tangents = np.float32([*values, *ends])
+    found = strips_of(tangents, ends).pieces_of(np.arange(len(tangents)))
+    expected = [max(0, sum(end <= value for end in ends) - 1) for value in tangents]
+    assert found.tolist() == expected
+
+
+def test_pieces_of_rows_as_a_level_camera_has_them() -> None:
+    ends = (750 / np.arange(180.0, 12.5, -1)).astype(np.float32)
+    tangents = np.linspace(3.0, 70.0, 5000, dtype=np.float32)
+    found = strips_of(tangents, ends).pieces_of(np.arange(5000))
+    expected = np.searchsorted(ends, tangents, side='right') - 1
+    np.testing.assert_array_equal(found, np.maximum(expected, 0))
 
 
 def test_cameras_without_the_path_in_view_get_the_trapezoid() -> None:
