@@ -16,10 +16,17 @@ import sys
 from abc import ABC, abstractmethod
 from binascii import crc32
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import lz4.frame
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel, Chunk, Message, Schema
+from mcap.stream_reader import StreamReader
 from rosbags.interfaces import (
     Connection,
     ConnectionExtRosbag2,
@@ -180,72 +187,50 @@ class McapFile(_Recorded):
     """An MCAP file that rosbags refuses."""
 
     magic = b'\x89MCAP0\r\n'
-    _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 3, 4, 5, 6, 15, 2
 
     def _scan(self) -> None:
         self._schemas: dict[int, str] = {}
         super()._scan()
 
     def _walk(self, offset: int) -> int:
+        # By the lengths alone: one damaged record hides none of those behind it.
         while len(head := self._read(offset, 9)) == 9:
-            op, length = struct.unpack('<BQ', head)
-            if op in (self._DATA_END, self._FOOTER):
+            end = offset + _mcap_length(head)
+            if head[0] in (Opcode.DATA_END, Opcode.FOOTER):
                 return self._size
-            if op in (self._CHUNK, self._MESSAGE):
-                self._add(offset, min(9 + length, self._size - offset))
-            elif op in (self._SCHEMA, self._CHANNEL):
-                self._learn(op, self._read(offset + 9, length))
-            if offset + 9 + length > self._size:
+            if head[0] in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
+                self._add(offset, min(end, self._size) - offset)
+            if end > self._size:
                 break
-            offset += 9 + length
+            offset = end
         return offset
 
     def _rows(self, block: _Block) -> Iterator[tuple[int, int, bytes]]:
         data = self._read(block.offset, block.length)
-        for op, record in _mcap_records(self._unpacked(data) if data[0] == self._CHUNK else data):
-            if op == self._MESSAGE:
-                key, _, log_ns = struct.unpack_from('<HIQ', record)
-                yield key, log_ns, record[22:]
-            elif op in (self._SCHEMA, self._CHANNEL):
-                self._learn(op, record)
-
-    def _unpacked(self, data: bytes) -> bytes:
-        """The records in a chunk; of one that is cut, as many as there are."""
-        size, crc, name_length = struct.unpack_from('<QII', data, 9 + 16)
-        start = 9 + 32 + name_length
-        name = data[9 + 32 : start].decode()
-        records = _UNPACK[name](data[start + 8 :])
-        whole = len(records) == size
-        if whole and crc and crc32(records) != crc:
-            raise ValueError('checksum')
-        return records
-
-    def _learn(self, op: int, record: bytes) -> None:
-        """Types and topics; a later record of one number is the same again."""
-        key = struct.unpack_from('<H', record)[0]
-        if op == self._SCHEMA:
-            self._schemas[key] = _text(record, 2)[0]
-        else:
-            schema = struct.unpack_from('<H', record, 2)[0]
-            self._topics[key] = (_text(record, 4)[0], self._schemas.get(schema, ''))
+        if data[0] == Opcode.CHUNK:
+            chunk = Chunk.read(ReadDataStream(BytesIO(data[9:])))
+            data = _UNPACK[chunk.compression](chunk.data)
+            is_whole = len(data) == chunk.uncompressed_size
+            if is_whole and chunk.uncompressed_crc not in (0, crc32(data)):
+                raise ValueError('checksum')
+        for record in _mcap_records(data):
+            if isinstance(record, Message):
+                yield record.channel_id, record.log_time, record.data
+            elif isinstance(record, Schema):
+                self._schemas[record.id] = record.name
+            elif isinstance(record, Channel):
+                self._topics[record.id] = record.topic, self._schemas.get(record.schema_id, '')
 
 
-def _mcap_records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Opcode and content of the whole records."""
-    offset = 0
-    while offset + 9 <= len(data):
-        op, length = struct.unpack_from('<BQ', data, offset)
-        offset += 9 + length
-        if offset > len(data):
-            return
-        yield op, data[offset - length : offset]
+def _mcap_length(head: bytes) -> int:
+    """Length in bytes of the record that starts with this head."""
+    return 9 + int(struct.unpack_from('<Q', head, 1)[0])
 
 
-def _text(record: bytes, offset: int) -> tuple[str, int]:
-    """A string with its length before it, and where it ends."""
-    start = offset + 4
-    end = start + struct.unpack_from('<I', record, offset)[0]
-    return record[start:end].decode(), end
+def _mcap_records(data: bytes) -> Iterator[Any]:
+    """The records up to the first one that is cut or damaged."""
+    with suppress(Exception):  # EndOfFile, or what damage makes of a record
+        yield from StreamReader(BytesIO(data), skip_magic=True).records
 
 
 class Bag1File(_Recorded):
