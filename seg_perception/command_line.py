@@ -24,6 +24,7 @@ where packages are missing.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import shutil
@@ -230,6 +231,7 @@ def run_command(
     :param prepare: is called with the command's name and the words before the command runs.
     :return: 0, 1 for findings or failed inputs, 2 for errors, 130 when interrupted.
     """
+    log_to_stderr()
     name, *rest = words or ['']
     if name in HELP_FLAGS:
         print(_overview(prog, description, commands))
@@ -260,6 +262,25 @@ def run_command(
 def _told(prog: str, error: SegPerceptionError) -> int:
     print(f'{prog}: error: {error}', file=sys.stderr)
     return error.exit_code
+
+
+class _Log(logging.Handler):
+    """Plain lines on standard error, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        level = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
+        tqdm.write(level + record.getMessage(), file=sys.stderr)
+
+
+def log_to_stderr() -> None:
+    """Show what the modules of this repository log, from INFO on."""
+    for name in ('seg_perception', 'training'):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        if not any(isinstance(handler, _Log) for handler in logger.handlers):
+            logger.addHandler(_Log())
 
 
 def _options(

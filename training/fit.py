@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -50,6 +50,7 @@ from training.stats import ClassStatistics, label_counts, summarise
 from training.transforms import MEAN_RGB, STD_RGB
 
 LAST, BEST = 'last.pt', 'best.pt'
+log = logging.getLogger(__name__)
 FETCH_EVERY = 16  # steps between looks at the losses, each of which waits for a GPU
 PRECISIONS = {
     'float32': torch.float32,
@@ -328,11 +329,11 @@ def fit(config: TrainConfig) -> float:
                 best = trainer.fit(record)
         except KeyboardInterrupt:
             if process.is_first:
-                _say(f'stopped. {_how_to_resume(trainer.out / LAST)}')
+                log.warning('stopped. %s', _how_to_resume(trainer.out / LAST))
             raise
     if process.is_first:
         folder = write_run_report(config, training_data.val, process.device)
-        print(f'best mean IoU on data.val: {best:.4f}; report in {folder}')
+        log.info('best mean IoU on data.val: %.4f; report in %s', best, folder)
     return best
 
 
@@ -345,7 +346,7 @@ def _resume_if_begun(trainer: Trainer) -> None:
         return
     trainer.resume(state)
     if trainer.process.is_first:
-        _say(f'{path} continues at epoch {trainer.epoch}, step {trainer.step}')
+        log.info('%s continues at epoch %d, step %d', path, trainer.epoch, trainer.step)
 
 
 def _open_record(trainer: Trainer) -> Record:
@@ -358,10 +359,6 @@ def _how_to_resume(last: Path) -> str:
     if not last.exists():
         return 'Nothing is saved yet: the same command starts anew.'
     return f'{last} is whole: the same command resumes it.'
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _precision(config: TrainConfig, device: torch.device) -> torch.dtype:

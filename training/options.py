@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import Setting, Settings
 
 MIN_WINDOW_PX = 32  # the least size that every network takes
+log = logging.getLogger(__name__)
 FILE, FOLDER, PATHS = Option('FILE'), Option('DIR'), Option('PATH', positional=True)
 
 
@@ -31,7 +32,7 @@ def landscape(text: str) -> tuple[int, int]:
     """WxH as (height, width), with a warning where it looks like HxW, as it once was."""
     height, width = size(text)
     if height > width:
-        print(f'Warning: {text} is {width} pixels wide and {height} high.', file=sys.stderr)
+        log.warning('%s is %d pixels wide and %d high', text, width, height)
     return height, width
 
 

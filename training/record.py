@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import sys
 import time
@@ -19,6 +20,8 @@ from tqdm import tqdm
 from seg_perception.io.atomic import output_error, write_csv
 from training.distributed import mean_over_processes
 from training.errors import DivergedError
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 Batch = TypeVar('Batch')
@@ -182,6 +185,6 @@ def _open_board(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        tqdm.write('TensorBoard is not installed: log.csv alone is written.', file=sys.stderr)
+        log.warning('TensorBoard is not installed: only log.csv is written')
         return None
     return SummaryWriter(str(folder), purge_step=step)

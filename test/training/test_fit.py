@@ -255,7 +255,8 @@ def test_full_disk_keeps_the_last_checkpoint(config, fill_disk):
     assert last(config)['step'] == 2
 
 
-def test_interrupt_says_how_to_go_on(config, monkeypatch, capsys):
+def test_interrupt_says_how_to_go_on(config, monkeypatch, caplog):
+    caplog.set_level('INFO')
     fit(changed(config, optim={'epochs': 1}))
 
     def interrupt(*_):
@@ -264,12 +265,12 @@ def test_interrupt_says_how_to_go_on(config, monkeypatch, capsys):
     monkeypatch.setattr(Trainer, 'train_step', interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit(config)
-    message = capsys.readouterr().err
+    message = caplog.text
     assert f'{config.out}/last.pt continues at epoch 1, step 2' in message
     assert f'stopped. {config.out}/last.pt is whole' in message
     with pytest.raises(KeyboardInterrupt):
         fit(changed(config, out=f'{config.out}_fresh'))
-    assert 'stopped. Nothing is saved yet' in capsys.readouterr().err
+    assert 'stopped. Nothing is saved yet' in caplog.text
 
 
 class SlowTrainer(Trainer):
@@ -413,7 +414,7 @@ def test_command_fits_and_reports_errors_in_one_line(camvid, tmp_path, capsys):
     )
     words = ['fit', '--config', str(path), 'optim.epochs=1', 'optim.batch=2']
     assert main([*words, 'transform.crop=[64, 64]']) == 0
-    assert 'best mean IoU on data.val: 0.' in capsys.readouterr().out
+    assert 'best mean IoU on data.val: 0.' in capsys.readouterr().err
     assert main([*words, 'optim.bach=1']) == 2
     error = capsys.readouterr().err
     assert error.startswith("python -m training: error: config key 'optim.bach'")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +46,8 @@ KINDS: Mapping[str, Callable[[SourceConfig], Frames]] = {
 
 SPLIT_NAMES = ('folder', 'shards')  # kinds whose splits may use the same names for other frames
 CHECK_THREADS = 8  # that read files to find damaged ones: the disk is what they wait for
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,8 @@ def _without_damaged(frames: Frames, source: SourceConfig) -> Frames:
     damaged = [damage for damage in found if damage]
     if not whole:
         raise DatasetError(f'frames of {_name(source)}', f'damaged: {some(damaged)}', 'some whole')
-    head = f'warning: {_name(source)}: left out {len(damaged):,} damaged of {len(frames):,} frames'
-    print(head, *damaged, sep='\n  ', file=sys.stderr)
+    head = f'{_name(source)}: left out {len(damaged):,} damaged of {len(frames):,} frames'
+    log.warning('\n  '.join([head, *damaged]))
     return Subset(frames, whole)
 
 
@@ -213,10 +215,10 @@ def _warn_of_leak(data: DataConfig, train: Sequence[Frames], val: Sequence[Frame
     """Say it when frames are trained on and scored too; BDD100K's two sets overlap, for one."""
     trained = _identities(data.train, train)
     if shared := sorted(name for root, name in trained & _identities(data.val, val)):
-        print(
-            f'warning: {len(shared):,} frames of data.val are trained on too, which flatters their'
-            f' score: {some(shared)}',
-            file=sys.stderr,
+        log.warning(
+            '%d frames of data.val are trained on too, which flatters their score: %s',
+            len(shared),
+            some(shared),
         )
 
 

@@ -18,7 +18,7 @@ that and whose others are auxiliary logits. Its attributes name its parts:
 from __future__ import annotations
 
 import importlib
-import sys
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,7 @@ from training.errors import ConfigError, check_known
 from training.models.weights import load_weights
 
 MIN_SIZE_PX = 32
+log = logging.getLogger(__name__)
 """The least height and width of an image: below, the deep layers have nothing left to see."""
 
 
@@ -111,7 +112,7 @@ def build_model(
     net = _build(name, num_classes, options or {})
     net.register_forward_pre_hook(_InputCheck(name, NETWORKS[name].min_batch))
     if weights:
-        print(load_weights(net, weights, num_classes, new_head), file=sys.stderr)
+        log.info(load_weights(net, weights, num_classes, new_head))
     return net
 
 

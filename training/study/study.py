@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -29,6 +29,8 @@ from training.study.run import (
     train,
 )
 from training.study.timing import seconds_left, time_files
+
+log = logging.getLogger(__name__)
 
 
 def study(options: StudyOptions) -> Path:
@@ -66,7 +68,7 @@ def _run_all(runs: Sequence[Run]) -> list[str]:
     for number, run in enumerate(runs, start=1):
         if is_done(run):
             continue
-        print(f'run {number} of {len(runs)}: {run.out}', file=sys.stderr)
+        log.info('run %d of %d: %s', number, len(runs), run.out)
         try:
             train(run)
             finish(run)
@@ -116,7 +118,7 @@ def _check_time(runs: Sequence[Run], minutes: float) -> None:
         for run in tqdm(left, desc='estimate', unit='run', disable=None)
     }
     for name, value in seconds.items():
-        print(f'{name:<32}{value / 60:8.1f} min')
+        log.info('%-32s%8.1f min', name, value / 60)
     needed = sum(seconds.values()) / 60
     if needed > minutes:
         raise StudyError(
@@ -125,4 +127,4 @@ def _check_time(runs: Sequence[Run], minutes: float) -> None:
             f'{needed:.0f}, as estimated from {len(left)} short tries',
             'Give more, fewer --variants or --seeds, or a smaller optim.epochs.',
         )
-    print(f'{needed:.0f} min for {len(left)} runs', file=sys.stderr)
+    log.info('%.0f min for %d runs', needed, len(left))

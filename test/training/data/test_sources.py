@@ -192,16 +192,17 @@ def test_opened_data_travels_to_workers(plain, city):
     assert copy.val[0].name == '0001_a' and copy.classes == data.classes
 
 
-def test_frames_that_are_trained_on_and_scored(plain, capsys):
+def test_frames_that_are_trained_on_and_scored(plain, caplog):
     open_frames(DataConfig(train=(plain,), val=(change(plain, only=('0001',)),)))
-    assert re.search(r'2 frames of data\.val .*: 0001_a, 0001_b$', capsys.readouterr().err)
+    assert re.search(r'2 frames of data\.val .*: 0001_a, 0001_b$', caplog.text)
+    caplog.clear()
     held_out = DataConfig(
         train=(change(plain, exclude=('0001',)),), val=(change(plain, only=('0001',)),)
     )
     open_frames(held_out)
     folder(Path(plain.root), {'0001_a': 1}, 'val')  # another frame of that name
     open_frames(DataConfig(train=(plain,), val=(change(plain, split='val'),)))
-    assert capsys.readouterr().err == ''
+    assert caplog.text == ''
 
 
 def damage_two(plain):
@@ -222,19 +223,19 @@ def test_damaged_files_stop_a_run(plain):
         frames.labels(3)
 
 
-def test_damaged_files_are_left_out_if_asked(plain, capsys):
+def test_damaged_files_are_left_out_if_asked(plain, caplog):
     root = damage_two(plain)
     data = DataConfig(train=(plain,), val=(change(plain, only=('0016', '0006')),))
     opened = open_frames(dataclasses.replace(data, skip_damaged=True))
     assert opened.train[0][0].names == ['0001_a', '0006_a'] and opened.val.names == ['0006_a']
     assert [frame.name for frame in opened.train[0][0]] == ['0001_a', '0006_a']
-    assert capsys.readouterr().err.splitlines() == [
-        f'warning: folder {root} train: left out 2 damaged of 4 frames',
+    assert '\n'.join(caplog.messages).splitlines() == [
+        f'folder {root} train: left out 2 damaged of 4 frames',
         f'  {root}/images/train/0001_b.png: a PNG that ends early, 50 bytes',
         f'  {root}/masks/train/0016_a.png: a PNG that ends early, 40 bytes',
-        f'warning: folder {root} train: left out 1 damaged of 2 frames',
+        f'folder {root} train: left out 1 damaged of 2 frames',
         f'  {root}/masks/train/0016_a.png: a PNG that ends early, 40 bytes',
-        'warning: 1 frames of data.val are trained on too, which flatters their score: 0006_a',
+        '1 frames of data.val are trained on too, which flatters their score: 0006_a',
     ]
 
 
@@ -271,11 +272,11 @@ def test_presets_are_configurations(name, monkeypatch):
 
 
 @pytest.mark.skipif(not (SHARED / 'camvid').is_dir(), reason='no real samples of CamVid')
-def test_preset_of_camvid(monkeypatch, capsys):
+def test_preset_of_camvid(monkeypatch, caplog):
     monkeypatch.chdir(ROOT)
     data = open_frames(parse_config({'name': 'x', 'out': 'x', 'data': 'camvid'}).data)
     assert len(data.train[0][0]) == 305 and len(data.val) == 62
-    assert data.val.names[0] == '0001TP_006690' and capsys.readouterr().err == ''
+    assert data.val.names[0] == '0001TP_006690' and caplog.text == ''
     final = open_frames(parse_config({'name': 'x', 'out': 'x', 'data': 'camvid_final'}).data)
     assert [len(frames) for frames, _ in final.train] == [367, 101]
-    assert 'warning: 101 frames of data.val' in capsys.readouterr().err
+    assert '101 frames of data.val' in caplog.text

@@ -67,11 +67,12 @@ def test_features_leave_at_four_sizes():
     assert [tuple(f.shape) for f in features] == expected
 
 
-def test_packaged_weights_see_the_same_through_our_normalisation(package, capsys):
+def test_packaged_weights_see_the_same_through_our_normalisation(package, caplog):
+    caplog.set_level('INFO')
     net = build_model(NAME, 5, OPTIONS, weights='imagenet').eval()
     dropped = r'_conv_head \(1\), _bn1 \(1\), _blocks \(1\), _fc \(1\)'
     text = rf'tensors loaded; dropped: {dropped}; fresh: context'
-    assert re.search(text, capsys.readouterr().err)
+    assert re.search(text, caplog.text)
     rgb = torch.randint(0, 256, (1, 3, 32, 40)).float()
     mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
     ours, theirs = net.backbone.stem((rgb - mean) / std), package.backbone.stem((rgb - 127) / 128)

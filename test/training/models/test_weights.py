@@ -51,12 +51,13 @@ def same(net, other):
     ],
     ids=['bare', 'state_dict', 'checkpoint', 'parallel', 'with loss'],
 )
-def test_loads_its_own_weights_whatever_is_around_them(wrap, file, capsys):
+def test_loads_its_own_weights_whatever_is_around_them(wrap, file, caplog):
+    caplog.set_level('INFO')
     other = slim(0)
     net = slim(1, weights=file(wrap(other.state_dict())))
     assert same(net, other)
     report = r'weights.pt: 334 tensors loaded(; dropped: sem_loss \(1\))?\n$'
-    assert re.search(report, capsys.readouterr().err)
+    assert re.search(report, caplog.text)
 
 
 def test_loads_safetensors(tmp_path):
@@ -74,12 +75,13 @@ def test_loads_safetensors(tmp_path):
         ('deeplabv3_r50', 'resnet50', 'backbone', r'318 .*fresh: classifier \(37\), aux_cl'),
     ],
 )
-def test_takes_torchvisions_resnet(name, resnet, backbone, report, file, capsys):
+def test_takes_torchvisions_resnet(name, resnet, backbone, report, file, caplog):
+    caplog.set_level('INFO')
     source = torchvision.models.get_model(resnet, weights=None)
     net = build_model(name, 5, weights=file(source.state_dict()))
     del source.fc
     assert same(net.get_submodule(backbone), source)
-    assert re.search(report, capsys.readouterr().err)
+    assert re.search(report, caplog.text)
 
 
 def test_takes_torchvisions_deeplab(file):
@@ -194,7 +196,8 @@ def test_weights_of_another_width_are_refused(file):
 
 
 @pytest.mark.parametrize('name', NETWORKS)
-def test_another_number_of_classes_is_refused_or_starts_afresh(name, file, capsys):
+def test_another_number_of_classes_is_refused_or_starts_afresh(name, file, caplog):
+    caplog.set_level('INFO')
     options = TINY[name]
     other = build_model(name, 19, options)
     path, theirs = file(other.state_dict()), other.state_dict()
@@ -203,7 +206,7 @@ def test_another_number_of_classes_is_refused_or_starts_afresh(name, file, capsy
     ours = build_model(name, 4, options, path, new_head=True).state_dict()
     changed = [key for key in ours if not torch.equal(ours[key], theirs[key])]
     assert changed and all(ours[key].shape != theirs[key].shape for key in changed)
-    assert re.search(r'dropped: .*; fresh: ', capsys.readouterr().err)
+    assert re.search(r'dropped: .*; fresh: ', caplog.text)
 
 
 def test_says_when_a_file_cannot_be_read(tmp_path, file):

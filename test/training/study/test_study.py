@@ -122,7 +122,7 @@ def test_time_that_is_too_short_is_told_before_anything_starts(studies, tmp_path
     assert run_study(tmp_path, '--minutes', '0.0001') == 2
     told = capsys.readouterr()
     assert re.search(r'2 runs: got --minutes 0.0001, expected \d+, as estim', told.err)
-    assert re.search(r'high_0 +\d+\.\d min\nnone_0 +\d+\.\d min', told.out)
+    assert re.search(r'high_0 +\d+\.\d min\nnone_0 +\d+\.\d min', told.err)
     assert not list((tmp_path / 'runs').rglob('*.pt'))
 
 
