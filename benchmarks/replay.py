@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.record import spread, write_record
 from seg_perception.node.transport import ensure_transport
 from seg_perception.options import RecordOptions, ReplayOptions
-from seg_perception.replay.bag_source import BagSource, Selection
+from seg_perception.replay.bag_source import BagSource
 from seg_perception.replay.replay import SWITCH_INTERVAL_S, Replay
 from seg_perception.synthetic.street import Street
 from seg_perception.tools.demo_graph import private_graph
@@ -108,10 +108,11 @@ def _measure(bag: Path, kind: str, rounds: int) -> dict[str, Any]:
 
 
 def _round(bag: Path, kind: str) -> dict[str, float]:
-    with private_graph(), BagSource(bag, Selection()) as source:
+    options = ReplayOptions(bag, wait_s=30.0)
+    with private_graph(), BagSource(options) as source:
         command = [sys.executable, __file__, '--listen', kind]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
-            replay = Replay(source, ReplayOptions(bag, wait_s=30.0))
+            replay = Replay(source, options)
             replay.run()
             report = replay.report()
             heard = json.loads(reader.communicate()[0])

@@ -13,7 +13,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
 from seg_perception.node.launching import YES_NO, node_arguments, perception_node, rviz
-from seg_perception.replay.bag_launching import Playing, find_camera, read_topics
+from seg_perception.options import ReplayOptions
+from seg_perception.replay.bag_launching import find_camera, read_topics
 from seg_perception.replay.launching import bag_player
 
 ARGUMENTS = [
@@ -72,13 +73,13 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         'provider': given['provider'],
     }
     parameters['use_sim_time'] = True
-    playing = Playing(
+    playing = ReplayOptions(
         bag,
         float(given['rate']),
         float(given['start']),
         float(given['duration']) if given['duration'] else None,
         given['loop'] == 'true',
-        found.remap,
+        remap=found.remap,
     )
     processes = [
         perception_node(parameters, given['params_file'], given['log_level'], True),

@@ -23,6 +23,7 @@ import yaml
 from rclpy.executors import ExternalShutdownException
 
 from seg_perception.core.errors import ParameterError, SourceError
+from seg_perception.options import ReplayOptions
 
 OURS, ROS2BAG, AUTO = 'ours', 'ros2bag', 'auto'
 CLOCK_HZ = 100
@@ -47,18 +48,6 @@ class Camera:
     def topic(self) -> str:
         """Topic to which the node subscribes for images."""
         return self.image_topic + (_SUFFIX if self.transport == 'compressed' else '')
-
-
-@dataclass(frozen=True)
-class Playing:
-    """The bag to play, and the options of the player."""
-
-    bag: Path
-    rate: float = 1.0
-    start_s: float = 0.0
-    duration_s: float | None = None
-    loop: bool = False
-    remap: tuple[str, ...] = ()
 
 
 def read_topics(bag: Path) -> dict[str, str]:
@@ -104,7 +93,7 @@ def find_camera(types: dict[str, str], image_topic: str = '') -> Camera:
     return Camera(base, info, 'compressed', remap)
 
 
-def choose_player(asked: str, playing: Playing) -> str:
+def choose_player(asked: str, playing: ReplayOptions) -> str:
     """
     Who plays it: as asked; ``auto`` takes ``ros2 bag play`` where it is and can.
 
@@ -122,7 +111,7 @@ def choose_player(asked: str, playing: Playing) -> str:
     return ROS2BAG if there and can else OURS
 
 
-def player_command(player: str, playing: Playing) -> list[str]:
+def player_command(player: str, playing: ReplayOptions) -> list[str]:
     """The command that plays a bag, with its time on /clock."""
     words = ['--rate', str(playing.rate), '--clock', str(CLOCK_HZ)]
     words += ['--loop'] if playing.loop else []

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rclpy.qos import QoSProfile
@@ -18,6 +16,7 @@ from rosbags.typesys.store import Typestore
 
 from seg_perception.core.errors import SourceError
 from seg_perception.io.bags import Bag
+from seg_perception.options import ReplayOptions
 from seg_perception.replay.bag_qos import is_latched, profile_for
 from seg_perception.replay.bag_types import definition, find_type, is_same
 from seg_perception.replay.timeline import NS
@@ -63,15 +62,6 @@ class Message(NamedTuple):
     turn: int
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Part of a bag: seconds from its start (None: to its end); topics (empty: all)."""
-
-    start_s: float = 0.0
-    duration_s: float | None = None
-    topics: tuple[str, ...] = ()
-
-
 class BagSource:
     """
     A bag opened for replay.
@@ -79,20 +69,20 @@ class BagSource:
     ``channels`` are what is published; ``skipped`` has the reason for each topic that is not, and
     ``problems`` what could not be read so far.
 
-    :param path: a rosbag1 file, a rosbag2 folder, or a single mcap or sqlite3 file.
-    :param own_clock: leave the bag's /clock out, because another one is published.
+    :param options: which bag and which part of it; with a clock of the replay, the bag's /clock is
+        left out.
     :raises SourceError: when nothing of the selection can be published.
     """
 
-    def __init__(self, path: Path, selection: Selection, own_clock: bool = False) -> None:
-        self.path = path
-        self._thing = f'bag {str(path)!r}'
+    def __init__(self, options: ReplayOptions) -> None:
+        self.path = options.bag
+        self._thing = f'bag {str(self.path)!r}'
         self._unusable: dict[str, str] = {}  # by topic
-        self._bag = Bag(path)
+        self._bag = Bag(self.path)
         try:
-            topics = self._select(selection.topics)
-            self.channels, self.skipped = self._sort_out(topics, own_clock)
-            self._start_ns, self._stop_ns = self._window(selection)
+            topics = self._select(options.topics)
+            self.channels, self.skipped = self._sort_out(topics, options.clock_hz > 0)
+            self._start_ns, self._stop_ns = self._window(options)
         except BaseException:
             self.close()
             raise
@@ -130,6 +120,16 @@ class BagSource:
         """Mean time between two messages of the busiest topic, used as the pause between loops."""
         busiest = max(channel.count for channel in self.channels)
         return (self._bag.stop_ns - self._bag.start_ns) // max(busiest - 1, 1)
+
+    def read_turns(self, loop: bool) -> Iterator[Message]:
+        """The messages of the selected part; over and over in a loop, unless it has none."""
+        for turn in itertools.count():
+            anything = False
+            for message in self.read(turn):
+                anything = True
+                yield message
+            if not (loop and anything):
+                return
 
     def read(self, turn: int = 0) -> Iterator[Message]:
         """The messages of the selected part, preceded by the messages latched at its start."""
@@ -185,110 +185,19 @@ class BagSource:
             )
         return tuple(channels), skipped
 
-    def _window(self, selection: Selection) -> tuple[int, int]:
+    def _window(self, options: ReplayOptions) -> tuple[int, int]:
         """First nanosecond of the selection, and the one after its last."""
         first_ns, last_ns = self._bag.start_ns, self._bag.stop_ns
-        start_ns = first_ns + round(selection.start_s * NS)
+        start_ns = first_ns + round(options.start_s * NS)
         if start_ns >= last_ns:
             raise SourceError(
                 'start of the replay',
-                f'{selection.start_s:g} s',
+                f'{options.start_s:g} s',
                 f'less than the {(last_ns - first_ns) / NS:.2f} s that {self._thing} lasts',
             )
-        if selection.duration_s is None:
+        if options.duration_s is None:
             return start_ns, last_ns
-        return start_ns, min(last_ns, start_ns + round(selection.duration_s * NS))
-
-
-class ReadAhead:
-    """
-    Reads a bag in a thread of its own, ahead of the one who publishes, in bounded memory.
-
-    :param source: the bag.
-    :param loop: start again at its end.
-    :param held_bytes: how much may wait; one message always may.
-    """
-
-    def __init__(self, source: BagSource, loop: bool, held_bytes: int = HELD_BYTES) -> None:
-        self._source, self._loop, self._limit = source, loop, held_bytes
-        self._waiting: deque[Message] = deque()
-        self._bytes = 0
-        self._ended = self._closed = False
-        self._error: Exception | None = None
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name='read_ahead', daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> ReadAhead:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the queue is full, or holds all remaining messages."""
-        with self._changed:
-            return self._ended or self._is_full()
-
-    @property
-    def is_at_end(self) -> bool:
-        """Whether all messages were taken and no error is pending."""
-        with self._changed:
-            return self._ended and not self._waiting and self._error is None
-
-    def take(self, timeout_s: float) -> Message | None:
-        """
-        The next message; None at the end, or when none came in time.
-
-        :raises SourceError: when the bag could not be read further, after the last message.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ended, timeout_s)
-            if self._waiting:
-                message = self._waiting.popleft()
-                self._bytes -= len(message.data)
-                self._changed.notify_all()
-                return message
-            if self._error is not None:
-                raise self._error
-            return None
-
-    def _is_full(self) -> bool:
-        return self._bytes >= self._limit or len(self._waiting) >= HELD_MESSAGES
-
-    def _work(self) -> None:
-        try:
-            for message in self._messages():
-                if not self._put(message):
-                    return
-        except Exception as error:  # whatever it is, who publishes has to hear of it
-            self._error = error
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def _messages(self) -> Iterator[Message]:
-        turn = 0
-        anything = True
-        while anything and (self._loop or turn == 0):
-            anything = False
-            for message in self._source.read(turn):
-                anything = True
-                yield message
-            turn += 1
-
-    def _put(self, message: Message) -> bool:
-        """Wait for room and append it; False if the reader has been closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._is_full())
-            self._waiting.append(message)
-            self._bytes += len(message.data)
-            self._changed.notify_all()
-            return not self._closed
+        return start_ns, min(last_ns, start_ns + round(options.duration_s * NS))
 
 
 def _channel(connections: Sequence[Connection], is_ros1: bool) -> Channel | str:

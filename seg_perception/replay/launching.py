@@ -13,16 +13,16 @@ from launch.event_handlers import OnProcessExit
 
 from seg_perception.node.launching import shutdown
 from seg_perception.node.transport import transport_env
+from seg_perception.options import ReplayOptions
 from seg_perception.replay.bag_launching import (
     OURS,
-    Playing,
     choose_player,
     player_command,
     waiter_command,
 )
 
 
-def bag_player(player: str, playing: Playing, topic: str) -> list[LaunchDescriptionEntity]:
+def bag_player(player: str, playing: ReplayOptions, topic: str) -> list[LaunchDescriptionEntity]:
     """
     What plays a bag, once someone listens to a topic; the launch ends with it.
 

@@ -29,9 +29,16 @@ from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 
 from seg_perception.core.errors import ParameterError
+from seg_perception.io.read_ahead import ReadAhead
 from seg_perception.node.processes import sigterm_as_exit
 from seg_perception.options import ReplayOptions
-from seg_perception.replay.bag_source import CLOCK_TOPIC, BagSource, Message, ReadAhead, Selection
+from seg_perception.replay.bag_source import (
+    CLOCK_TOPIC,
+    HELD_BYTES,
+    HELD_MESSAGES,
+    BagSource,
+    Message,
+)
 from seg_perception.replay.keyboard import HELP, PAUSE, QUIT, STEP, Keyboard
 from seg_perception.replay.timeline import NS, Timeline
 
@@ -83,8 +90,7 @@ def run_replay(options: ReplayOptions) -> ReplayReport:
     """
     _check(options)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    selection = Selection(options.start_s, options.duration_s, options.topics)
-    with BagSource(options.bag, selection, options.clock_hz > 0) as source:
+    with BagSource(options) as source:
         print(describe(source), flush=True)
         rules = [word for rule in options.remap for word in ('-r', rule)]
         args = ['--ros-args', *rules] if rules else []
@@ -147,7 +153,9 @@ class Replay:
 
         :raises SourceError: when it cannot be read to its end, after what could be.
         """
-        with ReadAhead(self._source, self._options.loop) as ahead, self._keyboard:
+        messages = self._source.read_turns(self._options.loop)
+        ahead = ReadAhead(messages, HELD_MESSAGES, HELD_BYTES, lambda message: len(message.data))
+        with ahead, self._keyboard:
             if self._keyboard.is_there:
                 print(HELP, flush=True)
             self._wait_for_readers(ahead)
@@ -174,7 +182,7 @@ class Replay:
             tuple(self._source.problems),
         )
 
-    def _play(self, ahead: ReadAhead) -> None:
+    def _play(self, ahead: ReadAhead[Message]) -> None:
         while not ahead.is_at_end:
             message = ahead.take(SLICE_S)
             if message is None:
@@ -186,7 +194,7 @@ class Replay:
             if self._quit:
                 return
 
-    def _wait_for_readers(self, ahead: ReadAhead) -> None:
+    def _wait_for_readers(self, ahead: ReadAhead[Message]) -> None:
         """Wait until the bag is read ahead and subscribers exist, or the limit is reached."""
         start_s = settled_s = time.monotonic()
         count = 0
@@ -194,7 +202,7 @@ class Replay:
             now_s = time.monotonic()
             if (found := self._readers()) != count:
                 count, settled_s = found, now_s
-            if ahead.is_ready and count and now_s > settled_s + SETTLED_S:
+            if ahead.is_full and count and now_s > settled_s + SETTLED_S:
                 return
             if now_s > start_s + self._options.wait_s:
                 break

@@ -5,10 +5,7 @@
 from __future__ import annotations
 
 import itertools
-import queue
-import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,6 +45,18 @@ class FrameSource:
     mount: Callable[[], Mount] | None = None
     prepare: Callable[[], Iterator[None]] = lambda: iter(())  # what read does first, in steps
     prepared: Callable[[], int] = lambda: 0  # frames drawn so far
+
+    def frames(self, loop: bool = False, max_frames: int = 0) -> Iterator[np.ndarray | None]:
+        """
+        A None for each step of the preparation, then the frames.
+
+        :param loop: start again at the end.
+        :param max_frames: stop after so many; 0 for no limit.
+        """
+        yield from self.prepare()
+        passes = itertools.repeat(None) if loop else [None]
+        frames = itertools.chain.from_iterable(self.read() for _ in passes)
+        yield from itertools.islice(frames, max_frames or None)
 
 
 def open_source(
@@ -194,76 +203,3 @@ def _resized(source: FrameSource, size: tuple[int, int]) -> FrameSource:
             yield cv2.resize(bgr, (width, height), interpolation=how)
 
     return replace(source, size=size, read=read)
-
-
-class EndOfSource(Exception):  # noqa: N818 - as StopIteration, no error
-    """There are no more frames."""
-
-
-class ReadAhead:
-    """
-    Reads frames in a thread, a few ahead of the one who publishes them, and drops none.
-
-    :param source: what to read.
-    :param loop: start again at the end.
-    :param max_frames: stop after so many; 0 for no limit.
-    :param depth: frames held at most.
-    """
-
-    def __init__(self, source: FrameSource, loop: bool, max_frames: int, depth: int) -> None:
-        self._source, self._loop, self._max_frames = source, loop, max_frames
-        self._queue: queue.Queue[np.ndarray | Exception] = queue.Queue(depth)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name='read_ahead', daemon=True)
-        self._thread.start()
-
-    def take(self) -> np.ndarray | None:
-        """
-        The next frame, in order, each once; None when it is not ready yet.
-
-        :raises EndOfSource: when there are no more.
-        :raises SourceError: when the source fails while it is read.
-        """
-        try:
-            item = self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a frame, or the word that there is none, waits."""
-        return not self._queue.empty()
-
-    def close(self) -> None:
-        """Stop the thread; frames not yet taken are gone."""
-        self._closed.set()
-        # However long its frame takes: a thread that is within OpenCV when Python ends aborts it.
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            for _ in self._source.prepare():
-                if self._closed.is_set():
-                    return
-            for bgr in self._frames():
-                self._put(bgr)
-                if self._closed.is_set():
-                    return
-            self._put(EndOfSource())
-        except Exception as error:  # whatever it is, the publishing thread has to hear of it
-            self._put(error)
-
-    def _frames(self) -> Iterator[np.ndarray]:
-        passes = itertools.repeat(None) if self._loop else [None]
-        frames = itertools.chain.from_iterable(self._source.read() for _ in passes)
-        return itertools.islice(frames, self._max_frames or None)
-
-    def _put(self, item: np.ndarray | Exception) -> None:
-        placed = False
-        while not placed and not self._closed.is_set():
-            with suppress(queue.Full):
-                self._queue.put(item, timeout=0.1)
-                placed = True

@@ -30,6 +30,7 @@ from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ParameterError, SegPerceptionError
 from seg_perception.core.settings import Setting, Settings, items, load
 from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.read_ahead import ReadAhead
 from seg_perception.node.camera_info import to_camera_info
 from seg_perception.node.image_conversions import colour_to_msg, to_compressed_msg
 from seg_perception.node.parameter_names import FOREIGN
@@ -37,13 +38,7 @@ from seg_perception.node.parameters import declare, overrides_of
 from seg_perception.node.processes import sigterm_as_exit
 from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.synthetic.weather import WEATHERS
-from seg_perception.tools.video_inputs import (
-    SYNTHETIC,
-    EndOfSource,
-    FrameSource,
-    ReadAhead,
-    open_source,
-)
+from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
 
 NODE_NAME = 'video_source'
 DISCOVERY_S = 4.0  # DDS needs up to three to find a reader
@@ -130,13 +125,11 @@ class VideoSourceNode(Node):
             f'{self._source.name}: {self._source.size[1]}x{self._source.size[0]} at '
             f'{self._source.fps:g} Hz on {params.image_topic}'
         )
-        reader = ReadAhead(self._source, params.loop, params.max_frames, params.read_ahead)
-        try:
+        frames = self._source.frames(params.loop, params.max_frames)
+        with ReadAhead(frames, params.read_ahead) as reader:
             self._wait_until_ready(reader)
             self._play(reader)
             self._finish()
-        finally:
-            reader.close()
 
     def _create_publishers(self) -> None:
         params = self.params
@@ -152,7 +145,7 @@ class VideoSourceNode(Node):
             self._info = self.create_publisher(CameraInfo, params.camera_info_topic, qos)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
-    def _wait_until_ready(self, reader: ReadAhead) -> None:
+    def _wait_until_ready(self, reader: ReadAhead[np.ndarray]) -> None:
         self._state = 'preparing'
         while not reader.is_ready:
             self._executor.spin_once(timeout_sec=0.02)
@@ -164,7 +157,7 @@ class VideoSourceNode(Node):
         publishers = [publisher for publisher in (self._raw, self._jpeg) if publisher is not None]
         return sum(publisher.get_subscription_count() for publisher in publishers)
 
-    def _play(self, reader: ReadAhead) -> None:
+    def _play(self, reader: ReadAhead[np.ndarray]) -> None:
         period_s = 0.0 if self._source.live else 1.0 / self._source.fps
         self._state = 'playing'
         self._started_s = due_s = time.monotonic()
@@ -176,13 +169,10 @@ class VideoSourceNode(Node):
             self._publish(bgr)
             due_s += period_s
 
-    def _next(self, reader: ReadAhead) -> np.ndarray | None:
+    def _next(self, reader: ReadAhead[np.ndarray]) -> np.ndarray | None:
         """The next frame; callbacks go on while it is not ready. None at the end."""
-        try:
-            while (bgr := reader.take()) is None:
-                self._executor.spin_once(timeout_sec=0.01)
-        except EndOfSource:
-            return None
+        while (bgr := reader.take()) is None and not reader.is_at_end:
+            self._executor.spin_once(timeout_sec=0.01)
         return bgr
 
     def _spin_until(self, due_s: float) -> None:

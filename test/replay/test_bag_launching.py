@@ -15,10 +15,10 @@ from sensor_msgs.msg import Image
 
 from ros_graph import Graph
 from seg_perception.core.errors import ParameterError, SourceError
+from seg_perception.options import ReplayOptions
 from seg_perception.replay import bag_launching
 from seg_perception.replay.bag_launching import (
     Camera,
-    Playing,
     choose_player,
     find_camera,
     player_command,
@@ -109,14 +109,14 @@ def ros2bag(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ros2_bag_plays_where_it_is_and_can(ros2bag: None, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', street_rows(1))
-    assert choose_player('auto', Playing(bag)) == 'ros2bag'
-    assert choose_player('auto', Playing(bag / 'drive.mcap')) == 'ros2bag'
-    assert choose_player('ours', Playing(bag)) == 'ours'
-    assert choose_player('auto', Playing(bag, duration_s=3.0)) == 'ours'
+    assert choose_player('auto', ReplayOptions(bag)) == 'ros2bag'
+    assert choose_player('auto', ReplayOptions(bag / 'drive.mcap')) == 'ros2bag'
+    assert choose_player('ours', ReplayOptions(bag)) == 'ours'
+    assert choose_player('auto', ReplayOptions(bag, duration_s=3.0)) == 'ours'
     ros1 = write_bag(tmp_path / 'drive.bag', street_rows(1), 'ros1')
-    assert choose_player('auto', Playing(ros1)) == 'ours'
+    assert choose_player('auto', ReplayOptions(ros1)) == 'ours'
     (bag / 'metadata.yaml').unlink()
-    assert choose_player('auto', Playing(bag)) == 'ours'
+    assert choose_player('auto', ReplayOptions(bag)) == 'ours'
 
 
 def test_ours_plays_where_there_is_no_ros2_bag(
@@ -124,17 +124,17 @@ def test_ours_plays_where_there_is_no_ros2_bag(
 ) -> None:
     monkeypatch.setattr(bag_launching.shutil, 'which', lambda name: None)
     bag = write_bag(tmp_path / 'drive', street_rows(1))
-    assert choose_player('auto', Playing(bag)) == 'ours'
+    assert choose_player('auto', ReplayOptions(bag)) == 'ours'
     with pytest.raises(ParameterError, match='player: got ros2bag, expected ours or auto'):
-        choose_player('ros2bag', Playing(bag))
+        choose_player('ros2bag', ReplayOptions(bag))
 
 
 def test_command_of_ours() -> None:
     ours = [sys.executable, '-m', 'seg_perception', 'replay', 'drive']
-    assert player_command('ours', Playing(Path('drive'))) == [
+    assert player_command('ours', ReplayOptions(Path('drive'))) == [
         *ours, *PLAY, '--start', '0.0', '--wait', '120',
     ]  # fmt: skip
-    playing = Playing(Path('drive'), 2.0, 3.0, 4.0, loop=True, remap=('/a:=/b',))
+    playing = ReplayOptions(Path('drive'), 2.0, 3.0, 4.0, loop=True, remap=('/a:=/b',))
     assert player_command('ours', playing) == [
         *ours, '--rate', '2.0', '--clock', '100', '--loop', '--remap', '/a:=/b',
         '--start', '3.0', '--wait', '120', '--duration', '4.0',
@@ -145,8 +145,8 @@ def test_command_of_ros2_bag(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', street_rows(1), 'sqlite3')
     theirs = ['ros2', 'bag', 'play', str(bag)]
     sqlite3 = ['--storage', 'sqlite3', '--disable-keyboard-controls']
-    assert player_command('ros2bag', Playing(bag)) == [*theirs, *PLAY, *sqlite3]
-    playing = Playing(bag, 1.0, 3.0, 4.0)
+    assert player_command('ros2bag', ReplayOptions(bag)) == [*theirs, *PLAY, *sqlite3]
+    playing = ReplayOptions(bag, 1.0, 3.0, 4.0)
     assert player_command('ros2bag', playing) == [
         *theirs, *PLAY, *sqlite3, '--start-offset', '3.0', '--playback-duration', '4.0',
     ]  # fmt: skip

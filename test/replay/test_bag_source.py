@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from seg_perception.core.errors import SourceError
-from seg_perception.replay.bag_source import BagSource, Message, ReadAhead, Selection
+from seg_perception.options import ReplayOptions
+from seg_perception.replay.bag_source import BagSource
 from tiny_bags import CAMERA_INFO, IMAGE, NS, START_NS, TOPIC, Make, Row, street, write_bag
 
 INFO_TOPIC = '/camera/front/camera_info'
@@ -49,7 +49,7 @@ def said(source: BagSource) -> list[str]:
 def test_messages_are_what_rclpy_reads(tmp_path: Path, kind: str) -> None:
     rows = [info(0.0), picture(0.0, 20), info(0.5), picture(0.5, 30)]
     path = write_bag(tmp_path / ('drive.bag' if kind == 'ros1' else 'drive'), rows, kind)
-    with BagSource(path, Selection()) as source:
+    with BagSource(ReplayOptions(path)) as source:
         messages = list(source.read(turn=7))
         assert {c.topic: (c.type, c.count) for c in source.channels} == {
             INFO_TOPIC: (CameraInfo, 2),
@@ -74,7 +74,7 @@ def test_messages_are_what_rclpy_reads(tmp_path: Path, kind: str) -> None:
 
 def test_start_and_duration_cut_a_part_out(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'drive', [text(i / 10, str(i)) for i in range(10)])
-    with BagSource(path, Selection(start_s=0.25, duration_s=0.4)) as source:
+    with BagSource(ReplayOptions(path, start_s=0.25, duration_s=0.4)) as source:
         assert said(source) == ['3', '4', '5', '6']
         assert (source.offset_s, source.length_s) == (0.25, 0.4)
         assert source.period_ns == pytest.approx(NS // 10, rel=1e-6)
@@ -83,32 +83,32 @@ def test_start_and_duration_cut_a_part_out(tmp_path: Path) -> None:
 def test_what_was_latched_before_the_start_comes_first(tmp_path: Path) -> None:
     rows = [text(0.0, 'static', '/tf_static'), *(text(i / 10, str(i)) for i in range(5))]
     path = write_bag(tmp_path / 'drive', rows)
-    with BagSource(path, Selection(start_s=0.3)) as source:
+    with BagSource(ReplayOptions(path, start_s=0.3)) as source:
         assert said(source) == ['static', '3', '4']
         assert next(source.read()).stamp_ns - START_NS == 0.3 * NS
 
 
 def test_topics_are_chosen_by_name(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'drive', [text(0, 'a', '/a'), text(0, 'b', '/b')])
-    with BagSource(path, Selection(topics=('/b',))) as source:
+    with BagSource(ReplayOptions(path, topics=('/b',))) as source:
         assert said(source) == ['b']
     with pytest.raises(SourceError, match=r'topics to replay .*got /c, expected some of /a, /b'):
-        BagSource(path, Selection(topics=('/c', '/a')))
+        BagSource(ReplayOptions(path, topics=('/c', '/a')))
 
 
 def test_what_cannot_be_published_is_skipped_with_its_reason(tmp_path: Path) -> None:
     marker = 'visualization_msgs/msg/Marker'
     rows = [text(0, 'a'), ('/clock', 'rosgraph_msgs/msg/Clock', START_NS, _clock)]
     path = write_bag(tmp_path / 'drive', rows)
-    with BagSource(path, Selection(), own_clock=True) as source:
+    with BagSource(ReplayOptions(path, clock_hz=1.0)) as source:
         assert [channel.topic for channel in source.channels] == ['/said']
         assert source.skipped == {'/clock': 'replaced by the clock of this replay'}
-    with BagSource(path, Selection()) as source:
+    with BagSource(ReplayOptions(path)) as source:
         assert sorted(channel.topic for channel in source.channels) == ['/clock', '/said']
     old = write_bag(
         tmp_path / 'old.bag', [text(0, 'a'), ('/m', marker, START_NS, _marker)], 'ros1'
     )
-    with BagSource(old, Selection()) as source:
+    with BagSource(ReplayOptions(old)) as source:
         assert source.skipped == {'/m': f'{marker} is not defined as the installed one'}
 
 
@@ -118,95 +118,53 @@ def test_a_type_that_is_not_installed_is_skipped(
     rows = [text(0, 'a'), ('/tf', TRANSFORMS, START_NS, transforms)]
     path = write_bag(tmp_path / 'drive', rows)
     monkeypatch.setitem(sys.modules, 'tf2_msgs.msg', None)  # as if it were not there
-    with BagSource(path, Selection()) as source:
+    with BagSource(ReplayOptions(path)) as source:
         assert source.skipped == {'/tf': 'tf2_msgs/msg/TFMessage is not installed'}
     with pytest.raises(
         SourceError, match=r'got no message to publish; /tf \(tf2_msgs/msg/TFMessage is not inst'
     ):
-        BagSource(path, Selection(topics=('/tf',)))
+        BagSource(ReplayOptions(path, topics=('/tf',)))
 
 
 def test_a_start_behind_the_end_is_refused(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'drive', [text(i / 10, str(i)) for i in range(10)])
     with pytest.raises(SourceError, match=r'start of the replay: got 3 s, .* the 0.90 s that bag'):
-        BagSource(path, Selection(start_s=3.0))
+        BagSource(ReplayOptions(path, start_s=3.0))
 
 
 def test_what_is_no_bag_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r'nowhere.*got nothing there'):
-        BagSource(tmp_path / 'nowhere', Selection())
+        BagSource(ReplayOptions(tmp_path / 'nowhere'))
     with pytest.raises(SourceError, match=r'metadata\.yaml is missing'):
-        BagSource(tmp_path, Selection())
+        BagSource(ReplayOptions(tmp_path))
     empty = write_bag(tmp_path / 'empty', [])
     with pytest.raises(SourceError, match=r'empty.*got no message to publish'):
-        BagSource(empty, Selection())
+        BagSource(ReplayOptions(empty))
 
 
 def test_of_a_truncated_bag_comes_what_can_be_read(tmp_path: Path) -> None:
     rows = [picture(i / 10, 10 + i) for i in range(200)]
     file = write_bag(tmp_path / 'drive', rows) / 'drive.mcap'
     file.write_bytes(file.read_bytes()[:-300_000])
-    with BagSource(file, Selection()) as source:
+    with BagSource(ReplayOptions(file)) as source:
         stamps = [(message.stamp_ns - START_NS) * 10 // NS for message in source.read()]
         assert stamps == list(range(len(stamps))) and 100 < len(stamps) < 200
         assert 'drive.mcap' in source.problems[0]
 
 
-class Pieces:
-    """A source of messages of ten bytes; it fails after some of them where that is said."""
-
-    def __init__(self, count: int, fails: bool = False) -> None:
-        self.count, self.fails, self.read_so_far = count, fails, 0
-
-    def read(self, turn: int = 0) -> Iterator[Message]:
-        for index in range(self.count):
-            self.read_so_far += 1
-            yield Message(None, index, b'0123456789', turn)
-        if self.fails:
-            raise SourceError('bag', 'damage', 'none')
+def test_a_loop_goes_on_with_the_next_turn(tmp_path: Path) -> None:
+    rows = [text(i / 10, str(i)) for i in range(2)]
+    with BagSource(ReplayOptions(write_bag(tmp_path / 'drive', rows))) as source:
+        assert [message.turn for message in source.read_turns(loop=False)] == [0, 0]
+        endless = itertools.islice(source.read_turns(loop=True), 5)
+        assert [message.turn for message in endless] == [0, 0, 1, 1, 2]
 
 
-def taken(ahead: ReadAhead, count: int) -> list[tuple[int, int]]:
-    messages = [ahead.take(5.0) for _ in range(count)]
-    return [(message.turn, message.stamp_ns) for message in messages]
-
-
-def test_reading_ahead_keeps_order_and_ends() -> None:
-    with ReadAhead(Pieces(5), loop=False) as ahead:
-        assert taken(ahead, 5) == [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4)]
-        assert ahead.take(5.0) is None
-        assert ahead.is_at_end
-
-
-def test_a_loop_goes_on_with_the_next_turn() -> None:
-    with ReadAhead(Pieces(2), loop=True) as ahead:
-        assert taken(ahead, 5) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
-        assert not ahead.is_at_end
-    with ReadAhead(Pieces(0), loop=True) as ahead:
-        assert ahead.take(5.0) is None and ahead.is_at_end
-
-
-def test_memory_is_bounded() -> None:
-    pieces = Pieces(1000)
-    with ReadAhead(pieces, loop=False, held_bytes=50) as ahead:
-        while not ahead.is_ready:
-            threading.Event().wait(0.001)
-        assert pieces.read_so_far <= 6  # five wait, one is held up
-        assert len(taken(ahead, 1000)) == 1000
-        assert ahead.take(5.0) is None
-    endless = Pieces(10)
-    with ReadAhead(endless, loop=True) as ahead:
-        while not ahead.is_ready:
-            threading.Event().wait(0.001)
-        assert endless.read_so_far <= 1001
-
-
-def test_an_error_comes_after_what_was_read() -> None:
-    with ReadAhead(Pieces(2, fails=True), loop=False) as ahead:
-        assert taken(ahead, 2) == [(0, 0), (0, 1)]
-        assert not ahead.is_at_end
-        with pytest.raises(SourceError, match='bag: got damage'):
-            ahead.take(5.0)
+def test_a_loop_over_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_bag(tmp_path / 'drive', [text(0, 'a'), text(0.1, 'b')])
+    with BagSource(ReplayOptions(path)) as source:
+        monkeypatch.setattr(source, 'read', lambda turn: iter(()))
+        assert list(source.read_turns(loop=True)) == []
 
 
 def _clock(make: Make) -> object:

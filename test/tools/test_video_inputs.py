@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -13,13 +12,7 @@ import pytest
 
 from seg_perception.core.errors import SourceError
 from seg_perception.synthetic.street import Street
-from seg_perception.tools.video_inputs import (
-    EndOfSource,
-    FrameSource,
-    ReadAhead,
-    open_source,
-    street_mount,
-)
+from seg_perception.tools.video_inputs import open_source, street_mount
 
 
 @pytest.fixture
@@ -30,19 +23,6 @@ def folder(tmp_path: Path) -> Path:
         picture[..., 0] = 50 * index
         cv2.imwrite(str(tmp_path / f'{index:03d}.png'), picture)
     return tmp_path
-
-
-def take_all(reader: ReadAhead) -> list[np.ndarray]:
-    frames = []
-    end_s = time.monotonic() + 20
-    while time.monotonic() < end_s:
-        try:
-            frame = reader.take()
-        except EndOfSource:
-            return frames
-        if frame is not None:
-            frames.append(frame)
-    raise AssertionError('no end')
 
 
 def test_folder_is_read_by_name_in_bgr(folder: Path) -> None:
@@ -77,35 +57,24 @@ def test_street_is_as_long_as_asked_and_the_same_again() -> None:
     ('loop', 'max_frames', 'levels'),
     [(False, 0, [0, 50, 100, 150]), (False, 3, [0, 50, 100]), (True, 6, [0, 50, 100, 150, 0, 50])],
 )
-def test_read_ahead_drops_nothing(
+def test_frames_go_on_in_a_loop(
     folder: Path, loop: bool, max_frames: int, levels: list[int]
 ) -> None:
-    reader = ReadAhead(open_source(str(folder)), loop, max_frames, depth=2)
-    assert [frame[0, 0, 0] for frame in take_all(reader)] == levels
-    reader.close()
+    frames = open_source(str(folder)).frames(loop, max_frames)
+    assert [frame[0, 0, 0] for frame in frames] == levels
 
 
-def test_read_ahead_hands_on_the_error_after_the_whole_frames(folder: Path) -> None:
-    source = open_source(str(folder))
+def test_the_street_is_prepared_in_steps_before_its_frames() -> None:
+    source = open_source('synthetic', size=(64, 96), max_frames=2)
+    assert [frame is None for frame in source.frames()] == [True, True, False, False]
+
+
+def test_the_error_comes_after_the_whole_frames(folder: Path) -> None:
+    frames = open_source(str(folder)).frames()
     (folder / '002.png').write_bytes(b'broken')
-    reader = ReadAhead(source, loop=False, max_frames=0, depth=8)
+    assert [next(frames)[0, 0, 0] for _ in range(2)] == [0, 50]
     with pytest.raises(SourceError, match=r'002\.png.*6 bytes that do not decode'):
-        take_all(reader)
-    reader.close()
-
-
-def test_read_ahead_can_be_closed_while_it_waits(folder: Path) -> None:
-    reader = ReadAhead(open_source(str(folder)), loop=True, max_frames=0, depth=1)
-    started_s = time.monotonic()
-    reader.close()
-    assert time.monotonic() - started_s < 2.0
-
-
-def test_a_source_without_a_pass_of_frames_ends() -> None:
-    empty = FrameSource('empty', 10.0, (4, 4), lambda: iter(()))
-    reader = ReadAhead(empty, loop=False, max_frames=0, depth=1)
-    assert take_all(reader) == []
-    reader.close()
+        next(frames)
 
 
 @pytest.mark.parametrize('seed', [0, 7])
