@@ -22,7 +22,7 @@ import onnx
 from onnx import TensorProto, compose, helper
 
 from seg_perception.adapt.graph import FLOATS, Builder, opset_of, outputs_of, prune
-from seg_perception.adapt.heads import READY_LABELS, Output, add_head, understand
+from seg_perception.adapt.heads import READY_LABELS, Output, add_head, sides_of_labels, understand
 from seg_perception.adapt.network import Network, load_network
 from seg_perception.adapt.yolo import YoloOutputs, add_yolo_head, find_yolo
 from seg_perception.core.classes import UNLABELED, ClassTable
@@ -155,15 +155,14 @@ def _add_normalise(graph: Builder, network: Network, options: AdaptOptions) -> N
     if network.is_nchw:  # first of all, while a pixel is one byte
         value, axis = graph.add('Transpose', value, perm=[0, 3, 1, 2]), 1
     if options.color == 'bgr':
-        value = graph.add('Gather', value, graph.numbers(2, 1, 0), axis=axis)
+        value = graph.add('Gather', value, [2, 1, 0], axis=axis)
     if network.input_type == TensorProto.UINT8:
         graph.add('Identity', value, out=wanted)
         return
     shape = (3, 1, 1) if network.is_nchw else (3,)
     scale, shift = (part.reshape(shape) for part in options.scale_and_shift())
-    scaled = graph.add('Mul', graph.cast(value, TensorProto.FLOAT), graph.constant(scale))
-    shifted = graph.add('Add', scaled, graph.constant(shift))
-    graph.cast(shifted, network.input_type, out=wanted)
+    scaled = graph.add('Mul', graph.cast(value, TensorProto.FLOAT), scale)
+    graph.cast(graph.add('Add', scaled, shift), network.input_type, out=wanted)
 
 
 def _card(network: Network, options: AdaptOptions) -> ModelCard:
@@ -213,7 +212,7 @@ def _expected(
     """Labels (H, W) uint8, and where they are clear."""
     width_height = size[1], size[0]
     if output.kind == READY_LABELS:
-        ids = array.reshape(_sides(output.shape)).astype(np.int64)
+        ids = array.reshape(sides_of_labels(output.shape)).astype(np.int64)
         known = np.where((ids >= 0) & (ids < num_classes), ids, UNLABELED).astype(np.uint8)
         return resize_nearest(known, (size[0], size[1])), np.ones(size, bool)
     scores = np.moveaxis(array.astype(np.float32), output.class_axis, -1)[0]  # (h, w, C)
@@ -229,13 +228,6 @@ def _expected(
         return (scores[0] > middle).astype(np.uint8), is_clear
     top = np.partition(scores, -2, axis=0)[-2:]
     return scores.argmax(0).astype(np.uint8), (top[1] - top[0]) > _MARGIN * spread
-
-
-def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(h, w) of labels (h, w), (N, h, w), (N, 1, h, w) or (N, h, w, 1)."""
-    if len(shape) == 4 and shape[1] != 1:
-        return shape[1:3]
-    return shape[-2:]
 
 
 def _story(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,67 +27,63 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(self, kind: str, *inputs: str, out: str = '', **attributes: Any) -> str:
-        """Append a node of one output; the output's name."""
-        name = out or f'{PREFIX}/{kind}_{len(self.nodes)}'
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
+    def add(
+        self, kind: str, *inputs: Any, out: str = '', before: Sequence[str] = (), **attributes: Any
+    ) -> str:
+        """
+        Append a node; the name of its output.
 
-    def add_second(self, kind: str, first: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node of two outputs, the first of which gets that name; the second's name."""
-        name = f'{PREFIX}/{kind}_{len(self.nodes)}'
-        node = helper.make_node(kind, list(inputs), [first, name], name=name, **attributes)
+        :param inputs: names of values; or constants: an array, or numbers, of which floats become
+            float32 and integers int64.
+        :param before: names of outputs that the node has before that one.
+        """
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
+        name = out or f'{PREFIX}/{kind}_{len(self.nodes)}'
+        node = helper.make_node(kind, names, [*before, name], name=name, **attributes)
         self.nodes.append(node)
         return name
 
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """Append a constant; its name."""
+    def _constant(self, value: Any) -> str:
+        array = np.asarray(value)
+        if not isinstance(value, np.ndarray | np.generic):
+            array = array.astype(np.float32 if array.dtype.kind == 'f' else np.int64)
         name = f'{PREFIX}/constant_{len(self.constants)}'
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
-
-    def numbers(self, *values: int) -> str:
-        """A constant of shape (K,) int64."""
-        return self.constant(values, np.int64)
 
     def reduce(self, kind: str, value: str, axis: int) -> str:
         """ReduceMax, ReduceSum ... over one axis, which stays with length 1."""
-        is_input = self.opset >= (13 if kind == 'ReduceSum' else 18)
-        if is_input:
-            return self.add(kind, value, self.numbers(axis), keepdims=1)
+        if self.opset >= (13 if kind == 'ReduceSum' else 18):  # axes are an input
+            return self.add(kind, value, [axis], keepdims=1)
         return self.add(kind, value, axes=[axis], keepdims=1)
 
     def squeeze(self, value: str, axis: int) -> str:
-        return self.add('Squeeze', value, self.numbers(axis))
+        return self.add('Squeeze', value, [axis])
 
     def cast(self, value: str, to: int, out: str = '') -> str:
         return self.add('Cast', value, out=out, to=to)
 
+    def columns(self, value: str, first: int, end: int) -> str:
+        """Columns ``first`` to ``end`` of a value (K, N)."""
+        return self.add('Slice', value, [first], [end], [1])
+
     def sides(self, value: str, first: int) -> str:
         """Two lengths of a tensor, from axis ``first`` on: its (H, W) as int64."""
-        shape = self.add('Shape', value)
-        return self.add('Slice', shape, self.numbers(first), self.numbers(first + 2))
+        return self.add('Slice', self.add('Shape', value), [first], [first + 2])
 
-    def resize(self, value: str, size: str, mode: str, out: str = '') -> str:
+    def resize(self, value: str, size: str, mode: str) -> str:
         """
-        (N, C, h, w) resized to the (H, W) in ``size``.
+        (N, C, h, w) resized to the (H, W) in ``size``; as it is when that is empty.
 
         'linear' is the bilinear of PyTorch with align_corners=False; 'nearest' takes the nearest
         pixel centre.
         """
-        kept = self.add('Slice', self.add('Shape', value), self.numbers(0), self.numbers(2))
-        sizes = self.add('Concat', kept, size, axis=0)
-        return self.add(
-            'Resize',
-            value,
-            '',
-            '',
-            sizes,
-            out=out,
-            mode=mode,
-            coordinate_transformation_mode='half_pixel',
-            nearest_mode='round_prefer_ceil',  # as OpenCV's INTER_NEAREST_EXACT
-        )
+        if not size:
+            return value
+        sizes = self.add('Concat', self.sides(value, 0), size, axis=0)
+        centres = {'coordinate_transformation_mode': 'half_pixel'}
+        centres['nearest_mode'] = 'round_prefer_ceil'  # as OpenCV's INTER_NEAREST_EXACT
+        return self.add('Resize', value, '', '', sizes, mode=mode, **centres)
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -152,4 +148,3 @@ def _reads(node: onnx.NodeProto) -> Iterable[str]:
 
 
 FLOATS: dict[int, Any] = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}
-INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32, TensorProto.INT64)

@@ -4,18 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import TensorProto
 
 from seg_perception.adapt.graph import Builder
-from seg_perception.adapt.network import check_output
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ClassTableError, ModelFileError
 
 READY_LABELS = 'labels'
+_TYPES = ('float32', 'float16', 'uint8', 'int8', 'int32', 'int64')
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,16 @@ def _understand(
     table: ClassTable,
     size: tuple[int, int],
 ) -> Output:
-    check_output(name, array)
+    if array.dtype.name not in _TYPES or array.ndim not in (2, 3, 4):
+        raise ModelFileError(
+            f'output {name!r}',
+            f'{array.dtype} of shape {array.shape}',
+            'float logits with a class axis, or integer labels (N, H, W)',
+        )
     if np.issubdtype(array.dtype, np.integer):
-        sides = {2: array.shape, 3: array.shape[1:], 4: array.shape[1:3]}[array.ndim]
-        if array.ndim == 4 and array.shape[1] == 1:
-            sides = array.shape[2:]
-        elif array.ndim == 4 and array.shape[3] != 1:
+        if array.ndim == 4 and 1 not in (array.shape[1], array.shape[3]):
             raise ModelFileError(f'output {name!r}', f'shape {array.shape}', 'labels (N, H, W)')
+        sides = sides_of_labels(array.shape)
         return Output(name, READY_LABELS, array.shape, -1, sides == size)
     classes = {1, len(table)} if len(table) == 2 else {len(table)}
     axes = [axis for axis in (1, 3) if array.ndim == 4 and array.shape[axis] in classes]
@@ -100,6 +102,11 @@ def _understand(
     return Output(name, kind, array.shape, axis, sides == size)
 
 
+def sides_of_labels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(h, w) of labels (h, w), (N, h, w), (N, 1, h, w) or (N, h, w, 1)."""
+    return shape[1:3] if len(shape) == 4 and shape[1] != 1 else shape[-2:]
+
+
 def _are_shares(array: np.ndarray, axis: int) -> bool:
     """Whether the values of each pixel are what a softmax gives."""
     return bool(array.min() >= 0 and np.allclose(array.sum(axis=axis), 1.0, atol=1e-2))
@@ -109,53 +116,44 @@ def add_head(
     graph: Builder, output: Output, table: ClassTable, temperature: float, label_confidence: float
 ) -> None:
     """Append the nodes that turn the output into ``labels`` and ``confidence``."""
-    size = graph.sides('image', first=1)
+    size = '' if output.is_full_size else graph.sides('image', first=1)
     if output.kind == READY_LABELS:
         _ready_labels(graph, output, size, len(table), label_confidence)
         return
     scores = graph.cast(output.name, TensorProto.FLOAT)
     if output.class_axis == 3:
         scores = graph.add('Transpose', scores, perm=[0, 3, 1, 2])
-    fit = _resizer(graph, size, output.is_full_size)
     if output.kind == 'logits':
-        scores = graph.add('Div', scores, graph.constant(temperature))
+        scores = graph.add('Div', scores, np.float32(temperature))
     is_binary = output.shape[output.class_axis] == 1
-    (_binary if is_binary else _multi_class)(graph, scores, output.kind, fit)
+    (_binary if is_binary else _multi_class)(graph, scores, output.kind, size)
 
 
-def _resizer(graph: Builder, size: str, is_full_size: bool) -> Callable[[str], str]:
-    def fit(value: str) -> str:
-        return value if is_full_size else graph.resize(value, size, 'linear')
-
-    return fit
-
-
-def _multi_class(graph: Builder, scores: str, kind: str, fit: Callable[[str], str]) -> None:
+def _multi_class(graph: Builder, scores: str, kind: str, size: str) -> None:
     """The largest share is taken where the scores are, and then resized: one channel, not C."""
     largest = graph.reduce('ReduceMax', scores, axis=1)
     if kind == 'logits':
         shares = graph.add('Exp', graph.add('Sub', scores, largest))
         largest = graph.add('Reciprocal', graph.reduce('ReduceSum', shares, axis=1))
-    index = graph.add('ArgMax', fit(scores), axis=1, keepdims=0)
+    index = graph.add('ArgMax', graph.resize(scores, size, 'linear'), axis=1, keepdims=0)
     graph.cast(index, TensorProto.UINT8, out='labels')
-    _confidence(graph, fit(largest))
+    _confidence(graph, graph.resize(largest, size, 'linear'))
 
 
-def _binary(graph: Builder, scores: str, kind: str, fit: Callable[[str], str]) -> None:
+def _binary(graph: Builder, scores: str, kind: str, size: str) -> None:
     """One channel: the share of class 1 against class 0."""
-    share = fit(scores)
+    share = graph.resize(scores, size, 'linear')
     if kind == 'logits':
         share = graph.add('Sigmoid', share)
-    is_one = graph.add('Greater', graph.squeeze(share, 1), graph.constant(0.5))
+    is_one = graph.add('Greater', graph.squeeze(share, 1), 0.5)
     graph.cast(is_one, TensorProto.UINT8, out='labels')
-    _confidence(graph, graph.add('Max', share, graph.add('Sub', graph.constant(1.0), share)))
+    _confidence(graph, graph.add('Max', share, graph.add('Sub', 1.0, share)))
 
 
 def _confidence(graph: Builder, share: str) -> None:
     """(N, 1, H, W) of 0..1 to uint8."""
-    scaled = graph.add('Mul', graph.squeeze(share, 1), graph.constant(255.0))
-    rounded = graph.add('Add', scaled, graph.constant(0.5))
-    clipped = graph.add('Clip', rounded, graph.constant(0.0), graph.constant(255.0))
+    scaled = graph.add('Mul', graph.squeeze(share, 1), 255.0)
+    clipped = graph.add('Clip', graph.add('Add', scaled, 0.5), 0.0, 255.0)
     graph.cast(clipped, TensorProto.UINT8, out='confidence')
 
 
@@ -168,21 +166,17 @@ def _ready_labels(
     Such a network says nothing of its confidence: it is one value for all, 0 where no class is.
     """
     ids = _with_channel(graph, graph.cast(output.name, TensorProto.INT32), output.shape)
-    if not output.is_full_size:
-        ids = graph.resize(ids, size, 'nearest')
-    ids = graph.squeeze(ids, 1)
-    is_known = graph.add('Less', ids, graph.constant(num_classes, np.int32))
-    is_positive = graph.add('Greater', ids, graph.constant(-1, np.int32))
-    is_class = graph.add('And', is_known, is_positive)
-    labels = graph.add('Where', is_class, ids, graph.constant(UNLABELED, np.int32))
+    ids = graph.squeeze(graph.resize(ids, size, 'nearest'), 1)
+    is_known = graph.add('Less', ids, np.int32(num_classes))
+    is_class = graph.add('And', is_known, graph.add('Greater', ids, np.int32(-1)))
+    labels = graph.add('Where', is_class, ids, np.int32(UNLABELED))
     graph.cast(labels, TensorProto.UINT8, out='labels')
-    level = graph.constant(round(255 * confidence), np.uint8)
-    graph.add('Where', is_class, level, graph.constant(0, np.uint8), out='confidence')
+    level = np.uint8(round(255 * confidence))
+    graph.add('Where', is_class, level, np.uint8(0), out='confidence')
 
 
 def _with_channel(graph: Builder, ids: str, shape: tuple[int, ...]) -> str:
     """(h, w), (N, h, w), (N, 1, h, w) or (N, h, w, 1) as (N, 1, h, w)."""
     if len(shape) == 4:
         return ids if shape[1] == 1 else graph.add('Transpose', ids, perm=[0, 3, 1, 2])
-    axes = graph.numbers(0, 1) if len(shape) == 2 else graph.numbers(1)
-    return graph.add('Unsqueeze', ids, axes)
+    return graph.add('Unsqueeze', ids, [0, 1] if len(shape) == 2 else [1])

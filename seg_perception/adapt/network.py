@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from seg_perception.adapt.graph import FLOATS, INTEGERS, opset_of, real_inputs, shape_of
+from seg_perception.adapt.graph import FLOATS, opset_of, real_inputs, shape_of
 from seg_perception.core.errors import ModelFileError
 
 OLDEST_OPSET = 13
@@ -117,19 +117,3 @@ def _layout(name: str, shape: list[Any]) -> tuple[bool, list[Any]]:
         return False, shape[1:3]
     fix = 'Export it with three fixed channels.'
     raise ModelFileError(f'shape of input {name!r}', shape, '(N, 3, H, W) or (N, H, W, 3)', fix)
-
-
-def check_output(name: str, array: np.ndarray) -> None:
-    """
-    Refuse what is neither logits nor labels.
-
-    :raises ModelFileError: when type or number of axes is another.
-    """
-    known = [np.dtype(kind) for kind in FLOATS.values()]
-    known += [onnx.helper.tensor_dtype_to_np_dtype(kind) for kind in INTEGERS]
-    if array.dtype not in known or array.ndim not in (2, 3, 4):
-        raise ModelFileError(
-            f'output {name!r}',
-            f'{array.dtype} of shape {array.shape}',
-            'float logits with a class axis, or integer labels (N, H, W)',
-        )

@@ -26,6 +26,7 @@ from seg_perception.core.errors import ClassTableError
 SCORE = 0.25  # least score of an object
 OVERLAP = 0.7  # two boxes of one class that overlap more are one object
 MOST_OBJECTS = 50  # of an image, and so of each class
+_END = 2**31  # beyond the last column
 
 
 @dataclass(frozen=True)
@@ -93,125 +94,88 @@ def add_yolo_head(graph: Builder, outputs: YoloOutputs, num_classes: int) -> Non
     objects = _with_nobody(graph, objects, outputs.coefficients)
     size = graph.sides('image', first=1)
     masks = _masks(graph, objects, outputs.prototypes, size)  # (K, H, W) bool
-    shown = graph.add('Unsqueeze', objects.scores, graph.numbers(2))  # (K, 1, 1)
-    values = graph.add('Where', masks, shown, graph.constant(0.0))
+    shown = graph.add('Unsqueeze', objects.scores, [2])  # (K, 1, 1)
+    values = graph.add('Where', masks, shown, 0.0)
     best = graph.reduce('ReduceMax', values, axis=0)  # (1, H, W)
     who = graph.add('ArgMax', values, axis=0, keepdims=1)
     classes = graph.add('Gather', objects.classes, who, axis=0)
-    is_object = graph.add('Greater', best, graph.constant(0.0))
-    labels = graph.add('Where', is_object, classes, graph.constant(UNLABELED, np.int64))
+    labels = graph.add('Where', graph.add('Greater', best, 0.0), classes, UNLABELED)
     graph.cast(labels, TensorProto.UINT8, out='labels')
-    scaled = graph.add('Mul', best, graph.constant(255.0))
+    scaled = graph.add('Mul', best, 255.0)
     graph.cast(graph.add('Round', scaled), TensorProto.UINT8, out='confidence')
 
 
 def _left_over(graph: Builder, rows: str) -> _Objects:
     """Objects of the second layout (A, 6 + nm), the best of those above the least score."""
-    score = graph.squeeze(_columns(graph, rows, 4, 5), 1)
-    is_sure = graph.add('Greater', score, graph.constant(SCORE))
+    is_sure = graph.add('Greater', graph.squeeze(graph.columns(rows, 4, 5), 1), SCORE)
     sure = graph.add('Compress', rows, is_sure, axis=0)
-    sure = graph.add(
-        'Slice', sure, graph.numbers(0), graph.numbers(MOST_OBJECTS), graph.numbers(0)
-    )
-    classes = graph.cast(graph.squeeze(_columns(graph, sure, 5, 6), 1), TensorProto.INT64)
-    return _Objects(
-        _columns(graph, sure, 0, 4),
-        _columns(graph, sure, 4, 5),
-        classes,
-        _columns(graph, sure, 6, 2**31),
-    )
+    sure = graph.add('Slice', sure, [0], [MOST_OBJECTS], [0])
+    boxes, scores = graph.columns(sure, 0, 4), graph.columns(sure, 4, 5)
+    classes = graph.cast(graph.squeeze(graph.columns(sure, 5, 6), 1), TensorProto.INT64)
+    return _Objects(boxes, scores, classes, graph.columns(sure, 6, _END))
 
 
 def _without_overlaps(graph: Builder, columns: str, num_classes: int) -> _Objects:
     """Objects of the first layout (4 + nc + nm, A), by non-maximum suppression in each class."""
     rows = graph.add('Transpose', columns, perm=[1, 0])
-    boxes, scores = _columns(graph, rows, 0, 4), _columns(graph, rows, 4, 4 + num_classes)
+    boxes, scores = graph.columns(rows, 0, 4), graph.columns(rows, 4, 4 + num_classes)
     best = graph.reduce('ReduceMax', scores, axis=1)
-    is_best = graph.add('GreaterOrEqual', scores, best)  # one class a box
-    scores = graph.add('Where', is_best, scores, graph.constant(0.0))
+    is_best = graph.add('GreaterOrEqual', scores, best)  # one class per box
+    scores = graph.add('Where', is_best, scores, 0.0)
     by_class = graph.add('Transpose', scores, perm=[1, 0])  # (nc, A)
-    chosen = graph.add(
-        'NonMaxSuppression',
-        graph.add('Unsqueeze', boxes, graph.numbers(0)),
-        graph.add('Unsqueeze', by_class, graph.numbers(0)),
-        graph.numbers(MOST_OBJECTS),
-        graph.constant([OVERLAP]),
-        graph.constant([SCORE]),
-        center_point_box=1,
-    )  # (K, 3) int64: image, class, box
-    classes = graph.squeeze(_columns(graph, chosen, 1, 2), 1)
-    index = graph.squeeze(_columns(graph, chosen, 2, 3), 1)
-    scores = graph.add('Gather', best, index, axis=0)
-    order = _best_first(graph, scores)
+    batch = graph.add('Unsqueeze', boxes, [0]), graph.add('Unsqueeze', by_class, [0])
+    limits = [MOST_OBJECTS], [OVERLAP], [SCORE]
+    # (K, 3) int64: image, class, box
+    chosen = graph.add('NonMaxSuppression', *batch, *limits, center_point_box=1)
+    classes, index = (graph.squeeze(graph.columns(chosen, i, i + 1), 1) for i in (1, 2))
+    order = _best_first(graph, graph.add('Gather', best, index, axis=0))
     index, classes = (graph.add('Gather', part, order, axis=0) for part in (index, classes))
-    return _Objects(
-        _corners(graph, graph.add('Gather', boxes, index, axis=0)),
-        graph.add('Gather', best, index, axis=0),
-        classes,
-        graph.add('Gather', _columns(graph, rows, 4 + num_classes, 2**31), index, axis=0),
-    )
+    parts = boxes, best, graph.columns(rows, 4 + num_classes, _END)
+    boxes, scores, rest = (graph.add('Gather', part, index, axis=0) for part in parts)
+    return _Objects(_corners(graph, boxes), scores, classes, rest)
 
 
 def _best_first(graph: Builder, scores: str) -> str:
     """Indices of the highest scores (K, 1), so many as are kept; ``Min`` for fewer."""
     flat = graph.squeeze(scores, 1)
-    count = graph.add('Min', graph.add('Shape', flat), graph.numbers(MOST_OBJECTS))
-    values = f'{flat}_values'
-    return graph.add_second('TopK', values, flat, count)
+    count = graph.add('Min', graph.add('Shape', flat), [MOST_OBJECTS])
+    return graph.add('TopK', flat, count, before=[f'{flat}_values'])
 
 
 def _corners(graph: Builder, boxes: str) -> str:
     """Centre and size (K, 4) to left, top, right, bottom."""
-    centre = _columns(graph, boxes, 0, 2)
-    half = graph.add('Mul', _columns(graph, boxes, 2, 4), graph.constant(0.5))
+    centre = graph.columns(boxes, 0, 2)
+    half = graph.add('Mul', graph.columns(boxes, 2, 4), 0.5)
     corners = graph.add('Sub', centre, half), graph.add('Add', centre, half)
     return graph.add('Concat', *corners, axis=1)
 
 
 def _with_nobody(graph: Builder, objects: _Objects, coefficients: int) -> _Objects:
     """One object more that is nowhere: an image may show none, and nothing is largest of none."""
-
-    def append(value: str, row: np.ndarray) -> str:
-        return graph.add('Concat', value, graph.constant(row, row.dtype), axis=0)
-
-    return _Objects(
-        append(objects.boxes, np.zeros((1, 4), np.float32)),
-        append(objects.scores, np.zeros((1, 1), np.float32)),
-        append(objects.classes, np.array([0], np.int64)),
-        append(objects.coefficients, np.zeros((1, coefficients), np.float32)),
-    )
+    values = (objects.boxes, objects.scores, objects.classes, objects.coefficients)
+    none = ([[0.0] * 4], [[0.0]], [0], [[0.0] * coefficients])
+    pairs = zip(values, none, strict=True)
+    return _Objects(*(graph.add('Concat', value, row, axis=0) for value, row in pairs))
 
 
 def _masks(graph: Builder, objects: _Objects, prototypes: str, size: str) -> str:
     """Where each object is, (K, H, W) bool: its share of the prototypes, inside of its box."""
     maps = graph.squeeze(graph.cast(prototypes, TensorProto.FLOAT), 0)  # (nm, h, w)
-    flat = graph.add('Reshape', maps, graph.numbers(0, -1))
+    flat = graph.add('Reshape', maps, [0, -1])
     logits = graph.add('MatMul', objects.coefficients, flat)  # (K, h * w)
-    sides = graph.add('Slice', graph.add('Shape', maps), graph.numbers(1), graph.numbers(3))
-    shape = graph.add('Concat', graph.numbers(1, -1), sides, axis=0)
+    shape = graph.add('Concat', [1, -1], graph.sides(maps, first=1), axis=0)
     large = graph.resize(graph.add('Reshape', logits, shape), size, 'linear')  # (1, K, H, W)
-    is_part = graph.add('Greater', graph.squeeze(large, 0), graph.constant(0.0))
-    inside_x = _between(graph, objects.boxes, 0, size, 1)  # (K, W)
-    inside_y = _between(graph, objects.boxes, 1, size, 0)  # (K, H)
-    inside = graph.add(
-        'And',
-        graph.add('Unsqueeze', inside_x, graph.numbers(1)),
-        graph.add('Unsqueeze', inside_y, graph.numbers(2)),
-    )
-    return graph.add('And', is_part, inside)
+    is_part = graph.add('Greater', graph.squeeze(large, 0), 0.0)
+    columns = graph.add('Unsqueeze', _between(graph, objects.boxes, 0, size, 1), [1])  # (K, 1, W)
+    rows = graph.add('Unsqueeze', _between(graph, objects.boxes, 1, size, 0), [2])  # (K, H, 1)
+    return graph.add('And', is_part, graph.add('And', columns, rows))
 
 
 def _between(graph: Builder, boxes: str, first: int, size: str, side: int) -> str:
     """Which pixel centres lie between two edges of each box, (K, pixels) bool."""
-    length = graph.add('Gather', size, graph.constant(side, np.int64), axis=0)
-    zero, one = graph.constant(0, np.int64), graph.constant(1, np.int64)
-    pixels = graph.cast(graph.add('Range', zero, length, one), TensorProto.FLOAT)
-    centres = graph.add('Add', pixels, graph.constant(0.5))
-    begins, ends = (_columns(graph, boxes, edge, edge + 1) for edge in (first, first + 2))
-    return graph.add(
-        'And', graph.add('Greater', centres, begins), graph.add('Less', centres, ends)
-    )
-
-
-def _columns(graph: Builder, rows: str, first: int, end: int) -> str:
-    return graph.add('Slice', rows, graph.numbers(first), graph.numbers(end), graph.numbers(1))
+    length = graph.add('Gather', size, side, axis=0)
+    pixels = graph.cast(graph.add('Range', 0, length, 1), TensorProto.FLOAT)
+    centres = graph.add('Add', pixels, 0.5)
+    begins, ends = (graph.columns(boxes, edge, edge + 1) for edge in (first, first + 2))
+    is_after, is_before = graph.add('Greater', centres, begins), graph.add('Less', centres, ends)
+    return graph.add('And', is_after, is_before)
