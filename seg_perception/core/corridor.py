@@ -10,7 +10,7 @@ camera its width in a row is that of the vehicle at the row's distance, so width
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, inf, pi
 from typing import Annotated
 
@@ -94,9 +94,12 @@ class Strips:
     edges: np.ndarray  # (B + 1,) float32, tangents where the pieces end
     edges_m: np.ndarray  # (B + 1,) float64, distances along the path where they end
     blocking_px: np.ndarray  # (B,) pixels of a piece that end the free road; fewer if they fill it
+    pieces: np.ndarray | None = None  # (R, W) int32 of each pixel, where they are prepared
 
     def pieces_of(self, pixels: np.ndarray) -> np.ndarray:
         """The pieces (N,) of flat indices (N,) into the arrays."""
+        if self.pieces is not None:
+            return np.asarray(self.pieces.ravel()[pixels])
         return _pieces(self.tangent.ravel()[pixels], self.edges)
 
 
@@ -222,7 +225,13 @@ def _in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
 
 
 def _straight(geometry: CameraGeometry, corridor: Corridor) -> CorridorShape | None:
-    return _along(geometry, corridor, 0.0)
+    shape = _along(geometry, corridor, 0.0)
+    if shape is None or shape.strips is None:
+        return shape
+    strips, pieces = shape.strips, np.zeros(shape.strips.strip.shape, np.int32)
+    pixels = np.flatnonzero(strips.strip)
+    pieces.ravel()[pixels] = strips.pieces_of(pixels)
+    return replace(shape, strips=replace(strips, pieces=_frozen(pieces)))
 
 
 def _bent(geometry: CameraGeometry, path: tuple[Corridor, float]) -> CorridorShape | None:
@@ -344,8 +353,10 @@ def _edges(
 
     They end where the path leaves the image: nobody sees what is on it from there on.
     """
-    along = np.geomspace(0.1, 2.0 * corridor.reach_m, 2000 if curvature else 4000)
-    along = along[along * abs(curvature) <= pi / 2]
+    end_m, samples = 2.0 * corridor.reach_m, 4000
+    if curvature:  # a quarter of the circle at most
+        end_m, samples = min(end_m, pi / 2 / abs(curvature)), 2000
+    along = np.geomspace(0.1, end_m, samples)
     angle = curvature * along
     x = np.sin(angle) / curvature if curvature else along
     y = (1.0 - np.cos(angle)) / curvature if curvature else np.zeros_like(along)

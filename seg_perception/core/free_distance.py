@@ -137,7 +137,9 @@ def _first_pieces(strips: Strips, blocked: np.ndarray) -> np.ndarray:
 def _counts(strips: Strips, chosen: np.ndarray) -> np.ndarray:
     """How many of the chosen pixels (R, W) are in each piece of each strip, (4, B)."""
     strip, count = cv2.bitwise_and(strips.strip, chosen), len(strips.blocking_px)
-    pixels = np.flatnonzero(strip)
+    pixels = np.flatnonzero(strip > 0)
+    if not len(pixels):
+        return np.zeros((4, count), np.intp)
     places = strips.pieces_of(pixels) + count * strip.ravel()[pixels].astype(np.intp)
     return np.bincount(places, minlength=4 * count).reshape(4, count)
 
