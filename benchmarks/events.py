@@ -30,8 +30,9 @@ from seg_perception.core.camera_geometry import GeometryKeeper, ImageGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.drivable import find_drivable
 from seg_perception.core.results import RiskLevel, SafetyRisk
-from seg_perception.core.risk import RiskParams, assess_risk
+from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.synthetic.scene import Scene, Thing
 from seg_perception.synthetic.street import Street, StreetFrame
 

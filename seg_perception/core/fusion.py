@@ -19,7 +19,8 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import UNKNOWN_RISK, Grid, RiskFactor, RiskLevel, SafetyRisk
-from seg_perception.core.risk import RiskParams, level_of
+from seg_perception.core.risk import level_of
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.settings import Setting, Settings, share
 
 _DIRECTIONS = 720  # the circle is covered in steps of half a degree

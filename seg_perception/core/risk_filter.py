@@ -18,7 +18,8 @@ import numpy as np
 
 from seg_perception.core.hazards import words
 from seg_perception.core.results import HazardSeen, RiskFactor, RiskLevel, SafetyRisk
-from seg_perception.core.risk import RiskParams, TimeParams, combine, level_of
+from seg_perception.core.risk import combine, level_of
+from seg_perception.core.risk_params import RiskParams, TimeParams
 
 _LOOKBACK = 4  # frames of which a place that flickered has to show its hazard in two
 _BLIP_FRAMES = 2  # what is gone after so many was a flicker

@@ -15,13 +15,8 @@ from seg_perception.core.camera import Mount
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
-from seg_perception.evaluation.inputs import (
-    NS,
-    Failure,
-    Source,
-    Wanted,
-    find_sources,
-)
+from seg_perception.evaluation.inputs import find_sources
+from seg_perception.evaluation.streams import NS, Failure, Source, Wanted
 from seg_perception.inference.model_file import read_card
 from seg_perception.io.calibration_file import read_calibration
 from seg_perception.io.job_folder import JobFolder

@@ -28,10 +28,10 @@ from seg_perception.core.camera import Calibration
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.ground_truth import Score
-from seg_perception.evaluation.inputs import Source, Stream
 from seg_perception.evaluation.job import FORMAT, Part, Plan
 from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
 from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
+from seg_perception.evaluation.streams import Source, Stream
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import ModelCard, read_card
 from seg_perception.io.atomic import whole, write_json, write_text

@@ -19,9 +19,9 @@ from seg_perception.core.drivable import scale_area
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, row_of
-from seg_perception.evaluation.inputs import RawFrame
 from seg_perception.evaluation.job import Plan
 from seg_perception.evaluation.outputs import Packed
+from seg_perception.evaluation.streams import RawFrame
 from seg_perception.inference.answer import FrameContext
 from seg_perception.io.cdr_messages import header, image_message, jpeg_message, scene_message
 from seg_perception.io.encodings import Pixels

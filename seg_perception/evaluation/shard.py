@@ -31,10 +31,11 @@ from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Miss
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, Truth, condition_of, score_frame
-from seg_perception.evaluation.inputs import RawFrame, Stream, read_span
+from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, Part, Plan
 from seg_perception.evaluation.outputs import Movie, Packed, PartWriter
 from seg_perception.evaluation.packing import Answer, Packer, narrow
+from seg_perception.evaluation.streams import RawFrame, Stream
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,

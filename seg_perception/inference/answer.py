@@ -26,8 +26,9 @@ from seg_perception.core.horizon import HorizonParams, estimate_pitch
 from seg_perception.core.image_quality import believed
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
-from seg_perception.core.risk import RiskParams, assess_risk
+from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams, free_space_scan
 from seg_perception.inference.engine import Engine
 

@@ -19,7 +19,7 @@ from seg_perception.core.errors import ParameterError, did_you_mean
 from seg_perception.core.fusion import FusionParams
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
-from seg_perception.core.risk import RiskParams
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams
 from seg_perception.core.settings import Item, Settings, items, load, nested
 from seg_perception.io.yaml_file import read_mapping

@@ -21,7 +21,8 @@ from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.drivable import DrivableParams, find_drivable
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import RiskLevel
-from seg_perception.core.risk import RiskParams, assess_risk
+from seg_perception.core.risk import assess_risk
+from seg_perception.core.risk_params import RiskParams
 
 SKY, BUILDING, POLE, ROAD, PAVEMENT, CAR, PERSON = 0, 1, 2, 3, 4, 8, 9
 LEVELS = RiskLevel

@@ -17,8 +17,9 @@ from seg_perception.core.results import (
     RiskLevel,
     SafetyRisk,
 )
-from seg_perception.core.risk import RiskParams, TimeParams, combine
+from seg_perception.core.risk import combine
 from seg_perception.core.risk_filter import RiskFilter
+from seg_perception.core.risk_params import RiskParams, TimeParams
 
 PARAMS = RiskParams()
 WEIGHTS = {

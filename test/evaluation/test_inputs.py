@@ -13,7 +13,8 @@ import pytest
 from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import SourceError
-from seg_perception.evaluation.inputs import RawFrame, Source, Wanted, find_sources, read_span
+from seg_perception.evaluation.inputs import find_sources, read_span
+from seg_perception.evaluation.streams import RawFrame, Source, Wanted
 from tiny_bags import (
     CAMERA_INFO,
     COMPRESSED,

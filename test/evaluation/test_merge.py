@@ -15,11 +15,11 @@ import pytest
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.evaluation.class_mapping import class_lut
 from seg_perception.evaluation.ground_truth import Score, Truth
-from seg_perception.evaluation.inputs import NS, Source, Stream
 from seg_perception.evaluation.job import Part, Plan
 from seg_perception.evaluation.merge import merge
 from seg_perception.evaluation.outputs import ROWS, table_of
 from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
+from seg_perception.evaluation.streams import NS, Source, Stream
 from tiny_model import write_tiny_model
 
 BAGS, FRAMES = 1000, 3

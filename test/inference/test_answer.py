@@ -17,7 +17,7 @@ from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.image_quality import TrustParams
 from seg_perception.core.results import RiskLevel, SafetyRisk, SceneRecord, SceneStatus
-from seg_perception.core.risk import RiskParams
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams
 from seg_perception.inference.answer import (
     AnswerSettings,

@@ -9,7 +9,7 @@ import pytest
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.fusion import FusionParams
-from seg_perception.core.risk import RiskParams
+from seg_perception.core.risk_params import RiskParams
 from seg_perception.risk_profiles import (
     VEHICLE,
     Rules,

@@ -1,0 +1,313 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags as inputs of an evaluation: their cameras, frames, calibrations, positions and labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_geometry import Missing
+from seg_perception.core.errors import ImageError, SourceError
+from seg_perception.evaluation.streams import (
+    DEFAULT_FPS,
+    NO_CALIBRATION,
+    NS,
+    RawFrame,
+    Source,
+    Stream,
+    Wanted,
+    first_size,
+)
+from seg_perception.io.bags import Bag, BagMessage, Topic, storage_files
+from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
+from seg_perception.io.encodings import Pixels, decode, unpack
+
+RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
+_FIX_AGE_NS = NS  # an older position is not where the frame was taken
+# What nodes like ours publish about an image is no image of a camera.
+_ANSWERS = re.compile(r'(?:^|/)(?:mask|confidence|overlay|label\w*|depth\w*)(?:/|$)')
+_TRANSPORTS = ('compressed', 'image_raw', 'image_rect', 'image_rect_color', 'image_color', 'image')
+
+
+def open_bag(path: Path, wanted: Wanted) -> Source:
+    with Bag(path) as bag:
+        topics = _image_topics(bag, wanted)
+        if wanted.truth_topic:
+            _check_topic(bag, wanted.truth_topic)
+        streams = tuple(_open_stream(bag, topic, len(topics) == 1) for topic in topics)
+        fixes = [topic.name for topic in bag.of_type(FIX)]
+        files = [path] if path.is_file() else storage_files(path)
+        return Source(
+            path.stem if path.is_file() else path.resolve().name,
+            'bag',
+            str(path),
+            tuple(map(str, files)),
+            _unlike_cameras(streams),
+            bag.start_ns,
+            bag.stop_ns,
+            fixes[0] if fixes else '',
+            wanted.truth_topic,
+            tuple(bag.problems),
+        )
+
+
+def _unlike_cameras(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    """Each camera with a name of its own."""
+    names = [stream.camera for stream in streams]
+    return tuple(
+        replace(stream, camera=_slug(stream.topic)) if names.count(stream.camera) > 1 else stream
+        for stream in streams
+    )
+
+
+def _slug(topic: str) -> str:
+    return re.sub(r'\W+', '_', topic.strip('/'))
+
+
+def _image_topics(bag: Bag, wanted: Wanted) -> list[Topic]:
+    if wanted.topics:
+        return [_check_topic(bag, name) for name in wanted.topics]
+    found = [
+        topic
+        for topic in bag.of_type(RAW, COMPRESSED)
+        if topic.name != wanted.truth_topic and not _ANSWERS.search(topic.name)
+    ]
+    # Raw and compressed of one camera show the same frames.
+    raw = {topic.name for topic in found if topic.type == RAW and topic.count}
+    found = [
+        topic
+        for topic in found
+        if topic.name.removesuffix('/compressed') not in raw - {topic.name}
+    ]
+    seen = [topic for topic in found if topic.count]
+    if not seen:
+        raise SourceError(
+            f'bag {str(bag.path)!r}',
+            'no message of an image topic' if found else 'no image topic',
+            f'a topic of {RAW} or {COMPRESSED} with messages',
+            _those_there(bag),
+        )
+    return seen
+
+
+def _check_topic(bag: Bag, name: str) -> Topic:
+    topic = bag.topics.get(name)
+    if topic is None or topic.type not in (RAW, COMPRESSED) or not topic.count:
+        seen = 'no such topic' if topic is None else f'{topic.count} messages of {topic.type}'
+        raise SourceError(
+            f'topic {name!r} of bag {str(bag.path)!r}',
+            seen,
+            f'messages of {RAW} or {COMPRESSED}',
+            _those_there(bag),
+        )
+    return topic
+
+
+def _those_there(bag: Bag) -> str:
+    lines = [f'{topic.name} ({topic.type}, {topic.count})' for topic in bag.topics.values()]
+    return 'In the bag: ' + (', '.join(lines) or 'nothing') + '.'
+
+
+def _open_stream(bag: Bag, topic: Topic, only: bool) -> Stream:
+    size = first_size(
+        f'topic {topic.name}',
+        (partial(_decode_message, bag, row) for row in bag.messages([topic.name])),
+    )
+    seconds = (bag.stop_ns - bag.start_ns) / NS
+    fps = topic.count / seconds if topic.count > 1 and seconds > 0.01 else DEFAULT_FPS
+    return Stream(
+        topic.name,
+        _camera_name(topic.name),
+        topic.count,
+        size,
+        min(fps, 1000.0),
+        *_first_calibration(bag, topic.name, only),
+    )
+
+
+def _camera_name(topic: str) -> str:
+    """The part of a topic that names the camera: ``/camera/front/image_raw`` is front."""
+    words = [word for word in topic.split('/') if word and word not in _TRANSPORTS]
+    return re.sub(r'\W', '_', words[-1]) if words else 'camera'
+
+
+def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | Missing, str]:
+    """From the CameraInfo beside the image topic, or the one there is for the one camera."""
+    infos = [info.name for info in bag.of_type(CAMERA_INFO) if info.count]
+    beside = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
+    name = beside if beside in infos else infos[0] if only and len(infos) == 1 else ''
+    calibration: Calibration | Missing = NO_CALIBRATION
+    for message in bag.messages([name]) if name else ():
+        try:
+            calibration = calibration_of(numbers_of(bag.deserialise(message)))
+        except SourceError as error:
+            calibration = Missing(f'calibration: {error}', is_fault=True)
+        break
+    if isinstance(calibration, Missing) and calibration.is_fault:
+        bag.problems.append(f'{name}: {calibration.reason}')
+    return calibration, name
+
+
+class _Calibrations:
+    """The calibration of each camera as its camera_info changes."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Numbers, Calibration | Missing]] = {}
+
+    def take(self, bag: Bag, message: BagMessage) -> None:
+        """Take a camera_info; the same one again costs a comparison."""
+        try:
+            numbers = numbers_of(bag.deserialise(message))
+        except SourceError:  # the one before holds
+            return
+        topic, last = message.topic.name, self._last.get(message.topic.name)
+        if last is None or last[0] != numbers:
+            self._last[topic] = numbers, calibration_of(numbers)
+
+    def of(self, stream: Stream) -> Calibration | Missing:
+        last = self._last.get(stream.info_topic)
+        return stream.calibration if last is None else last[1]
+
+
+def _decode_message(bag: Bag, message: BagMessage) -> Pixels:
+    return _pixels(bag.deserialise(message), message.topic)
+
+
+def _pixels(image: Any, topic: Topic) -> Pixels:
+    return decode(image) if topic.type == COMPRESSED else unpack(image)
+
+
+def read_bag(
+    source: Source, start_ns: int, stop_ns: int, problems: list[str]
+) -> Iterator[RawFrame]:
+    streams = {stream.topic: stream for stream in source.streams}
+    infos = {stream.info_topic for stream in source.streams}
+    topics = [name for name in (*streams, *sorted(infos), source.fix_topic) if name]
+    with Bag(source.path) as bag, _Labels(source, start_ns, stop_ns) as labels:
+        fix: tuple[int, float, float] | None = None
+        known, calibrations = len(bag.problems), _Calibrations()
+        for message in bag.messages(topics, start_ns, stop_ns):
+            if message.topic.name == source.fix_topic:
+                fix = _fix(bag, message) or fix
+            elif message.topic.name in infos:
+                calibrations.take(bag, message)
+            else:
+                stream = streams[message.topic.name]
+                frame = _bag_frame(bag, message, stream, labels, fix)
+                yield replace(frame, calibration=calibrations.of(stream))
+        problems += bag.problems[known:]
+
+
+def _bag_frame(
+    bag: Bag,
+    message: BagMessage,
+    stream: Stream,
+    labels: _Labels,
+    fix: tuple[int, float, float] | None,
+) -> RawFrame:
+    fresh = fix is not None and message.log_ns - fix[0] <= _FIX_AGE_NS
+    frame = RawFrame(
+        stream,
+        message.log_ns,
+        message.log_ns,
+        '',
+        str(message.log_ns),
+        partial(_decode_message, bag, message),
+        fix=fix[1:] if fix is not None and fresh else None,
+    )
+    try:
+        image = bag.deserialise(message)
+    except SourceError:  # said again, and counted, when the frame is decoded
+        return frame
+    stamp_ns = image.header.stamp.sec * NS + image.header.stamp.nanosec or message.log_ns
+    return replace(
+        frame,
+        stamp_ns=stamp_ns,
+        frame_id=image.header.frame_id,
+        name=str(stamp_ns),
+        decode=partial(_pixels, image, message.topic),
+        truth=labels.find(stamp_ns, message.log_ns),
+    )
+
+
+def _fix(bag: Bag, message: BagMessage) -> tuple[int, float, float] | None:
+    """Time, latitude and longitude, where the receiver had them."""
+    try:
+        fix = bag.deserialise(message)
+    except SourceError:
+        return None
+    known = fix.status.status >= 0 and isfinite(fix.latitude) and isfinite(fix.longitude)
+    return (message.log_ns, float(fix.latitude), float(fix.longitude)) if known else None
+
+
+class _Labels:
+    """
+    Label images beside the frames: those recorded within a second of where the reader is.
+
+    They have a reader of their own, as they may come before or after their frames.
+    """
+
+    def __init__(self, source: Source, start_ns: int, stop_ns: int) -> None:
+        self._bag = Bag(source.path) if source.truth_topic else None
+        self._rows: Iterator[BagMessage] = iter(())
+        if self._bag is not None:
+            self._rows = self._bag.messages([source.truth_topic], start_ns - NS, stop_ns + NS)
+        self._held: dict[int, tuple[int, Any]] = {}  # stamp -> time of recording, message
+        self._read_ns = 0
+
+    def __enter__(self) -> _Labels:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bag is not None:
+            self._bag.close()
+
+    def find(self, stamp_ns: int, log_ns: int) -> Callable[[], np.ndarray] | None:
+        """The labels with the stamp of a frame."""
+        while self._read_ns <= log_ns + NS:
+            message = next(self._rows, None)
+            if message is None:
+                break
+            self._read_ns = message.log_ns
+            self._hold(message)
+        for stamp, (at_ns, _) in list(self._held.items()):
+            if at_ns < log_ns - NS:
+                del self._held[stamp]
+        held = self._held.get(stamp_ns)
+        return partial(_labels, held[1]) if held else None
+
+    def _hold(self, message: BagMessage) -> None:
+        assert self._bag is not None
+        try:
+            image = self._bag.deserialise(message)
+        except SourceError:  # a frame without truth, as others are
+            return
+        stamp = image.header.stamp
+        self._held[stamp.sec * NS + stamp.nanosec or message.log_ns] = (message.log_ns, image)
+
+
+def _labels(image: Any) -> np.ndarray:
+    """
+    Class ids (H, W) uint8 of a label image.
+
+    :raises ImageError: when it is no such image.
+    """
+    if hasattr(image, 'format'):
+        ids = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if ids is None or ids.ndim != 2 or ids.dtype != np.uint8:
+            raise ImageError('label image', f'{image.format!r}', 'a grey PNG of class ids')
+        return ids
+    if image.encoding not in ('mono8', '8UC1'):
+        raise ImageError('label image', repr(image.encoding), 'mono8 or 8UC1')
+    return np.ascontiguousarray(unpack(image).array[..., 0])
