@@ -136,7 +136,7 @@ class _Reader:
                 if frame.is_corrupt:
                     break
                 if index == self._next:
-                    yield self._given(index, frame)
+                    yield self._given(index, frame, stream)
             self.damaged = 0  # those who read one frame after another know how many
 
     def frames_left(self) -> Iterator[VideoFrame]:
@@ -150,7 +150,7 @@ class _Reader:
                     self.damaged += 1
                     self._next = index + 1
                 elif index >= self._next:
-                    yield self._given(index, frame)
+                    yield self._given(index, frame, stream)
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         """Frames of the packets that decode; of the others those behind the start are counted."""
@@ -174,10 +174,10 @@ class _Reader:
         for number, frame in enumerate(frames):
             yield (bisect_left(pts, frame.pts) if pts else number), frame
 
-    def _given(self, index: int, frame: Any) -> VideoFrame:
+    def _given(self, index: int, frame: Any, stream: Any) -> VideoFrame:
         self._next = index + 1
         self.given += 1
-        return VideoFrame(index, self._scan.times_ns[index], _upright(frame))
+        return VideoFrame(index, self._scan.times_ns[index], _upright(frame, stream))
 
 
 @lru_cache(maxsize=16)
@@ -212,7 +212,7 @@ def _first_image(file: Path, frames: int) -> np.ndarray:
         with suppress(av.error.FFmpegError):
             for packet in container.demux(stream):
                 for frame in () if packet.is_corrupt else packet.decode():
-                    return _upright(frame)
+                    return _upright(frame, stream)
     seen = f'0 of {frames} frames' if frames else '0 frames'
     raise SourceError(f'video {str(file)!r}', seen, 'a video that decodes', _FIX)
 
@@ -241,8 +241,12 @@ def _video_stream(container: Any, file: Path) -> Any:
     return container.streams.video[0]
 
 
-def _upright(frame: Any) -> np.ndarray:
+def _upright(frame: Any, stream: Any) -> np.ndarray:
     """Pixels (H, W, 3) uint8 BGR, turned as the video says."""
     bgr: np.ndarray = frame.to_ndarray(format='bgr24')
-    turn = _TURNS.get(round(getattr(frame, 'rotation', 0)) % 360)
+    if hasattr(frame, 'rotation'):
+        degrees = frame.rotation
+    else:  # before PyAV 13
+        degrees = stream.side_data.get('DISPLAYMATRIX', 0)
+    turn = _TURNS.get(round(degrees) % 360)
     return bgr if turn is None else np.asarray(cv2.rotate(bgr, turn))
