@@ -19,6 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -44,6 +45,10 @@ NO_ROS_FIX = (
     'Source a ROS 2 installation (`source /opt/ros/<distro>/setup.bash`) '
     'or let `make demo` install the wheels into .venv.'
 )
+NO_MESSAGES_FIX = (
+    'colcon build --base-paths src src/seg_perception/seg_perception_msgs, then source '
+    'install/setup.bash; without ROS 2 installed: make demo'
+)
 
 
 class Level(str, Enum):
@@ -68,6 +73,14 @@ class Finding:
         return f'{line}\n{"":<23}-> {self.fix}' if self.fix else line
 
 
+ok, warn, fail = (partial(Finding, level) for level in Level)
+
+
+def ok_if(good: bool, name: str, seen: str, problem: str, fix: str) -> Finding:
+    """A finding that is OK, or a warning that names the problem."""
+    return ok(name, seen) if good else warn(name, f'{seen}: {problem}', fix)
+
+
 def examine(model: Path | None = None, quick: bool = False) -> Iterator[Finding]:
     """
     Check everything, one finding at a time.
@@ -80,8 +93,10 @@ def examine(model: Path | None = None, quick: bool = False) -> Iterator[Finding]
     for finding in check_ros():
         has_ros &= finding.level is not Level.FAIL
         yield finding
-    for check in (check_optional, check_discovery, check_profile, check_malloc):
-        yield from check()
+    yield from check_optional()
+    yield from check_discovery()
+    yield check_profile()
+    yield check_malloc()
     yield from check_shared_memory(Path('/dev/shm'))
     yield check_rmem(Path('/proc/sys/net/core/rmem_max'))
     if has_ros and not quick:
@@ -103,14 +118,9 @@ def report(findings: Iterator[Finding], write: Callable[[str], object] = print) 
 
 def check_opencv(version: str) -> Finding:
     """OpenCV 5 renumbered its types, which cv_bridge answers with a KeyError."""
-    if int(version.split('.')[0]) < 5:
-        return Finding(Level.OK, 'opencv', version)
-    return Finding(
-        Level.WARN,
-        'opencv',
-        f'{version}: cv_bridge fails with it',
-        'pip install "opencv-python-headless<5"',
-    )
+    fix = 'pip install "opencv-python-headless<5"'
+    is_old = int(version.split('.')[0]) < 5
+    return ok_if(is_old, 'opencv', version, 'cv_bridge fails with it', fix)
 
 
 def check_ros() -> Iterator[Finding]:
@@ -118,33 +128,19 @@ def check_ros() -> Iterator[Finding]:
     try:
         utilities = importlib.import_module('rclpy.utilities')
     except ImportError as error:
-        yield Finding(Level.FAIL, 'ros', f'rclpy does not import ({error})', NO_ROS_FIX)
+        yield fail('ros', f'rclpy does not import ({error})', NO_ROS_FIX)
         return
-    yield Finding(Level.OK, 'ros', os.environ.get('ROS_DISTRO') or 'rclpy from wheels')
-    yield _check_rmw(utilities.get_rmw_implementation_identifier())
+    yield ok('ros', os.environ.get('ROS_DISTRO') or 'rclpy from wheels')
+    rmw = utilities.get_rmw_implementation_identifier()
+    fix = 'Tune it for big images by its own manual, or RMW_IMPLEMENTATION=rmw_fastrtps_cpp.'
+    problem = 'the shipped transport profile is for Fast DDS'
+    yield ok_if(rmw.startswith('rmw_fastrtps'), 'middleware', rmw, problem, fix)
     try:
         message = importlib.import_module('seg_perception_msgs.msg').RoadScene
         message.__class__.__import_type_support__()
-        yield Finding(Level.OK, 'messages', 'seg_perception_msgs is built')
+        yield ok('messages', 'seg_perception_msgs is built')
     except Exception as error:  # missing package, missing library, wrong Python: all the same here
-        yield Finding(
-            Level.FAIL,
-            'messages',
-            f'seg_perception_msgs does not import ({error})',
-            'colcon build --base-paths src src/seg_perception/seg_perception_msgs, then source '
-            'install/setup.bash; without ROS 2 installed: make demo',
-        )
-
-
-def _check_rmw(rmw: str) -> Finding:
-    if rmw.startswith('rmw_fastrtps'):
-        return Finding(Level.OK, 'middleware', rmw)
-    return Finding(
-        Level.WARN,
-        'middleware',
-        f'{rmw}: the shipped transport profile is for Fast DDS',
-        'Tune it for big images by its own manual, or RMW_IMPLEMENTATION=rmw_fastrtps_cpp.',
-    )
+        yield fail('messages', f'seg_perception_msgs does not import ({error})', NO_MESSAGES_FIX)
 
 
 def check_optional() -> Iterator[Finding]:
@@ -157,55 +153,43 @@ def check_optional() -> Iterator[Finding]:
     for module, use in uses.items():
         try:
             importlib.import_module(module)
-            yield Finding(Level.OK, module, 'present')
+            yield ok(module, 'present')
         except Exception as error:
-            yield Finding(
-                Level.WARN,
-                module,
-                f'not there ({error}): the node runs without {use}',
-                f'apt install ros-$ROS_DISTRO-{module.replace("_", "-")}',
-            )
+            fix = f'apt install ros-$ROS_DISTRO-{module.replace("_", "-")}'
+            yield warn(module, f'not there ({error}): the node runs without {use}', fix)
 
 
 def check_discovery() -> Iterator[Finding]:
     """Domain id and discovery range: who can see whom."""
     domain = os.environ.get('ROS_DOMAIN_ID', '0')
     if domain.isdigit() and int(domain) <= 101:
-        yield Finding(Level.OK, 'domain', f'ROS_DOMAIN_ID {domain}')
+        yield ok('domain', f'ROS_DOMAIN_ID {domain}')
     else:
-        yield Finding(
-            Level.FAIL if not domain.isdigit() or int(domain) > 232 else Level.WARN,
-            'domain',
-            f'ROS_DOMAIN_ID {domain!r}',
-            'Use 0 to 101: above, the ports collide with those the system hands out.',
-        )
+        found = warn if domain.isdigit() and int(domain) <= 232 else fail
+        fix = 'Use 0 to 101: above, the ports collide with those the system hands out.'
+        yield found('domain', f'ROS_DOMAIN_ID {domain!r}', fix)
     reach = os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') or 'SUBNET'
     if reach.upper() not in RANGES:
         fix = f'Use one of {", ".join(RANGES)}.'
-        yield Finding(Level.FAIL, 'discovery', f'ROS_AUTOMATIC_DISCOVERY_RANGE {reach!r}', fix)
+        yield fail('discovery', f'ROS_AUTOMATIC_DISCOVERY_RANGE {reach!r}', fix)
     elif reach.upper() == 'OFF':
         fix = 'Unset ROS_AUTOMATIC_DISCOVERY_RANGE: with OFF nodes find each other by no means.'
-        yield Finding(Level.WARN, 'discovery', reach, fix)
+        yield warn('discovery', reach, fix)
     else:
-        yield Finding(Level.OK, 'discovery', reach)
+        yield ok('discovery', reach)
 
 
-def check_profile() -> Iterator[Finding]:
+def check_profile() -> Finding:
     """The Fast DDS profile that processes of this shell would get."""
     variable = next((name for name in PROFILE_VARIABLES if os.environ.get(name)), None)
     if variable is None:
-        yield Finding(
-            Level.WARN,
-            'dds profile',
-            'none in this shell; our launch files, `run` and `demo` set the shipped one',
-            f'Start the camera driver with: export {_profile_setting()}',
-        )
-        return
+        seen = 'none in this shell; our launch files, `run` and `demo` set the shipped one'
+        fix = f'Start the camera driver with: export {_profile_setting()}'
+        return warn('dds profile', seen, fix)
     value = os.environ[variable]
     if variable == 'FASTDDS_BUILTIN_TRANSPORTS':
-        yield Finding(Level.OK, 'dds profile', f'{variable}={value}, your own choice')
-        return
-    yield _check_profile_file(Path(value))
+        return ok('dds profile', f'{variable}={value}, your own choice')
+    return _check_profile_file(Path(value))
 
 
 def _profile_setting() -> str:
@@ -216,54 +200,41 @@ def _profile_setting() -> str:
 def _check_profile_file(path: Path) -> Finding:
     fix = f'Point it at the shipped profile: {profile_path()}'
     try:
-        segment = max(
-            (
-                int(element.text or 0)
-                for element in ElementTree.parse(path).iter()
-                if element.tag.endswith('segment_size')
-            ),
-            default=0,
-        )
+        elements = ElementTree.parse(path).iter()
+        sizes = [int(item.text or 0) for item in elements if item.tag.endswith('segment_size')]
     except (OSError, ElementTree.ParseError, ValueError) as error:
-        return Finding(Level.FAIL, 'dds profile', f'{path} cannot be read ({error})', fix)
-    seen = f'{path}, shared-memory segment {segment / 2**20:.1f} MB'
-    if segment >= SEGMENT_BYTES:
-        return Finding(Level.OK, 'dds profile', seen)
-    return Finding(Level.WARN, 'dds profile', f'{seen}: too small for 1280x720 images', fix)
+        return fail('dds profile', f'{path} cannot be read ({error})', fix)
+    size = max(sizes, default=0)
+    seen = f'{path}, shared-memory segment {size / 2**20:.1f} MB'
+    return ok_if(size >= SEGMENT_BYTES, 'dds profile', seen, 'too small for 1280x720 images', fix)
 
 
-def check_malloc() -> Iterator[Finding]:
+def check_malloc() -> Finding:
     """glibc's settings that keep image-sized blocks from being mapped and unmapped each time."""
-    missing = [name for name in MALLOC_SETTINGS if not os.environ.get(name)]
+    missing = [
+        f'{key}={MALLOC_SETTINGS[key]}' for key in MALLOC_SETTINGS if not os.environ.get(key)
+    ]
     if not missing:
-        yield Finding(Level.OK, 'malloc', ', '.join(MALLOC_SETTINGS))
-        return
-    export = ' '.join(f'{name}={MALLOC_SETTINGS[name]}' for name in missing)
-    yield Finding(
-        Level.WARN,
-        'malloc',
-        'default in this shell; our launch files, `run` and `demo` set it',
-        f'In your own launch files and for the camera driver: export {export}',
-    )
+        return ok('malloc', ', '.join(MALLOC_SETTINGS))
+    seen = 'default in this shell; our launch files, `run` and `demo` set it'
+    fix = f'In your own launch files and for the camera driver: export {" ".join(missing)}'
+    return warn('malloc', seen, fix)
 
 
 def check_shared_memory(folder: Path) -> Iterator[Finding]:
     """Room for segments, and what killed processes have left behind."""
     if not os.access(folder, os.W_OK):
         fix = f'Mount a tmpfs on {folder}; in Docker use --ipc=host or --shm-size=512m.'
-        yield Finding(Level.FAIL, 'shared memory', f'{folder} cannot be written', fix)
+        yield fail('shared memory', f'{folder} cannot be written', fix)
         return
     free = shutil.disk_usage(folder).free
     seen = f'{folder} has {free / 2**20:.0f} MB free'
-    if free >= SHM_FREE_BYTES:
-        yield Finding(Level.OK, 'shared memory', seen)
-    else:
-        fix = 'Enlarge it (mount -o remount,size=1g /dev/shm; in Docker --shm-size=1g).'
-        yield Finding(Level.WARN, 'shared memory', seen, fix)
+    fix = 'Enlarge it (mount -o remount,size=1g /dev/shm; in Docker --shm-size=1g).'
+    yield ok('shared memory', seen) if free >= SHM_FREE_BYTES else warn('shared memory', seen, fix)
     stale = [lock for lock in sorted(folder.glob('fast*_el')) if _is_unlocked(lock)]
     if stale:
         fix = 'fastdds shm clean; or, while no ROS runs: rm /dev/shm/*fastdds* /dev/shm/*fastrtps*'
-        yield Finding(Level.WARN, 'stale segments', f'{len(stale)} of ended processes', fix)
+        yield warn('stale segments', f'{len(stale)} of ended processes', fix)
 
 
 def _is_unlocked(lock: Path) -> bool:
@@ -282,16 +253,11 @@ def check_rmem(path: Path) -> Finding:
     try:
         size = int(path.read_text(encoding='ascii'))
     except (OSError, ValueError) as error:
-        return Finding(Level.WARN, 'socket buffers', f'{path} cannot be read ({error})')
+        return warn('socket buffers', f'{path} cannot be read ({error})')
+    fix = f'sudo sysctl -w net.core.rmem_max={RMEM_BYTES} net.core.wmem_max={RMEM_BYTES}'
+    problem = 'images from other machines will be lost'
     seen = f'net.core.rmem_max {size}'
-    if size >= RMEM_BYTES:
-        return Finding(Level.OK, 'socket buffers', seen)
-    return Finding(
-        Level.WARN,
-        'socket buffers',
-        f'{seen}: images from other machines will be lost',
-        f'sudo sysctl -w net.core.rmem_max={RMEM_BYTES} net.core.wmem_max={RMEM_BYTES}',
-    )
+    return ok_if(size >= RMEM_BYTES, 'socket buffers', seen, problem, fix)
 
 
 def check_stream() -> Iterator[Finding]:
@@ -305,39 +271,34 @@ def check_stream() -> Iterator[Finding]:
         try:
             arrival = measure_arrival(Stream(), environ)
         except SegPerceptionError as error:
-            yield Finding(Level.FAIL, name, str(error))
+            yield fail(name, str(error))
             continue
         seen = f'{arrival.arrived} of {arrival.sent} images 1280x720 bgr8 at 20 Hz, best effort'
         if arrival.latency_ms:
             seen += f', {float(np.median(arrival.latency_ms)):.1f} ms'
-        yield _judge_stream(name, seen, arrival.share, shipped='shell' not in name)
-
-
-def _judge_stream(name: str, seen: str, share: float, shipped: bool) -> Finding:
-    if share >= 0.99:
-        return Finding(Level.OK, name, seen)
-    if shipped:
-        return Finding(
-            Level.FAIL, name, seen, 'See shared memory above; is the machine overloaded?'
-        )
-    return Finding(Level.WARN, name, seen, 'Set what dds profile and malloc above say.')
+        if arrival.share >= 0.99:
+            yield ok(name, seen)
+        elif name == 'test stream':
+            yield fail(name, seen, 'See shared memory above; is the machine overloaded?')
+        else:
+            yield warn(name, seen, 'Set what dds profile and malloc above say.')
 
 
 def check_providers() -> Iterator[Finding]:
     """Whether onnxruntime and the GPU go together, tried and not only listed."""
     built = ', '.join(available_providers())
-    yield Finding(Level.OK, 'onnxruntime', f'{onnxruntime.__version__} with {built}')
+    yield ok('onnxruntime', f'{onnxruntime.__version__} with {built}')
     gpu = _gpu_name()
     for provider in ('cuda', 'tensorrt'):
         if provider in available_providers():
             yield _check_provider(provider)
     if gpu is None:
-        yield Finding(Level.OK, 'gpu', 'no NVIDIA GPU found; the CPU does the work')
+        yield ok('gpu', 'no NVIDIA GPU found; the CPU does the work')
     elif 'cuda' in available_providers():
-        yield Finding(Level.OK, 'gpu', gpu)
+        yield ok('gpu', gpu)
     else:
         fix = 'pip uninstall onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
-        yield Finding(Level.WARN, 'gpu', f'{gpu}, but onnxruntime has no CUDA', fix)
+        yield warn('gpu', f'{gpu}, but onnxruntime has no CUDA', fix)
 
 
 def _gpu_name() -> str | None:
@@ -355,8 +316,8 @@ def _check_provider(provider: str) -> Finding:
     try:
         open_engine(model_path(), provider).warm_up()
     except SegPerceptionError as error:
-        return Finding(Level.WARN, provider, str(error.seen), error.fix)
-    return Finding(Level.OK, provider, 'loads and runs the model')
+        return warn(provider, str(error.seen), error.fix)
+    return ok(provider, 'loads and runs the model')
 
 
 def check_model(path: Path) -> Finding:
@@ -371,11 +332,7 @@ def check_model(path: Path) -> Finding:
             engine.run(rgb)
             took_ms.append((time.perf_counter() - start_s) * 1e3)
     except SegPerceptionError as error:
-        return Finding(Level.FAIL, 'model', f'{error.thing}: {error.seen}', error.fix)
+        return fail('model', f'{error.thing}: {error.seen}', error.fix)
     height, width = engine.card.input_size
-    return Finding(
-        Level.OK,
-        'model',
-        f'{engine.card.name}, {len(engine.card.classes)} classes, {min(took_ms):.1f} ms '
-        f'at {width}x{height} on {engine.provider}',
-    )
+    seen = f'{engine.card.name}, {len(engine.card.classes)} classes, {min(took_ms):.1f} ms'
+    return ok('model', f'{seen} at {width}x{height} on {engine.provider}')

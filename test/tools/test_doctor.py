@@ -58,32 +58,28 @@ def test_opencv_5_is_warned_of() -> None:
 
 
 def test_profile_in_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def check() -> Finding:
-        (finding,) = doctor.check_profile()
-        return finding
-
-    finding = check()
+    finding = doctor.check_profile()
     assert finding.level is Level.WARN
     assert f'FASTDDS_DEFAULT_PROFILES_FILE={profile_path()}' in finding.fix
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profile_path()))
-    assert check().level is Level.OK
-    assert 'segment 32.0 MB' in check().seen
+    assert doctor.check_profile().level is Level.OK
+    assert 'segment 32.0 MB' in doctor.check_profile().seen
     small = tmp_path / 'small.xml'
     small.write_text('<dds><segment_size>524288</segment_size></dds>')
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(small))
-    assert check().level is Level.WARN
-    assert '0.5 MB: too small' in check().seen
+    assert doctor.check_profile().level is Level.WARN
+    assert '0.5 MB: too small' in doctor.check_profile().seen
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(tmp_path / 'none.xml'))
-    assert check().level is Level.FAIL
+    assert doctor.check_profile().level is Level.FAIL
 
 
 def test_malloc(monkeypatch: pytest.MonkeyPatch) -> None:
-    (finding,) = doctor.check_malloc()
+    finding = doctor.check_malloc()
     assert finding.level is Level.WARN
     assert 'export MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_' in finding.fix
     for name, value in doctor.MALLOC_SETTINGS.items():
         monkeypatch.setenv(name, value)
-    (finding,) = doctor.check_malloc()
+    finding = doctor.check_malloc()
     assert finding.level is Level.OK
 
 
