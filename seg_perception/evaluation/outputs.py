@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from seg_perception.io.cdr_messages import COMPRESSED, IMAGE, SCENE, typestore
+from seg_perception.io.bag_writer import BagWriter
+from seg_perception.io.cdr_messages import COMPRESSED, IMAGE, SCENE
 from seg_perception.io.video_writer import VideoWriter
 
 ROWS, BAG, VIDEOS, THUMBS = 'rows.parquet', 'bag', 'video', 'thumbs'
@@ -26,7 +26,6 @@ TOPICS = {
 }
 """Below ``/seg_perception/<camera>/``, as the node has them, and their types."""
 
-_BAG_VERSION: Final = 8  # which Humble, Jazzy and later read
 _THUMB_NS = 200_000_000  # one thumbnail is kept of each such span
 _TEXTS = ('topic', 'reason', 'status', 'status_reason', 'thumbnail', 'condition')
 _KINDS = {
@@ -72,7 +71,7 @@ class PartWriter:
         self.folder = folder
         self.problems: list[str] = []
         self._rows: list[dict[str, Any]] = []
-        self._bag = _BagWriter(folder / BAG) if with_bag else None
+        self._bag = BagWriter(folder / BAG, compressed=True) if with_bag else None
         self._movies = movies
         self._videos: dict[str, VideoWriter] = {}
         self._thumbs: dict[str, _Thumb] = {}
@@ -81,7 +80,9 @@ class PartWriter:
         """Write one frame."""
         self._rows.append(frame.row)
         if self._bag is not None:
-            self._bag.write(frame)
+            for name, raw in frame.messages.items():
+                topic = f'/seg_perception/{frame.camera}/{name}'
+                self._bag.write(topic, TOPICS[name], frame.log_ns, raw)
         if frame.overlay is not None and frame.camera in self._movies:
             self._video(frame.camera).write(frame.overlay)
         if frame.thumbnail is not None:
@@ -136,35 +137,6 @@ class PartWriter:
 class _Thumb:
     slot: int
     frame: Packed
-
-
-class _BagWriter:
-    """The answers as a bag of MCAP, which every ROS 2 since Humble reads."""
-
-    def __init__(self, folder: Path) -> None:
-        self._writer = Writer(folder, version=_BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
-        # Chunks of zstd: masks shrink to a hundredth, and readers of MCAP all know it.
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
-        self._connections: dict[tuple[str, str], Any] = {}
-
-    def write(self, frame: Packed) -> None:
-        for name, raw in frame.messages.items():
-            self._writer.write(self._connection(frame.camera, name), frame.log_ns, raw)
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def abort(self) -> None:
-        self._writer.abort()
-
-    def _connection(self, camera: str, name: str) -> Any:
-        key = camera, name
-        if key not in self._connections:
-            self._connections[key] = self._writer.add_connection(
-                f'/seg_perception/{camera}/{name}', TOPICS[name], typestore=typestore()
-            )
-        return self._connections[key]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -14,10 +14,12 @@ from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import SourceError
 from seg_perception.io.scene_fields import check_fields
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 SCENE = 'seg_perception_msgs/msg/RoadScene'
 _NS = 1_000_000_000
 # In the repository, and where setup.py installs them: below the prefix of Python or of the
@@ -66,6 +68,22 @@ def jpeg_message(jpeg: np.ndarray, head: Mapping[str, Any]) -> memoryview:
     """A JPEG file (N,) uint8 as image_transport names it."""
     values = {'header': head, 'format': 'bgr8; jpeg compressed bgr8', 'data': jpeg.ravel()}
     return _serialised(COMPRESSED, values)
+
+
+def camera_info_message(calibration: Calibration, head: Mapping[str, Any]) -> memoryview:
+    """The calibration of a camera."""
+    height, width = calibration.size
+    values = {
+        'header': head,
+        'height': height,
+        'width': width,
+        'distortion_model': calibration.distortion_model,
+        **{name: np.ravel(getattr(calibration, name)) for name in 'dkrp'},
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': {'x_offset': 0, 'y_offset': 0, 'height': 0, 'width': 0, 'do_rectify': False},
+    }
+    return _serialised(CAMERA_INFO, values)
 
 
 def scene_message(fields: Mapping[str, Any], head: Mapping[str, Any]) -> memoryview:

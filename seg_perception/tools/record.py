@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
 
 import cv2
 import numpy as np
 from rosbags.interfaces import (
-    Connection,
     Qos,
     QosDurability,
     QosHistory,
@@ -22,30 +20,30 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
-from tqdm import tqdm
 
 from seg_perception.core.camera import Calibration
-from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
-from seg_perception.io.atomic import output_error, whole
+from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.io.atomic import whole
+from seg_perception.io.bag_writer import BagWriter
 from seg_perception.io.calibration_file import read_calibration
-from seg_perception.io.frames import (
-    VIDEO_SUFFIXES,
-    Frame,
-    count_frames,
-    find_files,
-    read_frames,
+from seg_perception.io.cdr_messages import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    camera_info_message,
+    header,
+    image_message,
+    jpeg_message,
 )
+from seg_perception.io.frames import VIDEO_SUFFIXES, Frame, find_files
 from seg_perception.io.video_reader import scan_video
 from seg_perception.options import RecordOptions
+from seg_perception.tools.each_frame import for_each_frame
 
 DEFAULT_FPS = 20.0  # of folders
-BAG_VERSION: Final = 8  # of rosbag2's metadata: what Jazzy writes and every later release reads
 MASK_NAMES = ('{}.png', '{}_labels.png', '{}_labelIds.png')
 
 _NS = 1_000_000_000
-_STORE = get_typestore(Stores.ROS2_JAZZY)
 _FOREVER = QosTime(2**31 - 1, 2**32 - 1)
 _RELIABLE = Qos(
     QosHistory.KEEP_LAST,
@@ -95,12 +93,9 @@ def record(options: RecordOptions) -> RecordReport:
     files = find_files([options.source])
     _check(options, files)
     calibration = read_calibration(options.calibration) if options.calibration else None
-    with _new_bag(options.out) as writer:
-        job = _Job(options, calibration, writer, options.rate_hz or _rate_of(files[0]))
-        bar: tqdm[NoReturn]
-        with tqdm(total=sum(map(count_frames, files)), unit='frame', disable=None) as bar:
-            for file in files:
-                job.add(file, bar)
+    with _new_bag(options.out) as bag:
+        job = _Job(options, calibration, bag, files)
+        job.failures += for_each_frame(files, job.write)
         return job.report()
 
 
@@ -111,30 +106,35 @@ class _Job:
         self,
         options: RecordOptions,
         calibration: Calibration | None,
-        writer: Writer,
-        rate_hz: float,
+        bag: BagWriter,
+        files: Sequence[Path],
     ) -> None:
-        self._options, self._calibration, self._writer = options, calibration, writer
+        self.failures: list[SegPerceptionError] = []
+        self._options, self._calibration, self._bag = options, calibration, bag
         self._start_ns = time.time_ns() if options.start_ns is None else options.start_ns
-        self._period_ns = _NS / rate_hz
-        self._index = 0
-        self._failures: list[SegPerceptionError] = []
-        self._connections: dict[str, Connection] = {}
-        self._counts: dict[str, int] = {}
+        self._period_ns = _NS / (options.rate_hz or _rate_of(files[0]))
+        self._places = {file: place for place, file in enumerate(files)}
+        self._count = 0  # frames so far, those that could not be read too
 
-    def add(self, file: Path, bar: tqdm[NoReturn]) -> None:
-        """Write the frames of a file as far as they can be read."""
-        first = self._index
-        try:
-            for frame in read_frames(file):
-                self._write(frame)
-                self._index += 1
-                bar.update()
-        except OutputError:
-            raise
-        except SegPerceptionError as error:
-            self._failures.append(error)
-            self._index = max(self._index, first + 1)  # an image that is damaged had its time
+    def write(self, file: Path, frame: Frame) -> None:
+        """Write a frame, at its time: an image that is damaged leaves a gap."""
+        options = self._options
+        index = max(self._count, self._places[file])
+        head = header(self._stamp_ns(index), options.frame_id)
+        size = (frame.bgr.shape[0], frame.bgr.shape[1])
+        labels = self._mask_of(frame.name, size)
+        if self._calibration is not None:
+            info = camera_info_message(self._calibration.for_image(size), head)
+            self._put(options.camera_info_topic, CAMERA_INFO, index, info)
+        if options.raw:
+            self._put(options.image_topic, IMAGE, index, image_message(frame.bgr, head, 'bgr8'))
+        else:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, options.jpeg_quality]
+            jpeg = jpeg_message(cv2.imencode('.jpg', frame.bgr, quality)[1], head)
+            self._put(f'{options.image_topic}/compressed', COMPRESSED, index, jpeg)
+        if labels is not None:
+            self._put(options.label_topic, IMAGE, index, image_message(labels, head))
+        self._count = index + 1
 
     def report(self) -> RecordReport:
         """
@@ -142,34 +142,18 @@ class _Job:
 
         :raises SourceError: when that is nothing, or no mask although there should be.
         """
-        options = self._options
-        if not self._counts:
-            raise self._failures[0]
-        if options.labels and options.label_topic not in self._counts:
-            raise next(iter(self._failures), None) or SourceError(
+        options, counts = self._options, dict(self._bag.counts)
+        if not counts:
+            raise self.failures[0]
+        if options.labels and options.label_topic not in counts:
+            raise next(iter(self.failures), None) or SourceError(
                 f'masks in {str(options.labels)!r}',
                 'none with the name of a frame',
                 ' or '.join(name.format('FRAME') for name in MASK_NAMES),
                 'FRAME is the name of the image, or VIDEO_000000 and so on.',
             )
-        seconds = self._index * self._period_ns / _NS
-        return RecordReport(options.out, self._counts, seconds, tuple(self._failures))
-
-    def _write(self, frame: Frame) -> None:
-        options = self._options
-        stamp_ns = self._start_ns + round(self._index * self._period_ns)
-        size = (frame.bgr.shape[0], frame.bgr.shape[1])
-        labels = self._mask_of(frame.name, size)
-        if self._calibration is not None:
-            info = _camera_info(self._calibration.for_image(size))
-            self._put(options.camera_info_topic, 'CameraInfo', stamp_ns, info)
-        if options.raw:
-            self._put(options.image_topic, 'Image', stamp_ns, _image(frame.bgr, 'bgr8'))
-        else:
-            jpeg = _jpeg(frame.bgr, options.jpeg_quality)
-            self._put(f'{options.image_topic}/compressed', 'CompressedImage', stamp_ns, jpeg)
-        if labels is not None:
-            self._put(options.label_topic, 'Image', stamp_ns, _image(labels, 'mono8'))
+        seconds = max(self._count, len(self._places)) * self._period_ns / _NS
+        return RecordReport(options.out, counts, seconds, tuple(self.failures))
 
     def _mask_of(self, name: str, size: tuple[int, int]) -> np.ndarray | None:
         """A mask that cannot be used costs its own message alone."""
@@ -178,41 +162,31 @@ class _Job:
         try:
             return _read_mask(self._options.labels, name, size)
         except SourceError as error:
-            self._failures.append(error)
+            self.failures.append(error)
             return None
 
-    def _put(self, topic: str, kind: str, stamp_ns: int, fields: dict[str, Any]) -> None:
-        name = f'sensor_msgs/msg/{kind}'
-        stamp = _new('builtin_interfaces/msg/Time', *divmod(stamp_ns, _NS))
-        header = _new('std_msgs/msg/Header', stamp, self._options.frame_id)
-        data = _STORE.serialize_cdr(_STORE.types[name](header=header, **fields), name)
-        try:
-            if topic not in self._connections:
-                self._connections[topic] = self._writer.add_connection(
-                    topic, name, typestore=_STORE, offered_qos_profiles=[_RELIABLE]
-                )
-            self._writer.write(self._connections[topic], stamp_ns, data)
-        except OSError as error:
-            raise output_error(self._options.out, error) from error
-        self._counts[topic] = self._counts.get(topic, 0) + 1
+    def _put(self, topic: str, kind: str, index: int, message: memoryview) -> None:
+        self._bag.write(topic, kind, self._stamp_ns(index), message)
+
+    def _stamp_ns(self, index: int) -> int:
+        return self._start_ns + round(index * self._period_ns)
 
 
 @contextmanager
-def _new_bag(out: Path) -> Iterator[Writer]:
+def _new_bag(out: Path) -> Iterator[BagWriter]:
     """A bag that appears under its name when the block ends well, and else leaves nothing."""
     if out.exists() or out.is_symlink():
         raise SourceError(
             f'bag {str(out)!r}', 'something that is there already', 'a new name', 'Remove it.'
         )
     with whole(out) as unfinished:
-        writer = Writer(unfinished, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
-        writer.open()
+        bag = BagWriter(unfinished, offered_qos=[_RELIABLE])
         try:
-            yield writer
+            yield bag
         except BaseException:
-            writer.abort()
+            bag.abort()
             raise
-        writer.close()
+        bag.close()
 
 
 def _check(options: RecordOptions, files: list[Path]) -> None:
@@ -249,38 +223,3 @@ def _read_mask(folder: Path, name: str, size: tuple[int, int]) -> np.ndarray | N
             'Masks in colours have to be turned into class ids first.',
         )
     return mask
-
-
-def _new(name: str, *values: Any) -> Any:
-    return _STORE.types[name](*values)
-
-
-def _image(pixels: np.ndarray, encoding: str) -> dict[str, Any]:
-    return {
-        'height': pixels.shape[0],
-        'width': pixels.shape[1],
-        'encoding': encoding,
-        'is_bigendian': 0,
-        'step': pixels[0].nbytes,
-        'data': np.ascontiguousarray(pixels).reshape(-1),
-    }
-
-
-def _jpeg(bgr: np.ndarray, quality: int) -> dict[str, Any]:
-    data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return {'format': 'bgr8; jpeg compressed bgr8', 'data': data.reshape(-1)}
-
-
-def _camera_info(calibration: Calibration) -> dict[str, Any]:
-    return {
-        'height': calibration.size[0],
-        'width': calibration.size[1],
-        'distortion_model': calibration.distortion_model,
-        'd': np.array(calibration.d, float),
-        'k': calibration.k.ravel(),
-        'r': calibration.r.ravel(),
-        'p': calibration.p.ravel(),
-        'binning_x': 0,
-        'binning_y': 0,
-        'roi': _new('sensor_msgs/msg/RegionOfInterest', 0, 0, 0, 0, False),
-    }

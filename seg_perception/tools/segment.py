@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
-from tqdm import tqdm
 
 from seg_perception.core.draw import draw_scene
-from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
+from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.core.results import SceneRecord
 from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_image, write_json_lines
-from seg_perception.io.frames import Frame, count_frames, find_files, read_frames
+from seg_perception.io.frames import Frame, find_files
 from seg_perception.io.scene_fields import Origin, scene_fields
 from seg_perception.models import model_path
+from seg_perception.tools.each_frame import for_each_frame
 
 SCENES_FILE = 'scenes.jsonl'
 
@@ -63,8 +63,7 @@ def segment_paths(
     ``scenes.jsonl`` says in one line for each frame how dangerous it looks and why, how much of it
     is free, and whether that answer can be relied on. What is not known is null.
 
-    A damaged input is reported at the end and the others are segmented. A progress bar is drawn
-    where standard error is a terminal.
+    A damaged input is reported at the end and the others are segmented.
 
     :param inputs: images, folders of them, videos.
     :param model: the model file; None for the embedded one.
@@ -76,38 +75,25 @@ def segment_paths(
     engine = open_engine(model_path(model or ''), provider, threads)
     out = _make_folder(Path(out), inputs)
     job = _Job(FrameAnswerer(engine), out)
-    bar: tqdm[NoReturn]
-    with tqdm(total=sum(map(count_frames, files)), unit='frame', disable=None) as bar:
-        for file in files:
-            job.segment(file, bar)
-    job.write_scenes()
-    return SegmentReport(job.frames, out, engine.provider, engine.fallback, tuple(job.failures))
+    failures = for_each_frame(files, job.segment)
+    write_json_lines(out / SCENES_FILE, job.scenes)
+    return SegmentReport(len(job.scenes), out, engine.provider, engine.fallback, tuple(failures))
 
 
 class _Job:
-    """One call's state: names taken so far, frames written and failures."""
+    """One call's state: names taken so far, and what ``scenes.jsonl`` will say."""
 
     def __init__(self, answerer: FrameAnswerer, out: Path) -> None:
         self.answerer = answerer
         self.out = out
         self.sources: dict[str, Path] = {}  # by output name
-        self.frames = 0
         self.scenes: list[dict[str, Any]] = []
-        self.failures: list[SegPerceptionError] = []
 
-    def segment(self, file: Path, bar: tqdm[NoReturn]) -> None:
-        try:
-            for frame in read_frames(file):
-                self._claim(frame.name, file)
-                record = self.answerer.answer(frame.bgr, 'bgr')
-                self._write(frame, record)
-                self.scenes.append(_scene_of(frame.name, record))
-                self.frames += 1
-                bar.update()
-        except OutputError:
-            raise
-        except SegPerceptionError as error:
-            self.failures.append(error)
+    def segment(self, file: Path, frame: Frame) -> None:
+        self._claim(frame.name, file)
+        record = self.answerer.answer(frame.bgr, 'bgr')
+        self._write(frame, record)
+        self.scenes.append(_scene_of(frame.name, record))
 
     def _claim(self, name: str, file: Path) -> None:
         """Two inputs of one name must not overwrite each other's output."""
@@ -119,10 +105,6 @@ class _Job:
                 'Rename one, or segment them into two folders.',
             )
         self.sources[name] = file
-
-    def write_scenes(self) -> None:
-        """One line for each frame that was segmented."""
-        write_json_lines(self.out / SCENES_FILE, self.scenes)
 
     def _write(self, frame: Frame, record: SceneRecord) -> None:
         rgb = cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2RGB)

@@ -16,8 +16,8 @@ from rosbags.interfaces import QosDurability, QosReliability
 
 from seg_perception.cli import main
 from seg_perception.core.errors import SegPerceptionError
+from seg_perception.io import bag_writer
 from seg_perception.options import RecordOptions
-from seg_perception.tools import record as recording
 from seg_perception.tools.record import record
 from tiny_calibration import CALIBRATION
 
@@ -232,7 +232,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
     def full(*arguments: object) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(recording.Writer, 'write', full)
+    monkeypatch.setattr(bag_writer.Writer, 'write', full)
     with pytest.raises(SegPerceptionError, match=r'drive.*No space left on device'):
         record(options(folder, tmp_path / 'out' / 'drive'))
     assert list((tmp_path / 'out').iterdir()) == []
