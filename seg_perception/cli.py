@@ -101,13 +101,13 @@ def _inspect(options: InspectOptions) -> str:
 
 
 def _adapt(options: AdaptCommandOptions) -> str:
-    from seg_perception.adapt import adapt, picture
+    from seg_perception.adapt import adapt
     from seg_perception.inference.class_file import load_table
 
     network = {field.name: getattr(options, field.name) for field in fields(NetworkOptions)}
     chosen = adapt.AdaptOptions(load_table(options.classes), **network)
-    adapted = adapt.adapt(options.network, options.out, chosen, picture.read(options.image))
-    shown = picture.write(options.out, adapted.overlay_rgb)
+    adapted = adapt.adapt(options.network, options.out, chosen, adapt.check_image(options.image))
+    shown = adapt.write_overlay(options.out, adapted.overlay_rgb)
     return '\n'.join([*adapted.lines, f'wrote        {options.out}', f'look at      {shown}'])
 
 

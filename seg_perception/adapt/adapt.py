@@ -26,13 +26,14 @@ from seg_perception.adapt.heads import READY_LABELS, Output, add_head, sides_of_
 from seg_perception.adapt.network import Network, load_network
 from seg_perception.adapt.yolo import YoloOutputs, add_yolo_head, find_yolo
 from seg_perception.core.classes import UNLABELED, ClassTable
-from seg_perception.core.errors import ModelFileError, ParameterError
+from seg_perception.core.errors import ModelFileError, ParameterError, SourceError
 from seg_perception.core.masks import overlay, resize_nearest
 from seg_perception.inference.engine import Segmentation
 from seg_perception.inference.model_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, ModelCard
 from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.io.atomic import whole
 from seg_perception.options import NetworkOptions
+from seg_perception.synthetic.street import Street
 
 _OURS = 'network/'  # goes before every name of the network, so that none is one of ours
 _MARGIN = 1e-3  # of the spread of the scores; closer ones may swap places
@@ -66,6 +67,28 @@ class Adapted:
 
     lines: list[str]
     overlay_rgb: np.ndarray
+
+
+def check_image(path: Path | None) -> np.ndarray:
+    """
+    The image in a file, or a rendered street, (H, W, 3) uint8 RGB.
+
+    :raises SourceError: when the file is no image.
+    """
+    if path is None:
+        return Street(seed=1).frame(0).rgb
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        seen = 'data that is no image' if path.is_file() else 'no file'
+        raise SourceError(f'image {path}', seen, 'a JPEG or PNG image')
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def write_overlay(out: Path, overlay_rgb: np.ndarray) -> Path:
+    """Write the overlay next to a model file; return its path."""
+    path = out.with_name(f'{out.stem}_check.jpg')
+    cv2.imwrite(str(path), cv2.cvtColor(overlay_rgb, cv2.COLOR_RGB2BGR))
+    return path
 
 
 def adapt(source: Path, out: Path, options: AdaptOptions, rgb: np.ndarray) -> Adapted:

@@ -16,7 +16,6 @@ from seg_perception.adapt.graph import FLOATS, opset_of, real_inputs, shape_of
 from seg_perception.core.errors import ModelFileError
 
 OLDEST_OPSET = 13
-_TRY = 64  # side of the square on which a network of free size is tried, in multiples
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ LEVEL_RGB = {
     RiskLevel.HIGH: (255, 130, 30),
     RiskLevel.CRITICAL: (240, 40, 50),
 }
+_CORRIDOR = Corridor()
 _BOUNDARY_RGB = (80, 255, 120)
 _FREE_RGB, _BLOCKED_RGB, _UNSEEN_RGB = (50, 130, 70), (215, 80, 60), (35, 38, 44)
-_CORRIDOR = Corridor()
-_WHITE = (255, 255, 255)
-_BLACK = (0, 0, 0)
+_CELL_RGB = np.full((256, 3), _UNSEEN_RGB, np.uint8)  # of a cell's value 0..100; -1 is 255
+_SHARES = np.linspace(0.0, 1.0, BLOCKED + 1 - FREE)[:, None]
+_CELL_RGB[FREE : BLOCKED + 1] = (1 - _SHARES) * _FREE_RGB + _SHARES * np.array(_BLOCKED_RGB)
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _MARKS_M = (10.0, 20.0, 30.0, 40.0, 50.0)  # lines across the corridor and rings of the map
 _MAP_SHARE = 0.36  # height of the map, of the picture
 _LEAST_MAP_PX = 40
@@ -210,7 +212,8 @@ def _lay_map(scene: np.ndarray, grid: Grid) -> _Map | None:
     gap = _line_px(scene) // 2
     top, left = height - size[1] - gap, width - size[0] - gap
     pixels = scene[top : top + size[1], left : left + size[0]]
-    cv2.resize(_as_seen(grid.cells), size, dst=pixels, interpolation=cv2.INTER_NEAREST)
+    seen = _CELL_RGB[grid.cells.T[::-1, ::-1].astype(np.uint8)]  # ahead is up, left is left
+    cv2.resize(seen, size, dst=pixels, interpolation=cv2.INTER_NEAREST)
     corner = left + size[0], top + size[1]
     cv2.rectangle(scene, (left - 1, top - 1), corner, _WHITE, max(1, round(height / 500)))
     return _Map(
@@ -232,22 +235,6 @@ def _draw_rings(bird: _Map, thin: int, text_px: int) -> None:
             _draw_text(bird.pixels, f'{mark_m:.0f} m', place, text_px, _WHITE)
 
 
-def _as_seen(cells: np.ndarray) -> np.ndarray:
-    """Cells (y, x) as a picture from above, (H, W, 3) RGB: ahead is up, left is left."""
-    colours: np.ndarray = _CELL_RGB[cells.T[::-1, ::-1].astype(np.uint8)]
-    return colours
-
-
-def _cell_colours() -> np.ndarray:
-    colours: np.ndarray = np.full((256, 3), _UNSEEN_RGB, np.uint8)
-    shares = np.linspace(0.0, 1.0, 101)[:, None]
-    colours[FREE : BLOCKED + 1] = (1 - shares) * _FREE_RGB + shares * np.array(_BLOCKED_RGB)
-    return colours
-
-
-_CELL_RGB = _cell_colours()
-
-
 def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status: str) -> None:
     """Bar, headline, metres and the two worst reasons in the upper left corner."""
     width, line = scene.shape[1], _line_px(scene)
@@ -255,9 +242,8 @@ def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status:
     filled = 0 if isnan(risk.score) else round(bar * risk.score / 100)
     corner = left + bar, top + line // 2
     cv2.rectangle(scene, (left, top), corner, (40, 40, 40), cv2.FILLED)
-    cv2.rectangle(
-        scene, (left, top), (left + filled, corner[1]), LEVEL_RGB[risk.level], cv2.FILLED
-    )
+    end, colour = (left + filled, corner[1]), LEVEL_RGB[risk.level]
+    cv2.rectangle(scene, (left, top), end, colour, cv2.FILLED)
     cv2.rectangle(scene, (left, top), corner, _WHITE, max(1, line // 20))
     score = '--' if isnan(risk.score) else f'{risk.score:.0f}'
     headline = f'safety {score}  {risk.level.name}'

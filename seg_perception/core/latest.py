@@ -1,9 +1,9 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Newest-wins buffers between a camera and a slower worker.
+A newest-wins buffer between cameras and a slower worker.
 
-A slow reader loses old items, never gets late ones: latency stays bounded by one item a camera.
+A slow reader loses old items, never gets late ones: latency is bounded by one item per camera.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Key = TypeVar('Key', bound=Hashable)
 
 class FairLatest(Generic[Key, T]):
     """
-    One slot a key; the key that has waited longest is served first.
+    One slot per key; the key that has waited longest is served first.
 
     A key whose item is overwritten keeps its place in the queue, and one that was served goes to
     its end, so a fast camera cannot starve a slow one.
@@ -66,35 +66,3 @@ class FairLatest(Generic[Key, T]):
             self._closed = True
             self._slots.clear()
             self._changed.notify_all()
-
-
-class Latest(Generic[T]):
-    """One slot: the newest item wins."""
-
-    def __init__(self) -> None:
-        self._slots: FairLatest[None, T] = FairLatest()
-
-    @property
-    def closed(self) -> bool:
-        return self._slots.closed
-
-    def put(self, item: T) -> bool:
-        """
-        Leave an item for the reader.
-
-        :returns: True when an item was lost: an unread one, or this one because of ``close``.
-        """
-        return self._slots.put(None, item)
-
-    def take(self, timeout_s: float | None = None) -> T | None:
-        """
-        Wait for the newest item; None after the timeout or once closed.
-
-        :param timeout_s: seconds to wait, None for as long as it takes.
-        """
-        taken = self._slots.take(timeout_s)
-        return None if taken is None else taken[1]
-
-    def close(self) -> None:
-        """Discard what is unread and wake every reader; later items are lost."""
-        self._slots.close()

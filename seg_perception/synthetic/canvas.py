@@ -87,22 +87,16 @@ class Canvas:
         pixels = points[:, :2] * (self.camera.focal_px / points[:, 2:]) + self.centre
         return np.asarray(np.minimum(np.maximum(pixels, -_FAR_PX), _FAR_PX))
 
-    def fill(self, pixels: np.ndarray, colour: Rgb, plane: int) -> None:
-        """Fill a convex polygon (N, 2) of pixels."""
-        self.fill_fixed(to_fixed(pixels), colour, plane)
+    def fill(self, pixels: np.ndarray, colour: Rgb, plane: int | None) -> None:
+        """
+        Fill a convex polygon (N, 2) of pixels, or of int32 ``to_fixed`` pixels.
 
-    def paint(self, pixels: np.ndarray, colour: Rgb) -> None:
-        """Fill a convex polygon (N, 2) that lies on a drawn surface: changes only the colour."""
-        self.paint_fixed(to_fixed(pixels), colour)
-
-    def fill_fixed(self, fixed: np.ndarray, colour: Rgb, plane: int) -> None:
-        """Fill a convex polygon (N, 2) of ``to_fixed`` pixels."""
+        :param plane: None where the polygon lies on a drawn surface: only the colour changes.
+        """
+        fixed = pixels if pixels.dtype == np.int32 else to_fixed(pixels)
         cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.fillConvexPoly(self.planes, fixed, plane, cv2.LINE_8, _SUBPIXEL_BITS)
-
-    def paint_fixed(self, fixed: np.ndarray, colour: Rgb) -> None:
-        """Paint a convex polygon (N, 2) of ``to_fixed`` pixels."""
-        cv2.fillConvexPoly(self.rgb, fixed, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+        if plane is not None:
+            cv2.fillConvexPoly(self.planes, fixed, plane, cv2.LINE_8, _SUBPIXEL_BITS)
 
     def project_one(self, point: np.ndarray) -> tuple[float, float]:
         """Column and row of a camera point (3,) in front of the camera."""

@@ -38,11 +38,8 @@ class _Block:
         """Rows and columns between two distances along the block and two offsets to the left."""
         rows = slice(round(along[0] / self.texel_m), round(along[1] / self.texel_m))
         near, far = sorted(left)
-        columns = slice(
-            max(0, round((HALF_WIDTH_M - far) / self.texel_m)),
-            max(0, round((HALF_WIDTH_M - near) / self.texel_m)),
-        )
-        return rows, columns
+        first, last = (max(0, round((HALF_WIDTH_M - m) / self.texel_m)) for m in (far, near))
+        return rows, slice(first, last)
 
     def cover(
         self, box: tuple[slice, slice], colour: np.ndarray, surface: Surface, contrast: float
@@ -118,10 +115,8 @@ def _paint_wear(block: _Block) -> None:
         pixels = np.column_stack([(HALF_WIDTH_M - path[:, 0]) / texel, path[:, 1] / texel])
         cv2.polylines(block.rgb, [np.rint(pixels).astype(np.int32)], False, (52, 52, 52), 1)
     for _ in range(rng.integers(1, 4)):
-        spot = (
-            round((HALF_WIDTH_M - rng.uniform(*kerbs)) / texel),
-            round(rng.uniform(3, BLOCK_M - 3) / texel),
-        )
+        left, along = rng.uniform(*kerbs), rng.uniform(3, BLOCK_M - 3)
+        spot = round((HALF_WIDTH_M - left) / texel), round(along / texel)
         cv2.circle(block.rgb, spot, round(0.33 / texel), (58, 56, 54), -1)
         cv2.circle(block.rgb, spot, round(0.36 / texel), (96, 94, 92), 1)
 
@@ -210,9 +205,7 @@ class Ground:
             small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
             self.levels.append(_Level(np.concatenate([small, small]), 2**number, across, far))
 
-    def draw(
-        self, camera: SyntheticCamera, rays: Rays, rgb: np.ndarray, planes: np.ndarray
-    ) -> None:
+    def draw(self, rays: Rays, rgb: np.ndarray, planes: np.ndarray) -> None:
         """Paint the ground into rgb (H, W, 3) uint8 and planes (H, W) uint16."""
         ends = np.searchsorted(-rays.forward_m, [-level.to_m for level in self.levels])
         base = np.floor(rays.along_m.min(1) / BLOCK_M)[:, None] * BLOCK_M

@@ -16,10 +16,9 @@ from seg_perception.synthetic.surfaces import SURFACE_OF, Surface
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A flat convex polygon and the details that lie on it."""
+    """A flat convex polygon of the body and the details that lie on it."""
 
     corners: np.ndarray  # (N, 3)
-    material: str
     details: tuple[tuple[np.ndarray, str], ...] = ()
 
 
@@ -36,8 +35,7 @@ class Mesh:
     normals: np.ndarray  # (F, 3)
     points: np.ndarray  # all corners of all faces and details, (P, 3)
     parts: tuple[tuple[slice, ...], ...]  # rows of points of each face and of its details
-    firsts: np.ndarray  # (F,) row of each face's first corner
-    triples: np.ndarray  # (F, 3) rows of three corners that span each face
+    triples: np.ndarray  # (F, 3) rows of the first three corners of each face
 
 
 # Side outlines as shares of length and height, from the rear bottom over the roof to the front.
@@ -98,10 +96,9 @@ def vehicle(kind: str) -> Mesh:
         parts.append(tuple(slice(*pair) for pair in pairwise(ends)))
         start = ends[-1]
     points = np.concatenate([shape for group in shapes for shape in group])
-    firsts = np.array([group[0].start for group in parts])
-    triples = firsts[:, None] + np.arange(3)
+    triples = np.array([group[0].start for group in parts])[:, None] + np.arange(3)
     return Mesh(kind, SURFACE_OF[kind], length, width, height, tuple(faces), normals, points,
-                tuple(parts), firsts, triples)  # fmt: skip
+                tuple(parts), triples)  # fmt: skip
 
 
 def _normal(corners: np.ndarray) -> np.ndarray:
@@ -121,10 +118,8 @@ def _patch(quad: np.ndarray, u: tuple[float, float], v: tuple[float, float]) -> 
 
 def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
     """Rear, boot lid, rear window, roof, windscreen, hood and front."""
-    quads = [
-        np.array([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(len(left) - 1)
-    ]
-    quads[4], quads[5], quads[6] = (quads[i][[3, 2, 1, 0]] for i in (4, 5, 6))
+    quads = list(np.stack([left[:-1], right[:-1], right[1:], left[1:]], axis=1))
+    quads[4:] = [quad[::-1] for quad in quads[4:]]
     glass = [((0.05, 0.95), (0.07, 0.93), 'glass'), ((0.05, 0.95), (0.55, 0.93), 'gleam')]
     middle = [((0.08, 0.92), (0.15, 0.85), 'sheen')]
     window = [((0.04, 0.96), (0.05, 0.95), 'seam')] if kind == 'truck' else glass
@@ -134,7 +129,7 @@ def _skin(kind: str, left: np.ndarray, right: np.ndarray) -> list[Face]:
         details = [(_patch(quad, u, v), name) for u, v, name in part]
         if number in (0, 6):
             details = [*_underside(quad), *details]
-        faces.append(Face(quad, 'body', tuple(details)))
+        faces.append(Face(quad, tuple(details)))
     return faces
 
 
@@ -174,10 +169,7 @@ def _sides(kind: str, side: np.ndarray, width: float) -> list[Face]:
     windows = [(_patch(cabin, u, v), 'glass') for u, v in panes]
     windows += [(_patch(cabin, u, ((v[0] + v[1]) / 2, v[1])), 'gleam') for u, v in panes]
     length = float(np.ptp(side[:, 0]))
-    return [
-        Face(cabin, 'body', tuple(windows)),
-        Face(body, 'body', tuple(_flank(kind, side, width, length))),
-    ]
+    return [Face(cabin, tuple(windows)), Face(body, tuple(_flank(kind, side, width, length)))]
 
 
 def _flank(
@@ -188,8 +180,7 @@ def _flank(
     half, waist = length / 2, bottom + 0.55 * (belt - bottom)
 
     def plate(x: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
-        corners = [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
-        return np.array(corners)
+        return np.array([(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])])
 
     details = [
         (plate((-0.29 * length, 0.30 * length), (0.07, bottom + 0.02)), 'under'),
@@ -211,10 +202,5 @@ def _flank(
 def _wheel(x: float, y: float, radius: float, scale: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     reach = radius * scale
-    return np.column_stack(
-        [
-            x + reach * np.cos(angle),
-            np.full(14, y),
-            np.maximum(radius + reach * np.sin(angle), 0.0),
-        ]
-    )
+    height = np.maximum(radius + reach * np.sin(angle), 0.0)
+    return np.column_stack([x + reach * np.cos(angle), np.full(14, y), height])

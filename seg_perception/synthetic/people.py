@@ -40,8 +40,7 @@ class _Figure:
 
     def __init__(self, width_m: float, height_m: float) -> None:
         self.size = (round(height_m * _PX_PER_M), round(width_m * _PX_PER_M))
-        self.rgb = np.zeros((*self.size, 3), np.uint8)
-        self.mask = np.zeros(self.size, np.uint8)
+        self.rgba = np.zeros((*self.size, 4), np.uint8)
 
     def _px(self, x: float, z: float) -> tuple[int, int]:
         return round(self.size[1] / 2 + x * _PX_PER_M), round(self.size[0] - 1 - z * _PX_PER_M)
@@ -49,24 +48,22 @@ class _Figure:
     def limb(self, path: list[tuple[float, float]], thick_m: float, colour: np.ndarray) -> None:
         points = [np.array([self._px(*point) for point in path], np.int32)]
         thickness = max(1, round(thick_m * _PX_PER_M))
-        cv2.polylines(self.rgb, points, False, colour.tolist(), thickness)
-        cv2.polylines(self.mask, points, False, 255, thickness)
+        cv2.polylines(self.rgba, points, False, (*colour.tolist(), 255), thickness)
 
     def disc(self, x: float, z: float, radius: tuple[float, float], colour: np.ndarray) -> None:
         axes = (max(1, round(radius[0] * _PX_PER_M)), max(1, round(radius[1] * _PX_PER_M)))
-        cv2.ellipse(self.rgb, self._px(x, z), axes, 0, 0, 360, colour.tolist(), -1)
-        cv2.ellipse(self.mask, self._px(x, z), axes, 0, 0, 360, 255, -1)
+        cv2.ellipse(self.rgba, self._px(x, z), axes, 0, 0, 360, (*colour.tolist(), 255), -1)
 
     def shape(self, outline: list[tuple[float, float]], colour: np.ndarray) -> None:
         points = np.array([self._px(*point) for point in outline], np.int32)
-        cv2.fillPoly(self.rgb, [points], colour.tolist())
-        cv2.fillPoly(self.mask, [points], 255)
+        cv2.fillPoly(self.rgba, [points], (*colour.tolist(), 255))
 
     def finish(self, looks: Looks) -> Sprite:
         top, left = looks.folds
         folds = _folds()[top : top + self.size[0], left : left + self.size[1]]
         tone = folds * np.linspace(1.12, 0.82, self.size[1], dtype=np.float32)[None]
-        return sprite(shade(self.rgb.astype(np.float32), tone), self.mask, _PX_PER_M)
+        rgb = shade(self.rgba[..., :3].astype(np.float32), tone)
+        return sprite(rgb, cv2.extractChannel(self.rgba, 3), _PX_PER_M)
 
 
 @lru_cache(maxsize=1)
@@ -144,10 +141,8 @@ def _torso(
     figure.shape(outline, looks.top)
     for sign in (-1, 1):
         start = (0.0 if sideways else sign * reach * 0.95, shoulder * scale * 0.97)
-        hand = (
-            start[0] - sign * swing * 0.9 * scale + (0 if sideways else sign * 0.05),
-            0.82 * scale,
-        )
+        aside = 0 if sideways else sign * 0.05
+        hand = start[0] - sign * swing * 0.9 * scale + aside, 0.82 * scale
         elbow = ((start[0] + hand[0]) / 2, 1.12 * scale)
         figure.limb([start, elbow, hand], 0.085 * looks.width * scale, looks.top * 0.86)
         figure.disc(*hand, (0.045 * scale, 0.05 * scale), looks.skin)
@@ -170,13 +165,10 @@ def cyclist(looks: Looks, phase: int) -> tuple[Sprite, Sprite]:
         knee = (sign * 0.15, 0.66 + drop)
         rider.limb([(sign * 0.10, 0.98), knee, (sign * 0.11, 0.3 + drop)], 0.13, looks.legs)
         rider.limb([(sign * 0.11, 0.28 + drop), (sign * 0.13, 0.26 + drop)], 0.08, looks.shoes)
-        rider.limb(
-            [(sign * 0.2, 1.42), (sign * 0.3, 1.22), (sign * 0.26, 1.05)], 0.09, looks.top * 0.85
-        )
-    rider.shape(
-        [(-0.16, 0.92), (0.16, 0.92), (0.22, 1.38), (0.12, 1.5), (-0.12, 1.5), (-0.22, 1.38)],
-        looks.top,
-    )
+        arm = [(sign * 0.2, 1.42), (sign * 0.3, 1.22), (sign * 0.26, 1.05)]
+        rider.limb(arm, 0.09, looks.top * 0.85)
+    right = [(0.16, 0.92), (0.22, 1.38), (0.12, 1.5)]
+    rider.shape(right + [(-x, z) for x, z in reversed(right)], looks.top)
     rider.disc(0, 1.64, (0.09, 0.12), looks.skin)
     rider.disc(0, 1.69, (0.105, 0.09), looks.hair if looks.bag else looks.bicycle)
     return bicycle.finish(looks), rider.finish(looks)
@@ -187,15 +179,10 @@ def cyclist_sideways(looks: Looks, phase: int) -> tuple[Sprite, Sprite]:
     dark = np.array([28.0, 28.0, 30.0])
     bicycle, rider = _Figure(1.9, 1.85), _Figure(1.9, 1.85)
     for x in (-0.52, 0.52):
-        ring = [
-            (x + 0.32 * np.cos(a), 0.35 + 0.32 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 20)
-        ]
-        bicycle.limb(ring, 0.05, dark)
-    bicycle.limb(
-        [(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)],
-        0.05,
-        looks.bicycle,
-    )
+        around = np.linspace(0, 2 * np.pi, 20)
+        bicycle.limb([(x + 0.32 * np.cos(a), 0.35 + 0.32 * np.sin(a)) for a in around], 0.05, dark)
+    frame = [(-0.52, 0.35), (-0.15, 0.85), (0.38, 0.85), (-0.05, 0.35), (-0.52, 0.35)]
+    bicycle.limb(frame, 0.05, looks.bicycle)
     bicycle.limb([(0.52, 0.35), (0.38, 0.95), (0.5, 1.02)], 0.045, looks.bicycle)
     angle = 2 * np.pi * phase / PHASES
     for turn in (0.0, np.pi):

@@ -14,10 +14,9 @@ from seg_perception.synthetic.canvas import Rgb
 from seg_perception.synthetic.people import PHASES, Sprite
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
-from seg_perception.synthetic.view import HALF_SIZE, Glow, View
+from seg_perception.synthetic.view import Glow, View, warped
 
 _TOWARDS = (-0.6, 0.0, 0.5)
-_COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 _METAL: Rgb = (96.0, 100.0, 102.0)
 _BRIGHT_METAL: Rgb = (150.0, 154.0, 156.0)
 _LAMP_LIGHT: Rgb = (255.0, 206.0, 130.0)
@@ -75,26 +74,11 @@ def _sprite(
     # The last row of the sprite ends at the foot; texel centres are at half steps.
     warp = np.array([[turn, 0, start - left + turn / 2], [0, sy, y - height - top + sy / 2]])
     light = view.light.matrix(view.lit(_TOWARDS), depth)
-    picture, alpha = _scaled(rgba, warp, (right - left, bottom - top), light, sy > _COARSE_PX)
+    size = (right - left, bottom - top)
+    picture = warped(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), warp, size, light, sy)
+    alpha = cv2.warpAffine(cv2.extractChannel(rgba, 3), warp, size)
     mask = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1]
     view.canvas.paste(picture, mask, top, left, view.canvas.upright(surface, depth))
-
-
-def _scaled(
-    rgba: np.ndarray, warp: np.ndarray, size: tuple[int, int], light: np.ndarray, coarse: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """The lit sprite and its mask; the colours of coarse ones at half size, then doubled."""
-    alpha = cv2.warpAffine(cv2.extractChannel(rgba, 3), warp, size)
-    rgb = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
-    edge = cv2.BORDER_REPLICATE
-    if not coarse:
-        return cv2.transform(cv2.warpAffine(rgb, warp, size, borderMode=edge), light), alpha
-    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-    shrink = HALF_SIZE[:2, :2] @ warp
-    shrink[:, 2] += HALF_SIZE[:2, 2]
-    small = cv2.transform(cv2.warpAffine(rgb, shrink, half, borderMode=edge), light)
-    double = cv2.resize(small, (2 * half[0], 2 * half[1]))
-    return np.asarray(double[: size[1], : size[0]]), alpha
 
 
 def draw_post(view: View, thing: Thing, foot: np.ndarray) -> None:
@@ -137,16 +121,12 @@ class _Post:
         self.view.canvas.fill(self._corners(x, z), self.seen(colour), self.plane)
 
     def stripe(self, x: tuple[float, float], z: tuple[float, float], colour: Rgb) -> None:
-        if (x[1] - x[0]) * self.px < 0.5:
-            return
-        self.view.canvas.paint(self._corners(x, z), self.seen(colour))
+        if (x[1] - x[0]) * self.px >= 0.5:
+            self.view.canvas.fill(self._corners(x, z), self.seen(colour), None)
 
     def disc(self, corners: int, radius: float, z: float, colour: Rgb, solid: bool = True) -> None:
         shape = _regular(corners) * (radius * self.px) + self.at(0.0, z)
-        if solid:
-            self.view.canvas.fill(shape, colour, self.plane)
-        else:
-            self.view.canvas.paint(shape, colour)
+        self.view.canvas.fill(shape, colour, self.plane if solid else None)
 
     def glow(self, x: float, z: float, radius: float, colour: Rgb) -> None:
         column, row = self.at(x, z).tolist()

@@ -80,23 +80,18 @@ def _draw_ground(view: View, ground: Ground, things: Sequence[Thing]) -> None:
     """Ground, then shadow and haze on it."""
     canvas = view.canvas
     rays = cast_rays(view.camera, view.pose, view.scene.centre_m)
-    ground.draw(view.camera, rays, canvas.rgb, canvas.planes)
+    ground.draw(rays, canvas.rgb, canvas.planes)
     floor = canvas.rgb[rays.first_row :]
     shade = shadow_mask(view, things, rays.first_row)
     if view.light.wet:
         _mirror(view, floor, rays.depth_m)
     clear = np.exp(-view.light.haze_per_m * rays.depth_m)
     rows, width = floor.shape[:2]
-    factor = (255 - view.light.shadow * shade.astype(np.float32)) * _halve(clear)
+    factor = (255 - view.light.shadow * shade.astype(np.float32)) * clear[::2, None].astype('f4')
     factor = cv2.resize(factor.astype(np.uint8), (width, rows), interpolation=cv2.INTER_LINEAR)
     cv2.multiply(floor, cv2.cvtColor(factor, cv2.COLOR_GRAY2RGB), floor, 1 / 255)
     haze = (view.light.haze * (1 - clear[:, None])).astype(np.uint8)[:, None]
     cv2.add(floor, cv2.resize(haze, (width, rows), interpolation=cv2.INTER_NEAREST), floor)
-
-
-def _halve(rows: np.ndarray) -> np.ndarray:
-    """Every second of the rows (N,), as a column."""
-    return np.asarray(rows[np.arange(0, len(rows), 2), None], np.float32)
 
 
 def _mirror(view: View, floor: np.ndarray, depth_m: np.ndarray) -> None:
@@ -133,8 +128,10 @@ def _draw_one(view: View, assets: Assets, job: Thing | Building, feet: np.ndarra
         draw_strip(view, assets, job, feet)
     elif job.kind in VEHICLES:
         draw_vehicle(view, job, feet)
+    elif job.kind in _SPRITES:
+        _SPRITES[job.kind](view, assets, job, feet)
     else:
-        _draw_standing(view, assets, job, feet)
+        draw_post(view, job, feet)
 
 
 def _in_sight(view: View, thing: Thing, foot: np.ndarray, horizon: Horizon) -> bool:
@@ -147,13 +144,6 @@ def _in_sight(view: View, thing: Thing, foot: np.ndarray, horizon: Horizon) -> b
     column, row = view.canvas.project_one(foot)
     reach = max(2.0, 0.5 * height_m) * px
     return horizon.shows(column - reach, column + reach, row - 1.1 * height_m * px)
-
-
-def _draw_standing(view: View, assets: Assets, thing: Thing, foot: np.ndarray) -> None:
-    if thing.kind in _SPRITES:
-        _SPRITES[thing.kind](view, assets, thing, foot)
-    else:
-        draw_post(view, thing, foot)
 
 
 def _draw_glow(view: View, glow: Glow) -> None:

@@ -135,15 +135,14 @@ def _windows(rng: Rng, wall: np.ndarray, lit: np.ndarray, bay: int, style: str) 
     for left in range(0, wall.shape[1] - bay + 1, bay):
         height, width = y1 - y0, x1 - x0
         pane = _glass(rng, height, width)
-        pane[:edge], pane[-edge:], pane[:, :edge], pane[:, -edge:] = frame, frame, frame, frame
+        pane[:edge] = pane[-edge:] = pane[:, :edge] = pane[:, -edge:] = frame
         middle = width // 2
         pane[:, middle : middle + max(1, edge // 2)] = frame
         pane[edge : 2 * edge, edge:-edge] *= 0.5  # the lintel's shadow
         wall[y0:y1, left + x0 : left + x1] = pane
         warm = np.array([255, 214, 140]) * rng.uniform(0.6, 1.0) if rng.random() < 0.35 else 0.0
-        lit[y0:y1, left + x0 : left + x1] = np.clip(
-            pane * (0.25 if np.any(warm) else 0.5) + warm * 0.75, 0, 255
-        )
+        night = pane * (0.25 if np.any(warm) else 0.5) + warm * 0.75
+        lit[y0:y1, left + x0 : left + x1] = np.clip(night, 0, 255)
         sill = slice(y1, min(storey, y1 + edge))
         wall[sill, left + x0 - edge : left + x1 + edge] = 200
 
@@ -171,13 +170,8 @@ def _shop(rng: Rng, wall: np.ndarray, lit: np.ndarray, px_per_m: float) -> None:
         y = (board[0] + board[1]) // 2
         for x in range(part.start + 4, part.stop - 6, max(3, round(0.3 * px_per_m))):
             if rng.random() < 0.8:
-                cv2.rectangle(
-                    wall,
-                    (x, y - 2),
-                    (x + max(1, round(0.12 * px_per_m)), y + 2),
-                    letters.tolist(),
-                    -1,
-                )
+                corner = x + max(1, round(0.12 * px_per_m)), y + 2
+                cv2.rectangle(wall, (x, y - 2), corner, letters.tolist(), -1)
         left = right
 
 
@@ -242,9 +236,8 @@ def _trunk(rng: Rng, picture: np.ndarray, mask: np.ndarray, crown_bottom: float)
     trunk = np.zeros_like(mask)
     cv2.fillConvexPoly(trunk, np.rint(outline).astype(np.int32), 255)
     trunk[mask > 0] = 0
-    bark = shade(
-        np.array([88, 74, 60], np.float32), 1 + 0.3 * fractal(rng, mask.shape, height / 40)
-    )
+    grain = 1 + 0.3 * fractal(rng, mask.shape, height / 40)
+    bark = shade(np.array([88, 74, 60], np.float32), grain)
     cv2.copyTo(bark, trunk, picture)
     mask |= trunk
 

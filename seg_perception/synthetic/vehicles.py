@@ -37,7 +37,7 @@ def draw_vehicle(view: View, thing: Thing, foot: np.ndarray) -> None:
     turn = thing.turn_rad + view.scene.heading_rad(thing.along_m)
     to_camera = view.camera.T_camera_vehicle[:3, :3] @ _about_z(turn - view.pose[2])
     points = mesh.points @ to_camera.T + foot
-    firsts = points[mesh.firsts]
+    firsts = points[mesh.triples[:, 0]]
     seen = ((mesh.normals @ to_camera.T) * firsts).sum(1) < 0
     light = view.light.on_all(mesh.normals @ _about_z(turn).T).tolist()
     inverse = view.canvas.inverse_depths_of(points[mesh.triples])
@@ -75,7 +75,7 @@ class _Painter:
         face, parts = self.mesh.faces[number], self.mesh.parts[number]
         plane = self.view.canvas.add_plane(self.mesh.surface, inverse_depth)
         up = float(self.mesh.normals[number, 2])
-        self._fill(parts[0], self._colour(face.material, light, up), plane, True)
+        self._fill(parts[0], self._colour('body', light, up), plane, True)
         for part, (_, name) in zip(parts[1:], face.details, strict=True):
             if self.reach < _DETAIL_M.get(name, 120.0):
                 self._fill(part, self._colour(name, light, up), plane, name in _SOLID)
@@ -89,10 +89,7 @@ class _Painter:
             if len(points) < 3:
                 return
             shape = to_fixed(self.view.canvas.project(points))
-        if solid:
-            self.view.canvas.fill_fixed(shape, colour, plane)
-        else:
-            self.view.canvas.paint_fixed(shape, colour)
+        self.view.canvas.fill(shape, colour, plane if solid else None)
 
     def _colour(self, name: str, light: Sequence[float], up: float) -> Rgb:
         if name in ('glass', 'gleam'):  # glass mirrors the sky, the more the flatter it lies

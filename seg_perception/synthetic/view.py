@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import exp
 
+import cv2
 import numpy as np
 
 from seg_perception.synthetic.camera import SyntheticCamera
@@ -16,9 +17,8 @@ from seg_perception.synthetic.canvas import Canvas, Rgb
 from seg_perception.synthetic.scene import Scene
 from seg_perception.synthetic.weather import Light
 
-# Pixels of an image to those of one of half the size, about the same corner.
-HALF_SIZE = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25], [0.0, 0.0, 1.0]])
 NEAREST_M = 1.0  # things nearer than this to the camera's plane are left out
+_COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,28 @@ class View:
             min(255.0, colour[1] * lit[1] * clear + g * haze),
             min(255.0, colour[2] * lit[2] * clear + b * haze),
         )
+
+
+def warped(
+    texture: np.ndarray,
+    warp: np.ndarray,
+    size: tuple[int, int],
+    light: np.ndarray,
+    texel_px: float,
+) -> np.ndarray:
+    """
+    A lit texture as the image shows it; one with large texels at half size, then doubled.
+
+    :param warp: affine (2, 3) or perspective (3, 3), pixels of the texture to those of the image.
+    :param size: width and height in the image.
+    """
+    transform = cv2.warpAffine if len(warp) == 2 else cv2.warpPerspective
+    edge = cv2.BORDER_REPLICATE
+    if texel_px <= _COARSE_PX:
+        return cv2.transform(transform(texture, warp, size, borderMode=edge), light)
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    shrink, scale = warp.copy(), warp[2] if len(warp) == 3 else np.array([0.0, 0.0, 1.0])
+    shrink[:2] = 0.5 * warp[:2] - 0.25 * scale  # about the same corner
+    small = cv2.transform(transform(texture, shrink, half, borderMode=edge), light)
+    double = cv2.resize(small, (2 * half[0], 2 * half[1]))
+    return np.asarray(double[: size[1], : size[0]])

@@ -17,11 +17,10 @@ from seg_perception.synthetic.canvas import clip_near, to_fixed
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import SURFACE_OF, Surface
 from seg_perception.synthetic.textures import Facade
-from seg_perception.synthetic.view import HALF_SIZE, NEAREST_M, View
+from seg_perception.synthetic.view import NEAREST_M, View, warped
 
 STRIPS = ('fence', 'rail', 'wall', 'hedge')
 _STOREY_M = 3.0
-_COARSE_PX = 1.3  # a texel larger than this loses nothing when it is drawn at half size
 _TOWARDS = (-1.0, 0.0, 0.0)
 Normal = tuple[float, float, float]
 _SLATES = ((112.0, 74.0, 62.0), (84.0, 82.0, 86.0), (96.0, 70.0, 58.0), (70.0, 72.0, 78.0))
@@ -184,25 +183,12 @@ def _draw_wall(view: View, art: Facade, wall: Wall, part: Part) -> None:
     light = view.light.matrix(_wall_light(view, wall.normal), depth)
     texel_px = float(wall.pixels[3, 1] - wall.pixels[0, 1]) * art.height_m
     texel_px /= wall.extent_m[1] * texture.shape[0]
-    patch = _warped(texture, shift @ warp, size, light, texel_px > _COARSE_PX)
+    patch = warped(texture, shift @ warp, size, light, texel_px)
     mask = np.zeros(size[::-1], np.uint8)
     fixed = to_fixed(wall.pixels - (first, top))
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_8, 4)
     plane = view.canvas.plane_through(Surface.BUILDING, wall.corners)
     view.canvas.paste(patch, mask, top, first, plane)
-
-
-def _warped(
-    texture: np.ndarray, warp: np.ndarray, size: tuple[int, int], light: np.ndarray, coarse: bool
-) -> np.ndarray:
-    """The lit texture in perspective; coarse ones at half size, then doubled."""
-    edge = cv2.BORDER_REPLICATE
-    if not coarse:
-        return cv2.transform(cv2.warpPerspective(texture, warp, size, borderMode=edge), light)
-    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-    small = cv2.warpPerspective(texture, HALF_SIZE @ warp, half, borderMode=edge)
-    double = cv2.resize(cv2.transform(small, light), (2 * half[0], 2 * half[1]))
-    return np.asarray(double[: size[1], : size[0]])
 
 
 def _standing(

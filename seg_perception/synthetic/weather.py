@@ -44,11 +44,9 @@ class Light:
     def on_all(self, normals: np.ndarray) -> np.ndarray:
         """Light on surfaces with unit normals (N, 3) in the world frame, (N, 3)."""
         facing = np.maximum(normals @ self.sun_direction, 0.0)
-        return np.asarray(self.ambient * self._open(normals[:, 2]) + facing[:, None] * self.sun)
-
-    def _open(self, up: np.ndarray) -> np.ndarray:
-        """Share of the sky that a surface sees; more than 1 for surfaces that face up."""
-        return np.asarray(0.92 + 0.18 * up)[:, None]
+        # Share of the sky that a surface sees; more than 1 for surfaces that face up.
+        sky = (0.92 + 0.18 * normals[:, 2])[:, None]
+        return np.asarray(self.ambient * sky + facing[:, None] * self.sun)
 
     def haze_share(self, depth_m: float) -> float:
         """Share 0..1 of the haze in the colour of something at a depth."""
@@ -83,7 +81,7 @@ def random_light(rng: Rng, weather: str) -> Light:
     if weather in ('fog', 'rain') or (weather == 'clear' and rng.random() < 0.3):
         light = _overcast(light, rng, exposure)
     change = {'fog': _fog, 'rain': _rain, 'night': _night, 'dusk': _dusk}.get(weather)
-    return change(light, rng, exposure) if change else light
+    return replace(change(light, rng, exposure), weather=weather) if change else light
 
 
 def _towards_sun(azimuth: float, height: float) -> np.ndarray:
@@ -128,7 +126,6 @@ def _fog(light: Light, rng: Rng, exposure: float) -> Light:
     grey = np.array([206.0, 210, 213]) * rng.uniform(0.85, 1.0) * min(exposure, 1.0)
     return replace(
         light,
-        weather='fog',
         haze=grey,
         haze_per_m=rng.uniform(0.012, 0.035),
         zenith=grey * 0.98,
@@ -143,7 +140,6 @@ def _rain(light: Light, rng: Rng, exposure: float) -> Light:
     grey = np.array([158.0, 165, 172]) * rng.uniform(0.8, 1.05)
     return replace(
         light,
-        weather='rain',
         ambient=exposure * 0.74 * np.array([0.95, 1.0, 1.06]),
         sun=np.full(3, 0.05),
         shadow=0.22,
@@ -162,7 +158,6 @@ def _night(light: Light, rng: Rng, exposure: float) -> Light:
     glow = np.array([30.0, 30, 40]) * rng.uniform(0.6, 1.3)
     return replace(
         light,
-        weather='night',
         ambient=exposure * 0.52 * np.array([1.05, 0.98, 0.92]),
         sun=np.full(3, 0.03),
         shadow=0.25,
@@ -180,7 +175,6 @@ def _night(light: Light, rng: Rng, exposure: float) -> Light:
 def _dusk(light: Light, rng: Rng, exposure: float) -> Light:
     return replace(
         light,
-        weather='dusk',
         ambient=exposure * np.array([0.62, 0.55, 0.58]),
         sun=exposure * np.array([0.62, 0.42, 0.24]),
         sun_direction=_towards_sun(rng.uniform(0, 2 * np.pi), rng.uniform(0.12, 0.3)),
@@ -240,15 +234,8 @@ def _headlamps(size: tuple[int, int]) -> np.ndarray:
 def _streaks(rng: Rng, size: tuple[int, int], focal_px: float) -> np.ndarray:
     picture = np.zeros(size, np.uint8)
     for _ in range(420):
-        x, y = rng.integers(size[1]), rng.integers(size[0])
+        x, y = int(rng.integers(size[1])), int(rng.integers(size[0]))
         length = round(rng.uniform(0.015, 0.06) * focal_px)
-        shade = int(rng.integers(12, 60))
-        cv2.line(
-            picture,
-            (int(x), int(y)),
-            (int(x) + length // 9, int(y) + length),
-            shade,
-            1,
-            cv2.LINE_AA,
-        )
+        shade, end = int(rng.integers(12, 60)), (x + length // 9, y + length)
+        cv2.line(picture, (x, y), end, shade, 1, cv2.LINE_AA)
     return cv2.merge([cv2.GaussianBlur(picture, (3, 3), 0)] * 3)

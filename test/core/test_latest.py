@@ -4,40 +4,40 @@ import threading
 import time
 from collections import Counter
 
-from seg_perception.core.latest import FairLatest, Latest
+from seg_perception.core.latest import FairLatest
 
 
 def test_newest_wins_and_the_loss_is_told():
-    slot = Latest()
-    assert slot.put(1) is False
-    assert slot.put(2) is True
-    assert slot.take(0) == 2
-    assert slot.put(3) is False
+    slot = FairLatest()
+    assert slot.put('front', 1) is False
+    assert slot.put('front', 2) is True
+    assert slot.take(0) == ('front', 2)
+    assert slot.put('front', 3) is False
 
 
 def test_empty_gives_none_after_the_timeout():
     started = time.monotonic()
-    assert Latest().take(0.05) is None
+    assert FairLatest().take(0.05) is None
     assert time.monotonic() - started >= 0.05
 
 
 def test_falsy_items_are_items():
-    slot = Latest()
-    slot.put(0)
-    assert slot.take(0) == 0
+    slot = FairLatest()
+    slot.put('front', 0)
+    assert slot.take(0) == ('front', 0)
 
 
 def test_take_wakes_on_put():
-    slot, taken = Latest(), []
+    slot, taken = FairLatest(), []
     reader = threading.Thread(target=lambda: taken.append(slot.take(10)))
     reader.start()
-    slot.put('frame')
+    slot.put('front', 'frame')
     reader.join(5)
-    assert taken == ['frame']
+    assert taken == [('front', 'frame')]
 
 
 def test_close_wakes_readers_and_loses_what_comes_later():
-    slot, taken = Latest(), []
+    slot, taken = FairLatest(), []
     readers = [threading.Thread(target=lambda: taken.append(slot.take())) for _ in range(3)]
     for reader in readers:
         reader.start()
@@ -46,13 +46,13 @@ def test_close_wakes_readers_and_loses_what_comes_later():
         reader.join(5)
     assert taken == [None, None, None]
     assert slot.closed
-    assert slot.put(1) is True
+    assert slot.put('front', 1) is True
     assert slot.take(0) is None
 
 
 def test_close_discards_what_is_unread():
-    slot = Latest()
-    slot.put(1)
+    slot = FairLatest()
+    slot.put('front', 1)
     slot.close()
     assert slot.take(0) is None
 
@@ -113,15 +113,15 @@ def test_stress_nothing_is_lost_uncounted_or_out_of_order():
 
 
 def test_stress_many_readers_take_each_item_once():
-    slot, taken, lock, drops = Latest(), [], threading.Lock(), []
+    slot, taken, lock, drops = FairLatest(), [], threading.Lock(), []
 
     def read():
         while (item := slot.take(0.5)) is not None:
             with lock:
-                taken.append(item)
+                taken.append(item[1])
 
     def write():
-        drops.append(sum(slot.put(item) for item in range(1, 5001)))
+        drops.append(sum(slot.put('front', item) for item in range(1, 5001)))
 
     threads = [threading.Thread(target=read) for _ in range(3)]
     threads.append(threading.Thread(target=write))
