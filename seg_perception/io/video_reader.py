@@ -129,7 +129,8 @@ class _Reader:
             stream = _video_stream(container, self._file)
             stream.thread_type = 'AUTO'
             if 0 < self._next < len(pts):
-                container.seek(pts[self._next], stream=stream)
+                with suppress(av.error.FFmpegError):  # then it reads on from the start
+                    container.seek(pts[self._next], stream=stream)
             for index, frame in self._numbered(self._decoded(container, stream)):
                 if self.damaged or not self.is_incomplete or index > self._next:
                     break

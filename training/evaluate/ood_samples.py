@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
+from seg_perception.io.frames import IMAGE_SUFFIXES, find_files
 from seg_perception.io.video_reader import read_video, scan_video
 from training.data.decode import decode_rgb, read_file
 from training.data.sample import FrameSet
@@ -30,8 +31,6 @@ SUMMARIES = ('mean', 'median', '90 %')
 """Ways to make one number of the pixels of an image; the first is the one in model files."""
 
 BLOCK = 10  # frames of a sequence that show much the same
-IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
 MAX_CELLS = 500  # of the logits of an image that are kept one by one
 
 
@@ -158,29 +157,18 @@ def picture_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
     """
     Pictures, and each ``every``-th frame of videos.
 
-    :raises DatasetError: when a path is missing, of no known kind, or a folder has none.
+    :raises SourceError: when a path is missing, of no known kind, or a folder has none.
     """
     samples: list[OodSample] = []
-    for file in (file for path in paths for file in _files_of(path)):
+    for file in find_files(paths):
         first = samples[-1].block + 1 if samples else 0
-        if file.suffix.lower() in IMAGES:
+        if file.suffix.lower() in IMAGE_SUFFIXES:
             samples.append(OodSample(file.stem, first, partial(_read_picture, file)))
             continue
         for number, index in enumerate(range(0, scan_video(file).frames, every)):
             name, block = f'{file.stem}_{index:06d}', first + number // BLOCK
             samples.append(OodSample(name, block, partial(_read_video_frame, file, index)))
     return samples
-
-
-def _files_of(path: Path) -> list[Path]:
-    """A picture or video, or those directly in a folder, by name."""
-    known = f'{" ".join(IMAGES)} or {" ".join(VIDEOS)}'
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGES + VIDEOS]
-    if not files:
-        seen = 'none of that kind' if path.exists() else 'nothing there'
-        raise DatasetError(f'pictures in {path}', seen, known)
-    return files
 
 
 def _read_labelled(frames: FrameSet, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -105,8 +105,8 @@ def test_pixels_of_a_held_out_class(checkpoint, capsys):
     ('words', 'message'),
     [
         ([], '--unknown: got nothing, expected NAME=PATH: pictures that it should not know'),
-        (['--unknown', 'x=nowhere'], 'pictures in nowhere: got nothing there, expected .jpg'),
-        (['--unknown', 'x={empty}'], 'empty: got none of that kind, expected .jpg .jpeg'),
+        (['--unknown', 'x=nowhere'], "input 'nowhere': got nothing there"),
+        (['--unknown', 'x={empty}'], "empty': got no image or video in it"),
         (['--unknown', 'x={broken}'], 'error: picture '),
         (['--unknown', 'x={film}'], "film.avi': got 0 frames"),
         (
