@@ -264,9 +264,9 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
     tangent, edges = ground.ahead_m, _tangents(edges_m, curvature)
     if curvature:  # grows as the way along the path does, and costs a division
         tangent = cv2.divide(tangent, 1.0 - np.float32(curvature) * ground.left_m)
-    strip = np.where(aside > 0, np.uint8(LEFT), np.uint8(RIGHT)) & three
-    strip[inside > 0] = AHEAD
-    strip[tangent >= edges[-1]] = 0  # beyond what is seen of the path
+    strip = (three & RIGHT) - ((aside > 0).view(np.uint8) & three)  # RIGHT, LEFT or 0
+    strip = np.minimum(strip, ~(inside & ~np.uint8(AHEAD)))  # AHEAD inside
+    strip *= tangent < edges[-1]  # not beyond what is seen of the path
     if not (strip == AHEAD).any():
         return None
     beside = cv2.subtract(three, inside)
