@@ -25,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import GeometryKeeper, ImageGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.drivable import find_drivable
@@ -155,7 +155,7 @@ def _meanwhile(time_s: float) -> bool:
 
 
 def _walk(x_m: float, from_m: float, speed_mps: float) -> Cast:
-    """A pedestrian who walks across, from a place beside, once the event begins."""
+    """A pedestrian who walks across, from a place adjacent, once the event begins."""
     turn = np.pi / 2 * np.sign(speed_mps)
     return lambda t: [Actor('person', x_m, from_m + speed_mps * (t - ONSET_S), turn)]
 
@@ -299,10 +299,10 @@ def drive(event: Event, engine: Engine | None = None) -> Iterator[tuple[float, S
     """The frames of an event: stamp, what is seen, camera."""
     street = Street(event.seed, SIZE, CAMVID_11, event.weather, FPS)
     street.scene = _Stage(street, event)
-    mount = Mount(street.height_m, street.pitch_rad)
+    extrinsics = Extrinsics(street.height_m, street.pitch_rad)
     for index in range(round(SECONDS * FPS)):
         frame = street.frame(index)
-        camera = Camera(Calibration.pinhole(frame.camera.K, SIZE), mount)
+        camera = Camera(Calibration.pinhole(frame.camera.K, SIZE), extrinsics)
         shot = Shot(frame.labels, np.full(SIZE, SURE, np.uint8), frame.rgb)
         if event.spoil and (_meanwhile(frame.stamp_s) or event.calm):
             shot = event.spoil(shot, frame)
@@ -323,7 +323,7 @@ def geometry_of(
     if camera is None:
         return ImageGeometry(size)
     calibration = camera.calibration.scaled(size)
-    return keeper.view(calibration, camera.mount, size).geometry
+    return keeper.view(calibration, camera.extrinsics, size).geometry
 
 
 def watch(event: Event, engine: Engine | None = None) -> dict[str, list[Told]]:

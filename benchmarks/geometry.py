@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.record import write_record
 from benchmarks.street_truth import StreetTruth
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.corridor import Corridor, corridor_shape
@@ -82,8 +82,10 @@ class Frame:
     def geometry_off(self, off_rad: float, std_rad: float = 0.009) -> CameraGeometry:
         """The camera with a wrong pitch."""
         seen = self.truth.frame.camera
-        mount = Mount(seen.height_m, seen.pitch_rad + off_rad, pitch_std_rad=std_rad)
-        return CameraGeometry(Calibration.pinhole(seen.K, seen.size), mount, self.labels.shape)
+        extrinsics = Extrinsics(seen.height_m, seen.pitch_rad + off_rad, pitch_std_rad=std_rad)
+        return CameraGeometry(
+            Calibration.pinhole(seen.K, seen.size), extrinsics, self.labels.shape
+        )
 
     def area_of(self, geometry: CameraGeometry, curvature_per_m: float = 0.0) -> DrivableArea:
         """The drivable area, seen with a camera."""

@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.record import spread, write_record
 from seg_perception.models import model_path
-from seg_perception.node.parameters import mount_parameters
+from seg_perception.node.parameters import extrinsics_parameters
 from seg_perception.node.processes import RosProcess
 from seg_perception.node.topics import CAMERA
 from seg_perception.node.transport import ensure_transport
 from seg_perception.synthetic.street import Street
 from seg_perception.tools.demo_graph import Cast, play, private_graph
 from seg_perception.tools.recorder import Recorder
-from seg_perception.tools.video_inputs import street_mount
+from seg_perception.tools.video_inputs import street_extrinsics
 
 SIZE, SEED = (720, 1280), 1
 WARM_FRAMES = 10  # not counted: caches and clocks settle
@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace, folder: Path, rate_hz: float) -> Run:
     node = {
         'model': str(options.model.resolve()),
         'provider': options.provider,
-        **mount_parameters(CAMERA, street_mount(SEED)),
+        **extrinsics_parameters(CAMERA, street_extrinsics(SEED)),
     }
     source = {
         'source': str(folder / 'images'),

@@ -17,8 +17,8 @@ from seg_perception.node.launching import (
     use_sim_time,
     video_source,
 )
-from seg_perception.node.parameters import mount_parameters
-from seg_perception.tools.video_inputs import SYNTHETIC, street_mount
+from seg_perception.node.parameters import extrinsics_parameters
+from seg_perception.tools.video_inputs import SYNTHETIC, street_extrinsics
 
 YES_NO = ['true', 'false']
 
@@ -75,7 +75,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if given['use_sim_time'] == 'true':
         parameters['use_sim_time'] = True
     if given['video'] == SYNTHETIC:
-        parameters |= mount_parameters(camera, street_mount(0))
+        parameters |= extrinsics_parameters(camera, street_extrinsics(0))
     log_level = given['log_level']
     has_video = given['video'] != ''
     processes = [perception_node(parameters, given['params_file'], log_level, has_video)]

@@ -17,8 +17,8 @@ from seg_perception.node.launching import (
     use_sim_time,
     video_source,
 )
-from seg_perception.node.parameters import mount_parameters
-from seg_perception.tools.video_inputs import SYNTHETIC, street_mount
+from seg_perception.node.parameters import extrinsics_parameters
+from seg_perception.tools.video_inputs import SYNTHETIC, street_extrinsics
 
 YES_NO = ['true', 'false']
 
@@ -77,7 +77,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     videos = videos_for(cameras, given['video'])
     for seed, (camera, video) in enumerate(videos.items()):
         if video == SYNTHETIC:
-            parameters |= mount_parameters(camera, street_mount(seed))
+            parameters |= extrinsics_parameters(camera, street_extrinsics(seed))
     processes = [perception_node(parameters, given['params_file'], log_level, bool(videos))]
     for seed, (camera, video) in enumerate(videos.items()):
         source = {'source': video, 'seed': seed, **topics[camera]}

@@ -5,7 +5,7 @@ A real model file of a few kilobytes whose answer is known.
 
 The label of a pixel is the class whose palette colour is nearest to the pixel's colour, so a
 picture painted with the palette yields exactly its labels. The confidence is 200 everywhere. With
-a scale, the strangeness of an image is its mean squared distance to those colours.
+a scale, the OOD score of an image is its mean squared distance to those colours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.classes import CAMVID_11, ClassTable
-from seg_perception.inference.model_file import METADATA_KEY, ModelCard, StrangeScale
+from seg_perception.inference.model_file import METADATA_KEY, ModelCard, OodCalibration
 
 CONFIDENCE = 200
 
@@ -29,7 +29,7 @@ def write_tiny_model(
     classes: ClassTable = CAMVID_11,
     fixed_size: tuple[int, int] | None = None,
     delay: float = 0,
-    strange: StrangeScale | None = None,
+    ood_calibration: OodCalibration | None = None,
 ) -> Path:
     """
     Write the model file and return its path.
@@ -37,7 +37,7 @@ def write_tiny_model(
     :param fixed_size: (height, width) for a model of that size alone; any multiple of 8 without.
     :param delay: slow it down by about so many milliseconds a run, measured on this machine.
     """
-    card = tiny_card(classes, fixed_size, strange)
+    card = tiny_card(classes, fixed_size, ood_calibration)
     turns = round(delay / _turn_ms()) if delay else 0
     onnx.save(tiny_graph(card, turns), str(path))
     return path
@@ -46,7 +46,7 @@ def write_tiny_model(
 def tiny_card(
     classes: ClassTable = CAMVID_11,
     fixed_size: tuple[int, int] | None = None,
-    strange: StrangeScale | None = None,
+    ood_calibration: OodCalibration | None = None,
 ) -> ModelCard:
     return ModelCard(
         name='tiny',
@@ -59,7 +59,7 @@ def tiny_card(
         scores={'mean_iou of painted pictures': 1.0},
         licence='Apache-2.0',
         commit='0' * 40,
-        strange=strange,
+        ood_calibration=ood_calibration,
     )
 
 
@@ -70,18 +70,18 @@ def tiny_graph(card: ModelCard, turns: int = 0) -> onnx.ModelProto:
     nodes = [
         helper.make_node('Cast', ['image'], ['rgb'], to=TensorProto.FLOAT),
         helper.make_node('MatMul', ['rgb', 'twice'], ['dots']),
-        helper.make_node('Sub', ['dots', 'squares'], ['nearness']),  # (N, H, W, C)
-        helper.make_node('ArgMax', ['nearness'], ['index'], axis=3, keepdims=0),
+        helper.make_node('Sub', ['dots', 'squares'], ['proximity']),  # (N, H, W, C)
+        helper.make_node('ArgMax', ['proximity'], ['index'], axis=3, keepdims=0),
         helper.make_node('Cast', ['index'], ['labels'], to=TensorProto.UINT8),
         helper.make_node('Shape', ['labels'], ['shape']),
         *_confidence_nodes(turns),
-        *(_strangeness_nodes() if card.strange else ()),
+        *(_ood_nodes() if card.ood_calibration else ()),
     ]
     constants = {
         'twice': 2 * colours.T,
         'squares': (colours**2).sum(axis=1),
         **(_delay_constants(turns) if turns else {}),
-        **({'colour': np.int64([3]), 'pixels': np.int64([1, 2])} if card.strange else {}),
+        **({'colour': np.int64([3]), 'pixels': np.int64([1, 2])} if card.ood_calibration else {}),
     }
     graph = helper.make_graph(
         nodes,
@@ -92,8 +92,8 @@ def tiny_graph(card: ModelCard, turns: int = 0) -> onnx.ModelProto:
             for name in ('labels', 'confidence')
         ]
         + [
-            helper.make_tensor_value_info('strangeness', TensorProto.FLOAT, ['N'])
-            for _ in range(card.strange is not None)
+            helper.make_tensor_value_info('ood_score', TensorProto.FLOAT, ['N'])
+            for _ in range(card.ood_calibration is not None)
         ],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
@@ -102,14 +102,14 @@ def tiny_graph(card: ModelCard, turns: int = 0) -> onnx.ModelProto:
     return model
 
 
-def _strangeness_nodes() -> list[onnx.NodeProto]:
+def _ood_nodes() -> list[onnx.NodeProto]:
     """x.x - (2 x.p - p.p) is the squared distance of the pixel x to the nearest colour p."""
     return [
         helper.make_node('Mul', ['rgb', 'rgb'], ['squared']),
         helper.make_node('ReduceSum', ['squared', 'colour'], ['length'], keepdims=0),
-        helper.make_node('ReduceMax', ['nearness', 'colour'], ['nearest'], keepdims=0),
+        helper.make_node('ReduceMax', ['proximity', 'colour'], ['nearest'], keepdims=0),
         helper.make_node('Sub', ['length', 'nearest'], ['distance']),
-        helper.make_node('ReduceMean', ['distance', 'pixels'], ['strangeness'], keepdims=0),
+        helper.make_node('ReduceMean', ['distance', 'pixels'], ['ood_score'], keepdims=0),
     ]
 
 

@@ -22,12 +22,12 @@ class NearestColour(nn.Module):
     def __init__(self, classes: ClassTable = CAMVID_11) -> None:
         super().__init__()
         colours = np.array([row.rgb for row in classes.classes], np.float32)  # (C, 3)
-        self.nearness = nn.Conv2d(3, len(colours), 1)
-        self.nearness.weight.data = torch.from_numpy(2 * colours)[:, :, None, None]
-        self.nearness.bias.data = -torch.from_numpy((colours**2).sum(axis=1))
+        self.proximity = nn.Conv2d(3, len(colours), 1)
+        self.proximity.weight.data = torch.from_numpy(2 * colours)[:, :, None, None]
+        self.proximity.bias.data = -torch.from_numpy((colours**2).sum(axis=1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        labels = self.nearness(image.permute(0, 3, 1, 2).float()).argmax(1).to(torch.uint8)
+        labels = self.proximity(image.permute(0, 3, 1, 2).float()).argmax(1).to(torch.uint8)
         return labels, torch.full_like(labels, CONFIDENCE)
 
 

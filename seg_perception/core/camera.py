@@ -188,7 +188,7 @@ def _check(calibration: Calibration) -> None:
 
 
 @dataclass(frozen=True)
-class Mount(Settings, name='camera mount', error=CalibrationError):
+class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
     """
     Where the optical centre is in the vehicle frame, and where the camera looks.
 
@@ -227,9 +227,9 @@ class Mount(Settings, name='camera mount', error=CalibrationError):
         translation_m: tuple[float, float, float],
         quaternion: tuple[float, float, float, float],
         pitch_std_rad: float = 0.009,
-    ) -> Mount:
+    ) -> Extrinsics:
         """
-        The mount of a transform from the optical to the vehicle frame, as TF has it.
+        The extrinsics of a transform from the optical to the vehicle frame, as TF has it.
 
         :param translation_m: x, y, z of the optical centre; z above the ground.
         :param quaternion: x, y, z, w.
@@ -286,16 +286,17 @@ class Camera:
     """
 
     calibration: Calibration
-    mount: Mount
+    extrinsics: Extrinsics
 
     def __post_init__(self) -> None:
         rows, columns = (np.linspace(-0.5, count - 0.5, 9) for count in self.size)
         grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-        away_m = np.linalg.norm(self.pixel_to_ground(grid) - self.mount.foot_m, axis=1)
+        away_m = np.linalg.norm(self.pixel_to_ground(grid) - self.extrinsics.foot_m, axis=1)
         if not (away_m < _NEAR_ENOUGH_M).any():
+            pose = self.extrinsics
             raise CalibrationError(
-                'camera mount',
-                f'pitch {self.mount.pitch_rad:.3f} and roll {self.mount.roll_rad:.3f} rad',
+                'camera pose',
+                f'pitch {pose.pitch_rad:.3f} and roll {pose.roll_rad:.3f} rad',
                 f'a camera that sees the ground within {_NEAR_ENOUGH_M:.0f} m',
                 'Positive pitch looks down; z of the optical frame points ahead.',
             )
@@ -308,23 +309,26 @@ class Camera:
         """The same camera after its images were resized to ``size``."""
         if size == self.size:
             return self
-        return Camera(self.calibration.scaled(size), self.mount)
+        return Camera(self.calibration.scaled(size), self.extrinsics)
 
     def pixel_to_ground(self, points: np.ndarray) -> np.ndarray:
         """Pixels (N, 2) to ground points (N, 2) in metres; NaN at and above the horizon."""
-        return self.mount.ground_of(self.calibration.rays(points))
+        return self.extrinsics.ground_of(self.calibration.rays(points))
 
     def ground_to_pixel(self, points_m: np.ndarray) -> np.ndarray:
         """Ground points (N, 2) in metres to pixels (N, 2); NaN where the lens sees none."""
-        offsets = np.asarray(points_m, np.float64).reshape(-1, 2) - self.mount.foot_m
-        below = np.full(len(offsets), -self.mount.height_m)
-        return self.calibration.project(np.column_stack([offsets, below]) @ self.mount.rotation)
+        offsets = np.asarray(points_m, np.float64).reshape(-1, 2) - self.extrinsics.foot_m
+        below = np.full(len(offsets), -self.extrinsics.height_m)
+        return self.calibration.project(
+            np.column_stack([offsets, below]) @ self.extrinsics.rotation
+        )
 
     @cached_property
     def horizon_rows(self) -> np.ndarray:
         """Row of the horizon in each column, (W,); NaN where the lens cannot see it."""
         columns = np.arange(self.size[1], dtype=float)
-        aside, up, ahead = self.mount.rotation[2] * (1, -1, 1)  # the vehicle's z on optical axes
+        # The vehicle's z on optical axes.
+        aside, up, ahead = self.extrinsics.rotation[2] * (1, -1, 1)
         if abs(up) < 1e-9:
             return np.full(len(columns), np.nan)
         rows = np.full(len(columns), self.calibration.k[1, 2])
@@ -346,8 +350,8 @@ class Camera:
 
     def std_m(self, distance_m: float) -> float:
         """Standard deviation of a distance on the ground, from pitch and size of a pixel."""
-        std_rad = hypot(self.mount.pitch_std_rad, self.pixel_rad / 12**0.5)
-        height, away = self.mount.height_m, distance_m - self.ahead_m
+        std_rad = hypot(self.extrinsics.pitch_std_rad, self.pixel_rad / 12**0.5)
+        height, away = self.extrinsics.height_m, distance_m - self.ahead_m
         return (away**2 / height + height) * std_rad
 
     def band_m(self, distance_m: float) -> tuple[float, float]:
@@ -357,8 +361,8 @@ class Camera:
         The pitch turns the ray; a flat one leaves the ground soon, so the band leans outwards, up
         to infinity. Half a pixel comes on top, since it is a bound and no spread.
         """
-        height, away = self.mount.height_m, distance_m - self.ahead_m
-        slack_rad = _BAND * self.mount.pitch_std_rad + self.pixel_rad / 2
+        height, away = self.extrinsics.height_m, distance_m - self.ahead_m
+        slack_rad = _BAND * self.extrinsics.pitch_std_rad + self.pixel_rad / 2
         steep, flat = atan2(height, away) + slack_rad, atan2(height, away) - slack_rad
         low = height * cos(steep) / sin(steep) + self.ahead_m
         high = height * cos(flat) / sin(flat) + self.ahead_m if flat > 0 else inf
@@ -367,4 +371,4 @@ class Camera:
     @property
     def ahead_m(self) -> float:
         """How far the optical centre is ahead of the origin, in the direction it looks."""
-        return self.mount.forward_m * (1.0 if cos(self.mount.yaw_rad) >= 0 else -1.0)
+        return self.extrinsics.forward_m * (1.0 if cos(self.extrinsics.yaw_rad) >= 0 else -1.0)

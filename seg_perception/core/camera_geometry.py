@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.errors import CalibrationError
 
 Geometry = TypeVar('Geometry', bound='ImageGeometry')
@@ -70,7 +70,7 @@ class CameraGeometry(ImageGeometry):
     Images of a calibrated camera with known extrinsics; immutable, its parts are made when used.
 
     :param calibration: of the camera's images.
-    :param mount: where the camera is in the vehicle frame.
+    :param extrinsics: where the camera is in the vehicle frame.
     :param size: (height, width) of the labels: those of the image, resized.
     :raises CalibrationError: when the camera sees no ground near enough.
     """
@@ -78,30 +78,30 @@ class CameraGeometry(ImageGeometry):
     camera: Camera
 
     def __init__(
-        self, calibration: Calibration, mount: Mount, size: tuple[int, int] | None = None
+        self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(size or calibration.size)
-        self.image_camera = Camera(calibration, mount)
+        self.image_camera = Camera(calibration, extrinsics)
         self.camera = self.image_camera.scaled(self.size)
         self._rays = _Rays(self.camera.calibration)
 
     @classmethod
     def of(cls, camera: Camera, size: tuple[int, int] | None = None) -> CameraGeometry:
         """The geometry of a camera whose images are labelled at a size (H, W)."""
-        return cls(camera.calibration, camera.mount, size)
+        return cls(camera.calibration, camera.extrinsics, size)
 
-    def moved(self, mount: Mount) -> CameraGeometry:
+    def moved(self, extrinsics: Extrinsics) -> CameraGeometry:
         """The same camera with other extrinsics; keeps the rays, which take longest to make."""
-        other = CameraGeometry(self.image_camera.calibration, mount, self.size)
+        other = CameraGeometry(self.image_camera.calibration, extrinsics, self.size)
         other._rays = self._rays
         return other
 
     @cached_property
     def ground(self) -> GroundMap:
         """What ground each pixel sees."""
-        mount, foot = self.camera.mount, self.camera.mount.foot_m
-        here = mount.ground_of(self._rays.of_pixels.astype(np.float64))
-        edges = mount.ground_of(self._rays.of_edges.astype(np.float64))
+        extrinsics, foot = self.camera.extrinsics, self.camera.extrinsics.foot_m
+        here = extrinsics.ground_of(self._rays.of_pixels.astype(np.float64))
+        edges = extrinsics.ground_of(self._rays.of_edges.astype(np.float64))
         away = np.linalg.norm(here - foot, axis=-1)
         coarse = 2 * np.abs(np.linalg.norm(edges[:-1] - foot, axis=-1) - away)
         coarse[np.isnan(coarse) & ~np.isnan(away)] = inf  # half a pixel up is the sky
@@ -153,7 +153,7 @@ class GeometryKeeper:
     def view(
         self,
         calibration: Calibration | Missing,
-        extrinsics: Mount | Missing,
+        extrinsics: Extrinsics | Missing,
         size: tuple[int, int],
     ) -> CameraView:
         """The view of a frame of a size (H, W)."""
@@ -170,7 +170,7 @@ class GeometryKeeper:
             return CameraView(self._image, missing.reason, missing.is_fault)
 
     def _calibrated(
-        self, calibration: Calibration, extrinsics: Mount, size: tuple[int, int]
+        self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int]
     ) -> CameraGeometry:
         lens = calibration, size
         with self._lock:
@@ -178,7 +178,7 @@ class GeometryKeeper:
             if kept is None or kept[0] != lens:
                 fitting = calibration.for_image(size)
                 geometry = CameraGeometry(fitting, extrinsics, self._labels_size(size))
-            elif kept[1].camera.mount != extrinsics:
+            elif kept[1].camera.extrinsics != extrinsics:
                 geometry = kept[1].moved(extrinsics)
             else:
                 return kept[1]

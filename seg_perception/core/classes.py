@@ -39,7 +39,9 @@ class Role(str, Enum):
     OBSTACLE = 'obstacle'  # static and solid
     NATURE = 'nature'
     SKY = 'sky'
-    EGO = 'ego'  # the own vehicle in its own image: hood, camera mount; neither road nor hazard
+    EGO = (
+        'ego'  # the own vehicle in its own image: hood, camera extrinsics; neither road nor hazard
+    )
     OTHER = 'other'  # none of the above and no more, as BDD100K's background; counts as unknown
 
 

@@ -5,7 +5,7 @@ The ego corridor: the strip of ground that the vehicle is about to cover, seen i
 
 With a calibrated camera it is the vehicle's width and a margin on the ground, straight ahead or
 along a curvature. Without, it is a trapezoid fixed to the image: on flat ground and with a level
-camera its width in a row is that of the vehicle at the row's distance, so width tells nearness.
+camera its width in a row is that of the vehicle at the row's distance, so width tells proximity.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class CorridorShape:
     top_row: int  # first row of the corridor
     end_row: int  # one past its last row; below it is the own bonnet
     inside: np.ndarray  # (H, W) uint8, 255 in the corridor
-    beside: np.ndarray  # (H, W) uint8, 255 up to one corridor width to the left and right of it
+    adjacent: np.ndarray  # (H, W) uint8, 255 up to one corridor width to the left and right of it
     widths_px: np.ndarray  # (H,) float32, width of the corridor; 0 outside its rows
-    nearness: np.ndarray  # (H,) float32, nearest distance / distance of the row: 1 near to 0 far
+    proximity: np.ndarray  # (H,) float32, nearest distance / distance of the row: 1 near to 0 far
     distance_m: np.ndarray  # (H,) float32, along the path to the nearest of a row; NaN: no metres
     strips: Strips | None = None  # for metres, where calibrated
 
@@ -152,15 +152,15 @@ def _trapezoid(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
     # Distance of a pixel column from the middle, the same on both sides.
     offsets = np.abs(np.arange(width, dtype=np.float32) - (width - 1) / 2)
     inside = offsets <= np.maximum(widths, 1.0)[:, None] / 2
-    beside = offsets <= 1.5 * np.maximum(widths, 1.0)[:, None]
+    adjacent = offsets <= 1.5 * np.maximum(widths, 1.0)[:, None]
     used = (widths > 0)[:, None]
     return CorridorShape(
         top_row=top,
         end_row=end,
         inside=_painted(inside & used),
-        beside=_painted(beside & ~inside & used),
+        adjacent=_painted(adjacent & ~inside & used),
         widths_px=_frozen(widths),
-        nearness=_frozen(widths / near),
+        proximity=_frozen(widths / near),
         distance_m=_frozen(np.full(height, np.nan, np.float32)),
     )
 
@@ -217,7 +217,7 @@ def ground_in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
 
 
 def _in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
-    ground, (forward, left) = geometry.ground, geometry.camera.mount.foot_m
+    ground, (forward, left) = geometry.ground, geometry.camera.extrinsics.foot_m
     away = np.hypot(ground.x_m - forward, ground.y_m - left)
     seen = (ground.coarse_m <= COARSE_SHARE * away) & (away <= corridor.reach_m)
     seen[corridor.end_row(geometry.size[0]) :] = False
@@ -285,7 +285,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         top_row=first + top,
         end_row=first + end,
         inside=whole(inside),
-        beside=whole(beside),
+        adjacent=whole(adjacent),
         widths_px=whole(widths.astype(np.float32)),
         nearness=whole(np.nan_to_num(np.nanmin(distance_m) / distance_m)),
         distance_m=whole(distance_m, np.nan),
@@ -378,7 +378,7 @@ def _edges(
 
 def _forward(camera: Camera) -> float:
     """1 for a camera that looks ahead, -1 for one that looks back."""
-    return 1.0 if cos(camera.mount.yaw_rad) >= 0 else -1.0
+    return 1.0 if cos(camera.extrinsics.yaw_rad) >= 0 else -1.0
 
 
 def _painted(mask: np.ndarray) -> np.ndarray:

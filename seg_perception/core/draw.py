@@ -127,7 +127,7 @@ def _path(
         area.free_distance_m,
         min(area.free_distance_m, corridor.reach_m),
         curvature_per_m,
-        1.0 if cos(camera.mount.yaw_rad) >= 0 else -1.0,
+        1.0 if cos(camera.extrinsics.yaw_rad) >= 0 else -1.0,
     )
 
 

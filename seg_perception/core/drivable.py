@@ -182,7 +182,7 @@ def _pixels(lengths: np.ndarray) -> np.ndarray:
 
 
 def _in_gaps(taken: np.ndarray, widest: np.ndarray) -> np.ndarray:
-    """Where rows (R, W) bool are empty over no more than (R,) pixels, with something beside."""
+    """Where rows (R, W) bool are empty over no more than (R,) pixels, between two things."""
     height, width = taken.shape
     steps = np.diff(taken.view(np.int8), axis=1, prepend=0, append=0).ravel()
     starts, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)

@@ -44,7 +44,7 @@ def area_bits(table: ClassTable) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FreeDistance:
-    """Free road along the corridor and the strips beside it, as ``DrivableArea`` has it."""
+    """Free road along the corridor and the strips next to it, as ``DrivableArea`` has it."""
 
     ahead_m: float
     std_m: float

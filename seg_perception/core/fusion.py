@@ -30,7 +30,7 @@ class CameraState(IntEnum):
     """Whether a camera is part of the answer; the numbers are those of ``CameraStatus.msg``."""
 
     OK = 0
-    TIMEOUT = 1  # no answer, or one too old beside the others
+    TIMEOUT = 1  # no answer, or one too old compared with the others
     INVALID = 2  # its last frame could not be processed
 
 
@@ -79,7 +79,7 @@ class CameraStatus:
     camera: str
     state: CameraState
     text: str
-    age_s: float  # beside the newest of all; NaN without an answer
+    age_s: float  # compared with the newest of all; NaN without an answer
     level: RiskLevel  # UNKNOWN unless OK
     sector: Sector
 
@@ -158,18 +158,18 @@ def sector_of(camera: Camera) -> Sector:
     """The ground directions between the left and right edge of a camera's view."""
     height, width = camera.size
     rows = np.arange(height, dtype=float)
-    mount = camera.mount
+    extrinsics = camera.extrinsics
 
     def bearings(column: float) -> np.ndarray:
         ground = camera.pixel_to_ground(np.column_stack([np.full(height, column), rows]))
-        x, y = (ground - (mount.forward_m, mount.left_m)).T
-        return np.asarray(_wrapped(np.arctan2(y, x) - mount.yaw_rad))
+        x, y = (ground - (extrinsics.forward_m, extrinsics.left_m)).T
+        return np.asarray(_wrapped(np.arctan2(y, x) - extrinsics.yaw_rad))
 
     left, right = bearings(0.0), bearings(width - 1.0)
     if np.isnan(left).all() or np.isnan(right).all():
         return Sector()
-    right_rad = _wrapped(float(np.nanmin(right)) + mount.yaw_rad)
-    return Sector(float(right_rad), float(_wrapped(float(np.nanmax(left)) + mount.yaw_rad)))
+    right_rad = _wrapped(float(np.nanmin(right)) + extrinsics.yaw_rad)
+    return Sector(float(right_rad), float(_wrapped(float(np.nanmax(left)) + extrinsics.yaw_rad)))
 
 
 def _wrapped(angle: np.ndarray | float) -> np.ndarray | float:

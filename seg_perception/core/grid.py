@@ -145,8 +145,8 @@ def _sight(geometry: CameraGeometry, params: GridParams) -> _Sight:
     return _Sight(
         cells,
         flat,
-        np.linalg.norm(places[cells] - camera.mount.foot_m, axis=1).astype(np.float32),
-        np.linalg.norm(ground.edges_m - camera.mount.foot_m, axis=-1).astype(np.float32),
+        np.linalg.norm(places[cells] - camera.extrinsics.foot_m, axis=1).astype(np.float32),
+        np.linalg.norm(ground.edges_m - camera.extrinsics.foot_m, axis=-1).astype(np.float32),
         _widths_px(_VEHICLE_M, geometry),
     )
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Who stands where: the hazards of a frame by zone of the ego corridor, with their nearness.
+Who stands where: the hazards of a frame by zone of the ego corridor, with their proximity.
 
 The corridor's rows are cut into five zones from left to right. A hazard stands in the lowest row
 that it fills; pixels count by the ground that they would cover there, so that a speck close by is
@@ -20,7 +20,7 @@ import numpy as np
 from seg_perception.core.camera_geometry import ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import Corridor, corridor_shape
-from seg_perception.core.results import HazardSeen
+from seg_perception.core.results import Hazard
 from seg_perception.core.settings import Setting, Settings, share
 
 ROLES = {
@@ -31,7 +31,7 @@ ROLES = {
 """The roles of each factor that is a hazard."""
 
 ZONES = (-2, -1, 0, 1, 2)
-"""Far left, left of the ego corridor, in it, right, far right; two zones beside each other."""
+"""Far left, left of the ego corridor, in it, right, far right; pairs of neighbours."""
 
 UNKNOWN = 'something unknown'
 
@@ -55,25 +55,25 @@ _LEAST = 0.01  # risk below which a hazard is not worth mention
 
 
 @dataclass(frozen=True)
-class Hazard(Settings, name='risk hazard'):
+class HazardRule(Settings, name='risk hazard'):
     """How one group of classes becomes a risk."""
 
     weight: Annotated[float, share('largest risk that this factor alone can cause')] = 1.0
     in_path: Annotated[float, share('factor of a near hazard in the ego corridor')] = 1.0
-    beside: Annotated[
+    adjacent: Annotated[
         float,
         share('factor of a near hazard up to one corridor width to the side of the corridor'),
     ] = 0.3
-    away: Annotated[float, share('factor of a near hazard farther to the side')] = 0.1
+    outer: Annotated[float, share('factor of a near hazard farther to the side')] = 0.1
     fade: Annotated[
         float,
         Setting(
-            'exponent of the nearness; with 1, twice the distance is half the factor', '', 0, 4
+            'exponent of the proximity; with 1, twice the distance is half the factor', '', 0, 4
         ),
     ] = 0.8
 
     def share(self, zone: int) -> float:
-        return (self.in_path, self.beside, self.away)[abs(zone)]
+        return (self.in_path, self.adjacent, self.outer)[abs(zone)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +83,12 @@ class Zones:
     rows: slice
     edges: np.ndarray  # (R, 6) first columns of the five zones, and the end of the last
     corners: np.ndarray  # (R, 6) flat indices of the edges' upper ends in an integral image
-    nearness: np.ndarray  # (R,) 1 near to 0 far
+    proximity: np.ndarray  # (R,) 1 near to 0 far
     distance_m: np.ndarray  # (R,) NaN without calibration
     footprint_px2: np.ndarray  # (R,) pixels that make a hazard there
     lifted: np.ndarray  # (R,) the row that lies the height of a hazard above
     inside: np.ndarray  # (R, W) uint8, 255 in the corridor
-    beside: np.ndarray  # (R, W) uint8, 255 up to one corridor width beside it
+    adjacent: np.ndarray  # (R, W) uint8, 255 up to one corridor width to either side
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class ZoneParams:
     How the corridor is cut into zones.
 
     :param footprint_share: of the corridor's width, that a hazard's footprint is square in.
-    :param near_m: the distance at which nearness is 1, with a camera.
+    :param near_m: the distance at which proximity is 1, with a camera.
     """
 
     corridor: Corridor
@@ -115,28 +115,28 @@ def _zones(geometry: ImageGeometry, params: ZoneParams) -> Zones:
     shape = corridor_shape(params.corridor, geometry, params.curvature_per_m)
     near_m = params.near_m
     rows = slice(shape.top_row, shape.end_row)
-    inside, beside = shape.inside[rows], shape.beside[rows]
-    nearness, distance_m = shape.nearness[rows], shape.distance_m[rows]
+    inside, adjacent = shape.inside[rows], shape.adjacent[rows]
+    proximity, distance_m = shape.proximity[rows], shape.distance_m[rows]
     if not np.isnan(distance_m).all():
-        nearness = np.nan_to_num(near_m / np.maximum(distance_m, near_m), nan=0.0)
-    widths, edges = shape.widths_px[rows], _edges(inside, beside)
+        proximity = np.nan_to_num(near_m / np.maximum(distance_m, near_m), nan=0.0)
+    widths, edges = shape.widths_px[rows], _edges(inside, adjacent)
     return Zones(
         rows=rows,
         edges=edges,
         corners=edges + np.arange(len(edges))[:, None] * (geometry.size[1] + 1),
-        nearness=nearness,
+        proximity=proximity,
         distance_m=distance_m,
         footprint_px2=np.maximum(1.0, params.footprint_share * widths) ** 2,
         lifted=np.maximum(0, np.arange(len(widths)) - np.rint(widths / 2).astype(int)),
         inside=inside,
-        beside=beside,
+        adjacent=adjacent,
     )
 
 
-def _edges(inside: np.ndarray, beside: np.ndarray) -> np.ndarray:
+def _edges(inside: np.ndarray, adjacent: np.ndarray) -> np.ndarray:
     """First columns of the zones (R, 6); where the corridor has left the image, all are aside."""
     height, width = inside.shape
-    inner, outer = _ends(inside), _ends(cv2.bitwise_or(inside, beside))
+    inner, outer = _ends(inside), _ends(cv2.bitwise_or(inside, adjacent))
     seen = inner[:, 0] < inner[:, 1]
     # The next row below with the corridor in view tells on which side it has left: at the bottom
     # the corridor is widest and surely in view.
@@ -182,18 +182,18 @@ def having(groups: np.ndarray, bit: int) -> np.ndarray:
 
 def find_hazards(
     factor: str,
-    hazard: Hazard,
+    hazard: HazardRule,
     groups: np.ndarray,
     labels: np.ndarray,
     table: ClassTable,
     zones: Zones,
-) -> tuple[HazardSeen, ...]:
+) -> tuple[Hazard, ...]:
     """The hazards of one factor: of each zone the place where they are most dangerous."""
     bit = _HAZARD_BITS[factor]
     counts = _counts(having(groups, bit), zones) / bit
     filled = _from_below(counts / zones.footprint_px2[:, None])
     foot = np.minimum(1.0, filled / _FOOT)
-    danger = np.minimum(foot, filled[zones.lifted]) * zones.nearness[:, None] ** hazard.fade
+    danger = np.minimum(foot, filled[zones.lifted]) * zones.proximity[:, None] ** hazard.fade
     last = len(danger) - 1
     lowest = last - danger[::-1].argmax(axis=0)  # of rows that are equally dangerous
     seen = []
@@ -204,9 +204,9 @@ def find_hazards(
             first, end = zones.edges[row, number : number + 2]
             place = slice(int(zones.lifted[row]), row + 1), slice(first, end)
             who = _name(labels, groups, bit, table, place)
-            nearness, distance_m = float(zones.nearness[row]), float(zones.distance_m[row])
+            proximity, distance_m = float(zones.proximity[row]), float(zones.distance_m[row])
             width_px = float(counts[place[0], number].mean())
-            seen.append(HazardSeen(factor, zone, risk, nearness, distance_m, who, width_px))
+            seen.append(Hazard(factor, zone, risk, proximity, distance_m, who, width_px))
     return tuple(seen)
 
 
@@ -238,15 +238,15 @@ def _name(
     return table.names[int(np.bincount(known).argmax())]
 
 
-def words(seen: HazardSeen) -> str:
+def words(seen: Hazard) -> str:
     """Who is where, such as "pedestrian 6.2 m ahead in the ego corridor"."""
     far = f'{seen.distance_m:.1f} m ahead'
     if isnan(seen.distance_m):
-        far = _FAR[sum(seen.nearness < least for least in _NEARNESS)]
+        far = _FAR[sum(seen.proximity < least for least in _PROXIMITY)]
     return f'{seen.who} {far} {_WHERE[seen.zone]}'
 
 
-_NEARNESS = (0.5, 0.25)  # above: near, ahead, far ahead
+_PROXIMITY = (0.5, 0.25)  # above: near, ahead, far ahead
 _FAR = ('near', 'ahead', 'far ahead')
 _WHERE = {
     -2: 'far left of the ego corridor',

@@ -3,7 +3,7 @@
 """
 Pitch of the camera from the edges of the road, with its uncertainty.
 
-Edges that run beside each other on flat ground meet at the horizon, also when both bend. With u to
+Parallel edges on flat ground meet at the horizon, also when both bend. With u to
 the left and v downwards on the plane one metre ahead, an edge y0 aside of a camera h high is
 u = y0 / h (v + d) + heading + bend / (v + d); d is what the pitch is off. The heading and the bend
 are those of the road, the same for both edges. One edge alone tells nothing about d.
@@ -50,6 +50,11 @@ class HorizonParams(Settings, name='horizon'):
     ] = 0.01
 
 
+def pitch_difference(off_rad: float) -> str:
+    """How a pitch differs from another, such as "0.020 rad below"; positive looks down."""
+    return f'{abs(off_rad):.3f} rad {"below" if off_rad > 0 else "above"}'
+
+
 def estimate_pitch(
     mask: np.ndarray,
     labels: np.ndarray,
@@ -80,8 +85,8 @@ def estimate_pitch(
     )
     if not sure:
         return PitchEstimate()
-    pitch_rad = camera.mount.pitch_rad + fit.off_rad
-    turned = Camera(camera.calibration, replace(camera.mount, pitch_rad=pitch_rad))
+    pitch_rad = camera.extrinsics.pitch_rad + fit.off_rad
+    turned = Camera(camera.calibration, replace(camera.extrinsics, pitch_rad=pitch_rad))
     return PitchEstimate(pitch_rad, std_rad, turned.horizon)
 
 
@@ -102,8 +107,8 @@ def _edges(
         ends = road.any(axis=1) & (columns > 0) & shoulder[classes[rows, columns - 1]]
         places = columns - 0.5 if side > 0 else width - 0.5 - columns
         rays = camera.calibration.rays(np.column_stack([places, rows])[ends])
-        ahead, aside, up = camera.mount.rotation @ rays.T
-        near = (ahead > 0) & (-up * params.reach_m > camera.mount.height_m * ahead)
+        ahead, aside, up = camera.extrinsics.rotation @ rays.T
+        near = (ahead > 0) & (-up * params.reach_m > camera.extrinsics.height_m * ahead)
         edges.append(np.column_stack([aside[near], -up[near]]) / ahead[near, None])
     return edges
 

@@ -28,7 +28,7 @@ _WASHED = 245  # grey level from which a pixel holds no picture
 
 
 @dataclass(frozen=True)
-class TrustParams(Settings, name='risk trust'):
+class PerceptionHealthParams(Settings, name='risk trust'):
     """Where each doubt begins and where it is full."""
 
     weight: Annotated[float, share('largest risk that poor perception alone can cause')] = 0.7
@@ -36,10 +36,8 @@ class TrustParams(Settings, name='risk trust'):
     unsure: Annotated[float, share('mean confidence below which doubt is full')] = 0.45
     unknown_from: Annotated[float, share('share of unknown pixels at which doubt begins')] = 0.03
     unknown_full: Annotated[float, share('share of unknown pixels at which doubt is full')] = 0.4
-    strange_from: Annotated[float, share('out-of-distribution score at which doubt begins')] = 0.25
-    strange_full: Annotated[float, share('out-of-distribution score at which doubt is full')] = (
-        0.75
-    )
+    ood_from: Annotated[float, share('out-of-distribution score at which doubt begins')] = 0.25
+    ood_full: Annotated[float, share('out-of-distribution score at which doubt is full')] = 0.75
     dim_level: Annotated[
         float, Setting('mean grey level of the road at which doubt begins', 'grey level', 0, 255)
     ] = 40.0
@@ -80,7 +78,7 @@ class TrustParams(Settings, name='risk trust'):
 _ORDER = (
     ('unsure', 'sure'),
     ('unknown_from', 'unknown_full'),
-    ('strange_from', 'strange_full'),
+    ('ood_from', 'ood_full'),
     ('dark_level', 'dim_level'),
     ('washed_from', 'washed_full'),
     ('no_contrast', 'hazy_contrast'),
@@ -107,7 +105,7 @@ class Knowledge:
     confidence: float  # mean over the rows of the road
     unknown_share: float  # of the rows of the road
     false_ground_share: float  # of the rows well above the horizon
-    strange: float = nan  # out-of-distribution score of the frame; NaN: not known
+    ood_score: float = nan  # out-of-distribution score of the frame; NaN: not known
 
 
 def look_at(rgb: np.ndarray, road_from: float) -> Exposure:
@@ -154,8 +152,8 @@ def _sharpness(green: np.ndarray) -> float:
     return near / wide * narrower if wide > 0 else 0.0
 
 
-def distrust(
-    knowledge: Knowledge, exposure: Exposure | None, params: TrustParams
+def worst_doubt(
+    knowledge: Knowledge, exposure: Exposure | None, params: PerceptionHealthParams
 ) -> tuple[float, str]:
     """The worst doubt 0..1 and its reason; the picture is not judged without one."""
     known, p = knowledge, params
@@ -170,7 +168,7 @@ def distrust(
             f'{known.false_ground_share:.0%} ground above the horizon',
         ),
         (
-            _strangeness(known.strange, p),
+            _ood_doubt(known.ood_score, p),
             'unlike what the model has learned',
         ),
     ]
@@ -193,19 +191,21 @@ def distrust(
     return worst if worst[0] > 0 else (0.0, f'mean confidence {known.confidence:.0%}')
 
 
-def believed(confidence: np.ndarray, strange: float, params: TrustParams) -> np.ndarray:
+def scaled_confidence(
+    confidence: np.ndarray, ood_score: float, params: PerceptionHealthParams
+) -> np.ndarray:
     """
-    Confidence (H, W) uint8 of a frame of that strangeness: that of a known one, times the trust.
+    Confidence (H, W) uint8 of a frame, scaled down by how far it is out of distribution.
 
     Networks answer with confidence to what they have never seen; so what they say of it has to
     count as unknown. NaN leaves the confidence as it is.
     """
-    trust = 1.0 - params.weight * _strangeness(strange, params)
+    trust = 1.0 - params.weight * _ood_doubt(ood_score, params)
     return confidence if trust == 1.0 else cv2.convertScaleAbs(confidence, alpha=trust)
 
 
-def _strangeness(strange: float, params: TrustParams) -> float:
-    return _ramp(strange, params.strange_from, params.strange_full)
+def _ood_doubt(ood_score: float, params: PerceptionHealthParams) -> float:
+    return _ramp(ood_score, params.ood_from, params.ood_full)
 
 
 def _ramp(value: float, none: float, full: float) -> float:

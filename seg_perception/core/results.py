@@ -32,13 +32,13 @@ class RiskFactor:
 
 
 @dataclass(frozen=True)
-class HazardSeen:
+class Hazard:
     """The hazards of one factor in one zone of the corridor, in one frame."""
 
     factor: str  # such as vulnerable_road_users
     zone: int  # -2 far left, -1 left, 0 in the ego corridor, 1 right, 2 far right
     risk: float  # 0..1, what they alone would make the factor
-    nearness: float  # 1 near to 0 far: the distance that counts as near / their distance
+    proximity: float  # 1 near to 0 far: the distance that counts as near / their distance
     distance_m: float  # from the origin of the vehicle frame; NaN without calibration
     who: str  # class name, or "something unknown"
     width_px: float = nan  # mean of the rows that they fill above their foot
@@ -55,7 +55,7 @@ class SafetyRisk:
     score: float
     level: RiskLevel
     factors: tuple[RiskFactor, ...]
-    hazards: tuple[HazardSeen, ...] = ()  # the places behind the factors, for the filter over time
+    hazards: tuple[Hazard, ...] = ()  # the places behind the factors, for the filter over time
     time_to_contact_s: float = nan  # until what is in the ego corridor and comes nearer is reached
     suggested_speed_mps: float = nan  # from which the vehicle can stop within the free distance
 
@@ -147,14 +147,16 @@ class SceneRecord:
     """Everything that is said about one frame, at the frame's own size (H, W)."""
 
     labels: np.ndarray  # (H, W) uint8 class ids, 255 unlabeled
-    confidence: np.ndarray  # (H, W) uint8, 0..255 for 0..1; lowered where the frame is strange
+    confidence: (
+        np.ndarray
+    )  # (H, W) uint8, 0..255 for 0..1; lowered when the frame is out of distribution
     area: DrivableArea
     risk: SafetyRisk
     stage_ms: dict[str, float]  # resize, inference, drivable, risk, upscale: milliseconds
     grid: Grid | None = None  # where asked for and calibrated
     scan: Scan | None = None
     pitch: PitchEstimate | None = None
-    strange: float = nan  # 0..1, how unlike what the model has learned; NaN: it does not say
+    ood_score: float = nan  # 0..1, out-of-distribution score; NaN: the model has none
     uncalibrated_reason: str = ''  # why nothing is metric, in words; empty when metres are given
     doubts: tuple[str, ...] = ()  # why the answer is not to be trusted fully, in words
 

@@ -38,7 +38,7 @@ from seg_perception.core.hazards import (
 from seg_perception.core.image_quality import Knowledge, believed, distrust, look_at
 from seg_perception.core.results import (
     DrivableArea,
-    HazardSeen,
+    Hazard,
     RiskFactor,
     RiskLevel,
     SafetyRisk,
@@ -60,22 +60,22 @@ def assess_risk(
     geometry: ImageGeometry | None = None,
     curvature_per_m: float = 0.0,
     rgb: np.ndarray | None = None,
-    strange: float = nan,
+    ood_score: float = nan,
 ) -> SafetyRisk:
     """
     The risk of labels (H, W) uint8 with confidence (H, W) uint8 0..255 for 0..1.
 
-    In a strange frame the confidence counts less, see ``trust.believed``.
+    Out-of-distribution frames count with less confidence, see ``scaled_confidence``.
 
     :param area: what ``find_drivable`` found in the same frame.
     :param geometry: of images of that size; metres need that of a camera.
     :param rgb: the picture (h, w, 3) uint8 of any size; without one it is not judged.
-    :param strange: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
+    :param ood_score: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
     """
     corridor, share, near_m = params.corridor, params.footprint_share, params.near_m
     geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
     zones = zones_of(geometry, ZoneParams(corridor, share, near_m, curvature_per_m))
-    counts = believed(confidence[zones.rows], strange, params.trust)
+    counts = scaled_confidence(confidence[zones.rows], ood_score, params.health)
     known = cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence))
     view = _view(labels, confidence, table, zones, known)
     seen = {name: _hazards(name, view, params) for name in ROLES}
@@ -84,7 +84,7 @@ def assess_risk(
         *(_hazard_factor(name, seen[name], view, params) for name in ROLES),
         _clear_path(area, params),
         _lane_clarity(view, params),
-        _perception_trust(view, rgb, strange, params),
+        _perception_trust(view, rgb, ood_score, params),
     )
     hazards = tuple(hazard for each in seen.values() for hazard in each)
     speed_mps = _suggested_speed_mps(area, params)
@@ -95,7 +95,7 @@ def combine(
     factors: tuple[RiskFactor, ...],
     params: RiskParams,
     *,
-    hazards: tuple[HazardSeen, ...] = (),
+    hazards: tuple[Hazard, ...] = (),
     time_to_contact_s: float = nan,
     suggested_speed_mps: float = nan,
 ) -> SafetyRisk:
@@ -120,7 +120,7 @@ def level_of(risk: float, params: RiskParams) -> RiskLevel:
     return RiskLevel(RiskLevel.LOW + sum(risk >= begin for begin in begins))
 
 
-def _hazards(name: str, view: _View, params: RiskParams) -> tuple[HazardSeen, ...]:
+def _hazards(name: str, view: _View, params: RiskParams) -> tuple[Hazard, ...]:
     """The hazards of a factor; none where the model has no class for them, which is a risk too."""
     if name not in view.kinds.factors:
         return ()
@@ -129,7 +129,7 @@ def _hazards(name: str, view: _View, params: RiskParams) -> tuple[HazardSeen, ..
 
 
 def _hazard_factor(
-    name: str, seen: Sequence[HazardSeen], view: _View, params: RiskParams
+    name: str, seen: Sequence[Hazard], view: _View, params: RiskParams
 ) -> RiskFactor:
     """The factor of one kind of hazard: the most dangerous place."""
     weight, who = params.hazards[name].weight, _WORDS.get(name, name)
@@ -203,13 +203,13 @@ def _knowledge(low: float, high: float) -> np.ndarray:
 
 
 def _road_visibility(view: _View, params: RiskParams) -> RiskFactor:
-    """Ground that is known in the path; beside it only what is not known at all counts."""
+    """Ground that is known in the path; in the adjacent zones only unknown pixels count."""
     seen = _known_share(GROUND, view.zones.inside, view)
-    seen_aside = _known_share(TOLD, view.zones.beside, view)
+    seen_aside = _known_share(TOLD, view.zones.adjacent, view)
     blind, blind_aside = 1.0 - seen, params.blind_aside * (1.0 - seen_aside)
     reason = f'{seen:.0%} of the path is known ground'
     if blind_aside > blind:
-        reason = f'{1.0 - seen_aside:.0%} of what is beside the path is unknown'
+        reason = f'{1.0 - seen_aside:.0%} of the adjacent zones is unknown'
     return RiskFactor(
         'road_visibility',
         min(1.0, max(blind, blind_aside) / params.blind_full_share),
@@ -269,9 +269,9 @@ _MARKED_SHARE = 0.25
 
 
 def _marked_share(view: _View) -> float:
-    """Share of the rows with a marking in the path or beside it."""
+    """Share of the rows with a marking in the path or the adjacent zones."""
     marks = cv2.LUT(view.labels, view.kinds.marks)
-    zone = cv2.bitwise_or(view.zones.inside, view.zones.beside)
+    zone = cv2.bitwise_or(view.zones.inside, view.zones.adjacent)
     return float((_row_sums(cv2.bitwise_and(marks, zone)) > 0).mean())
 
 
@@ -280,17 +280,17 @@ def _row_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _perception_trust(
-    view: _View, rgb: np.ndarray | None, strange: float, params: RiskParams
+    view: _View, rgb: np.ndarray | None, ood_score: float, params: RiskParams
 ) -> RiskFactor:
     knowledge = Knowledge(
         confidence=cv2.mean(view.confidence)[0] / 255.0,
         unknown_share=_unknown_share(view, params.low_confidence),
         false_ground_share=_false_ground_share(view),
-        strange=strange,
+        ood_score=ood_score,
     )
     exposure = None if rgb is None else look_at(rgb, view.road_from)
-    risk, reason = distrust(knowledge, exposure, params.trust)
-    return RiskFactor('perception_trust', risk, params.trust.weight, reason)
+    risk, reason = worst_doubt(knowledge, exposure, params.health)
+    return RiskFactor('perception_trust', risk, params.health.weight, reason)
 
 
 def _unknown_share(view: _View, least: float) -> float:

@@ -29,7 +29,7 @@ _LEAST_SAMPLES = 4
 _LEAST_GROWTH_PX = 1.5  # that has to be seen over the time looked back; edges wander by one
 _LEAST_WIDTH_PX = 10.0  # of what only grazes the corridor the width says nothing
 _AGREES = 4.0  # times as fast as the one may the other of growth and approach be
-_FORGETS = 0.25  # how fast presence is unlearned in absence, beside how fast it is learned
+_FORGETS = 0.25  # how fast presence is unlearned in absence, relative to how fast it is learned
 _QUICKEST = 10.0  # a blip falls so many times as fast as what was there long
 
 _Place = tuple[str, int | None]
@@ -95,7 +95,7 @@ class _Track:
         self._samples: deque[tuple[float, float, float]] = deque()
 
     def update(self, distance: float, width_px: float, now_s: float, p: TimeParams) -> None:
-        """Take in this frame's distance, 1 where nearness is full; inf when nothing is there."""
+        """Take in this frame's distance, 1 where proximity is full; inf when nothing is there."""
         while self._samples and self._samples[0][0] < now_s - p.approach_s - 1e-6:
             self._samples.popleft()
         if not isfinite(distance):
@@ -188,7 +188,7 @@ class RiskFilter:
         )
         return self._with_level(risk)
 
-    def _contacts_s(self, ahead: dict[str, HazardSeen]) -> dict[str, float]:
+    def _contacts_s(self, ahead: dict[str, Hazard]) -> dict[str, float]:
         """Time to contact of each kind of hazard that is in the ego corridor and comes nearer."""
         contacts = {}
         for name in {*ahead, *self._tracks}:
@@ -201,20 +201,20 @@ class RiskFilter:
                 contacts[name] = contact_s
         return contacts
 
-    def _distance(self, hazard: HazardSeen | None) -> tuple[float, float]:
-        """How far it is and what of it is spare; 1 is where nearness is full."""
-        if hazard is None or hazard.nearness <= 0.0:
+    def _distance(self, hazard: Hazard | None) -> tuple[float, float]:
+        """How far it is and what of it is spare; 1 is where proximity is full."""
+        if hazard is None or hazard.proximity <= 0.0:
             return inf, 0.0
         if isfinite(hazard.distance_m):
             near_m = self.params.near_m
             return hazard.distance_m / near_m, self.params.standoff_m / near_m
-        return 1.0 / hazard.nearness, 0.0
+        return 1.0 / hazard.proximity, 0.0
 
-    def _contact_risk(self, hazard: HazardSeen, seconds: float) -> float:
+    def _contact_risk(self, hazard: Hazard, seconds: float) -> float:
         """As far as the hazard is there at all: a grazed edge is no wall."""
         time, kind = self.params.time, self.params.hazards[hazard.factor]
         share = (time.contact_from_s - seconds) / (time.contact_from_s - time.contact_full_s)
-        fullness = min(1.0, hazard.risk / float(hazard.nearness**kind.fade))
+        fullness = min(1.0, hazard.risk / float(hazard.proximity**kind.fade))
         return fullness * min(1.0, max(0.0, share))
 
     def _remember(self, places: dict[_Place, tuple[float, str]], dt_s: float) -> None:

@@ -47,15 +47,15 @@ def free_space_scan(
     The horizon and the sky end no road; where labels are missing nobody knows. What blocks the
     lowest row is reported there, though it may begin nearer.
     """
-    fan, mount = geometry.part(_fan, params), geometry.camera.mount
+    fan, extrinsics = geometry.part(_fan, params), geometry.camera.extrinsics
     ranges = np.full(fan.beams, nan, np.float32)
     scan = Scan(fan.first_rad, params.increment_rad, ranges, fan.near_m, fan.far_m)
     if not fan.far_m:
         return scan
     rows, class_ids = boundary_of_all_columns(mask, labels, table)
     ends = table.lookup(_ends)[class_ids]
-    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / mount.height_m, 1.0)
-    foot = np.array(mount.foot_m)
+    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
+    foot = np.array(extrinsics.foot_m)
     places = foot + (fan.edges_m[rows, np.arange(len(rows))] - foot) * nearer[:, None]
     away = np.hypot(places[:, 0], places[:, 1])
     near = away <= fan.far_m  # not at and above the horizon
@@ -104,7 +104,7 @@ class _Fan:
 
 def _fan(geometry: CameraGeometry, params: ScanParams) -> _Fan:
     width, camera = geometry.size[1], geometry.camera
-    ground, foot = geometry.ground, camera.mount.foot_m
+    ground, foot = geometry.ground, camera.extrinsics.foot_m
     trusted = ground.coarse_m <= COARSE_SHARE * np.hypot(
         ground.x_m - foot[0], ground.y_m - foot[1]
     )
@@ -115,7 +115,7 @@ def _fan(geometry: CameraGeometry, params: ScanParams) -> _Fan:
     fan = _Fan(
         ground.edges_m,
         np.full(width, -1),
-        yaw_rad=camera.mount.yaw_rad,
+        yaw_rad=camera.extrinsics.yaw_rad,
         first_rad=0.0,
         increment_rad=params.increment_rad,
         beams=0,

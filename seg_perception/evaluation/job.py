@@ -11,7 +11,7 @@ from math import radians
 from pathlib import Path
 from typing import Any
 
-from seg_perception.core.camera import Mount
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
@@ -62,7 +62,7 @@ class Plan:
     sources: tuple[Source, ...]
     failures: tuple[Failure, ...]
     parts: tuple[Part, ...]
-    mount: Mount | None
+    extrinsics: Extrinsics | None
     truth: Truth | None
     conditions: Conditions
     outputs: tuple[str, ...]
@@ -96,7 +96,7 @@ def make_plan(options: EvaluationOptions) -> Plan:
     :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
     """
     rules = _rules(options.settings)
-    mount = _mount(options.mount)
+    extrinsics = _extrinsics(options.mount)
     model = model_path(options.model).absolute()
     card = read_card(model)
     truth = read_truth(options.truth, options.truth_classes, card.classes)
@@ -112,34 +112,34 @@ def make_plan(options: EvaluationOptions) -> Plan:
         sources=tuple(sources),
         failures=tuple(failures),
         parts=tuple(_cut(sources, round(options.part_s * NS))),
-        mount=mount,
+        extrinsics=extrinsics,
         truth=truth,
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
         rules=rules,
-        parameters=_parameters(options, mount),
+        parameters=_parameters(options, extrinsics),
     )
 
 
-def _mount(options: MountOptions) -> Mount | None:
-    """The mount that the options give; None where they give no height."""
+def _extrinsics(options: MountOptions) -> Extrinsics | None:
+    """The extrinsics that the options give; None where they give no height."""
     if options.file:
-        return read_mount(options.file)
+        return read_extrinsics(options.file)
     if options.height_m is None:
         return None
     pitch, roll, yaw = map(radians, (options.pitch_deg, options.roll_deg, options.yaw_deg))
-    return Mount(options.height_m, pitch, roll, yaw, options.forward_m, options.left_m)
+    return Extrinsics(options.height_m, pitch, roll, yaw, options.forward_m, options.left_m)
 
 
-def read_mount(path: Path) -> Mount:
+def read_extrinsics(path: Path) -> Extrinsics:
     """
-    A YAML file with fields of ``Mount``: height_m, and pitch_rad, forward_m and so on as needed.
+    The camera pose of a YAML file: height_m, and pitch_rad, forward_m and the others as needed.
 
     :raises SegPerceptionError: when it cannot be read or a value cannot be.
     """
     what = f'mount {str(path)!r}:'
-    return load(Mount, read_mapping(path, 'mount'), what, error=SourceError)
+    return load(Extrinsics, read_mapping(path, 'mount'), what, error=SourceError)
 
 
 def _rules(settings: Mapping[str, Any]) -> Rules:
@@ -167,13 +167,13 @@ def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
             number += 1
 
 
-def _parameters(options: EvaluationOptions, mount: Mount | None) -> dict[str, Any]:
+def _parameters(options: EvaluationOptions, extrinsics: Extrinsics | None) -> dict[str, Any]:
     """What the answers depend on; how the work is shared out is none of it."""
     return {
         'provider': options.provider,
         'topics': list(options.topics),
         'calibration': str(options.calibration or ''),
-        'mount': asdict(mount) if mount else None,
+        'mount': asdict(extrinsics) if extrinsics else None,
         'settings': _settings(options.settings),
         'truth': options.truth,
         'truth_classes': options.truth_classes,

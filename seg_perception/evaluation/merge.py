@@ -26,6 +26,7 @@ import yaml
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.classes import ClassTable
+from seg_perception.core.horizon import pitch_difference
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.ground_truth import Score
 from seg_perception.evaluation.job import FORMAT, Part, Plan
@@ -245,12 +246,12 @@ def _summary(plan: Plan, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
             *_missing_truth(plan, truth, facts),
         ],
         'skipped': _skipped(facts),
-        'warnings': _mount_warnings(pq.ParquetFile(path)) if frames else [],
+        'warnings': _extrinsics_warnings(pq.ParquetFile(path)) if frames else [],
     }
 
 
-def _mount_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:
-    """Cameras whose mount is not what the edges of the road say; a hill does not count."""
+def _extrinsics_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:
+    """Cameras whose pitch contradicts the edges of the road in many frames."""
     table = file.read(['source', 'topic', 'pitch_off_rad'])
     known = table.filter(pc.is_finite(table['pitch_off_rad']))
     groups = known.group_by(['source', 'topic'], use_threads=False)
@@ -259,8 +260,8 @@ def _mount_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:
     return [
         {
             'source': row['source'],
-            'what': f'{row["topic"]}: the road looks as if the camera looked {off:+.3f} rad '
-            'farther down than its mount says, so distances are off: check --mount-pitch',
+            'what': f'{row["topic"]}: estimated pitch is {pitch_difference(off)} the configured '
+            'pitch, so distances are wrong: check --mount-pitch',
         }
         for row, off in offs
         if len(row['pitch_off_rad_list']) >= _LEAST_PITCHES and abs(off) > _WARN_PITCH_RAD

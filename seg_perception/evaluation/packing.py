@@ -135,7 +135,7 @@ class Packer:
             'status_reason': fields['status_text'],
             **{f'factor_{factor["name"]}': factor['risk'] for factor in risk['factors']},
             'confidence': cv2.mean(record.confidence)[0] / 255,
-            'strange': record.strange,
+            'strange': record.ood_score,
             **_class_shares(record.labels, self._table),
         }
         if self._plan.truth is not None:
@@ -164,10 +164,10 @@ def _jpeg(bgr: np.ndarray) -> np.ndarray:
 
 
 def _pitch_off_rad(answer: Answer) -> float:
-    """By which the camera seems to look farther down than its mount says; NaN: cannot be told."""
+    """Estimated pitch minus the pitch of the extrinsics; NaN when the scene does not show it."""
     if answer.camera is None or answer.record.pitch is None:
         return nan
-    return answer.record.pitch.pitch_rad - answer.camera.mount.pitch_rad
+    return answer.record.pitch.pitch_rad - answer.camera.extrinsics.pitch_rad
 
 
 def _worst_reason(risk: SafetyRisk) -> str:

@@ -49,8 +49,8 @@ from seg_perception.io.encodings import Pixels
 
 PART_FILE, SCORES_FILE = 'part.json', 'scores.npz'
 _AHEAD = 3  # frames in work or waiting, for each thread and stage
-_NO_MOUNT = Missing('no mounting: no extrinsics of the camera are given')
-_PITCH_EVERY = 8  # frames; the mount of a camera does not change
+_NO_EXTRINSICS = Missing('no extrinsics of the camera are given')
+_PITCH_EVERY = 8  # frames; the extrinsics of a camera does not change
 _MAX_PROBLEMS = 20  # of a part: a camera that is broken says the same of every frame
 
 Item = TypeVar('Item')
@@ -203,7 +203,7 @@ class _PartRun:
     def _view(self, frame: RawFrame, pixels: Pixels) -> CameraView:
         size = pixels.array.shape[0], pixels.array.shape[1]
         keeper = self._keepers[frame.stream.camera]
-        view = keeper.view(frame.calibration, self._plan.mount or _NO_MOUNT, size)
+        view = keeper.view(frame.calibration, self._plan.extrinsics or _NO_EXTRINSICS, size)
         if view.is_fault:
             self._note(f'{frame.stream.topic}: {view.reason}')
         return view

@@ -23,7 +23,7 @@ from seg_perception.core.drivable import DrivableParams, find_drivable, scale_ar
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
-from seg_perception.core.image_quality import believed
+from seg_perception.core.image_quality import scaled_confidence
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.core.risk import assess_risk
@@ -112,8 +112,8 @@ class FrameAnswerer:
         rgb = _to_model(pixels, order, view.geometry.size)
         watch.lap('resize')
         segmentation = self.engine.run(rgb[np.newaxis])
-        strange = self.engine.card.strange_of(float(segmentation.strangeness[0]))
-        seen = _Seen(segmentation.labels[0], segmentation.confidence[0], rgb, strange)
+        ood_score = self.engine.card.ood_score(float(segmentation.ood_score[0]))
+        seen = _Seen(segmentation.labels[0], segmentation.confidence[0], rgb, ood_score)
         watch.lap('inference')
         record = self._describe(seen, view, context, watch)
         record = replace(
@@ -141,7 +141,10 @@ class FrameAnswerer:
         """What the labels mean, at their size."""
         settings, extras, table = context.settings, context.extras, self.table
         geometry, curvature_per_m = view.geometry, context.curvature_per_m
-        labels, confidence = seen.labels, believed(seen.stated, seen.strange, settings.risk.trust)
+        labels, confidence = (
+            seen.labels,
+            scaled_confidence(seen.stated, seen.ood_score, settings.risk.health),
+        )
         area = find_drivable(
             labels,
             confidence,
@@ -163,7 +166,7 @@ class FrameAnswerer:
             geometry=geometry,
             curvature_per_m=curvature_per_m,
             rgb=seen.rgb,
-            strange=seen.strange,
+            ood_score=seen.ood_score,
         )
         watch.lap('risk')
         if isinstance(geometry, CameraGeometry) and extras.grid is not None:
@@ -183,7 +186,7 @@ class FrameAnswerer:
             grid=grid,
             scan=scan,
             pitch=pitch,
-            strange=seen.strange,
+            ood_score=seen.ood_score,
             uncalibrated_reason=view.reason,
         )
 
@@ -195,7 +198,7 @@ class _Seen:
     labels: np.ndarray  # (h, w) uint8
     stated: np.ndarray  # (h, w) uint8, the confidence as the model states it
     rgb: np.ndarray  # (h, w, 3) uint8
-    strange: float
+    ood_score: float
 
 
 class CameraMemory:
@@ -237,8 +240,8 @@ def _doubts(
         doubts.append(view.reason)
     if context.motion_fault:
         doubts.append(context.motion_fault)
-    if record.strange >= settings.risk.trust.strange_full:
-        doubts.append(f'unlike what the model has learned: {record.strange:.2f} of 1')
+    if record.ood_score >= settings.risk.health.ood_full:
+        doubts.append(f'unlike what the model has learned: {record.ood_score:.2f} of 1')
     confidence = cv2.mean(record.confidence)[0] / 255.0
     if confidence < settings.warn_confidence:
         doubts.append(f'mean confidence {confidence:.2f}, below {settings.warn_confidence:g}')

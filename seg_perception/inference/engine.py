@@ -26,7 +26,7 @@ class Segmentation:
 
     labels: np.ndarray  # (N, h, w) uint8 class ids
     confidence: np.ndarray  # (N, h, w) uint8, 0..255 for 0..1
-    strangeness: np.ndarray  # (N,) float32, read with ``card.strange_of``; NaN: not in the file
+    ood_score: np.ndarray  # (N,) float32, raw, read with ``card.ood_score``; NaN: not in the file
 
 
 class Engine(ABC):
@@ -66,12 +66,12 @@ class Engine(ABC):
         """
         self._check(rgb)
         labels, confidence, *more = self._run(rgb)
-        strangeness = more[0] if more else np.full(len(rgb), np.nan, np.float32)
-        return Segmentation(labels, confidence, strangeness)
+        ood_score = more[0] if more else np.full(len(rgb), np.nan, np.float32)
+        return Segmentation(labels, confidence, ood_score)
 
     @abstractmethod
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
-        """Labels, confidence and, where the file has it, strangeness of checked images; new."""
+        """Labels, confidence and, where the file has it, ood_score of checked images; new."""
 
     def _check(self, rgb: np.ndarray) -> None:
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or rgb.shape[3] != 3 or len(rgb) == 0:

@@ -4,8 +4,10 @@
 The model file contract: one ONNX file that explains itself.
 
 Input ``image`` uint8 (N, H, W, 3) RGB, outputs ``labels`` and ``confidence`` uint8 (N, H, W). A
-third output ``strangeness`` float32 (N) may say how unlike the training data each image looks; the
-card then has a ``StrangeScale``.
+third output ``ood_score`` float32 (N) may say how unlike the training data each image looks; the
+card then has an ``OodCalibration``. Files of contract 1, which call that output ``strangeness``,
+still load.
+
 The metadata key ``seg_perception`` holds a ``ModelCard`` as JSON; a writer sets it with
 ``onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})``.
 
@@ -30,13 +32,15 @@ from seg_perception.core.classes import TABLES, ClassTable
 from seg_perception.core.errors import ClassTableError, ModelFileError
 from seg_perception.core.settings import Setting, hints, load, read_value
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 METADATA_KEY = 'seg_perception'
 TORCH_ENDING = '.pt2'
 INPUT_NAME = 'image'
 OUTPUT_NAMES = ('labels', 'confidence')
-STRANGENESS_NAME = 'strangeness'
-AT_THRESHOLD = 0.25  # how strange a frame at the threshold is, 0..1
+OOD_NAMES = {1: 'strangeness', 2: 'ood_score'}
+"""The out-of-distribution output, and the card's key for its calibration, by contract."""
+_OOD_KEYS = {1: 'strange', 2: 'ood_calibration'}
+AT_THRESHOLD = 0.25  # out-of-distribution score of a frame at the threshold, 0..1
 ADAPT_FIX = (
     'Wrap a model from elsewhere once with `seg-perception adapt`, '
     'or export your own with `python -m training export`.'
@@ -45,9 +49,9 @@ UINT8, FLOAT = 'tensor(uint8)', 'tensor(float)'
 
 
 @dataclass(frozen=True)
-class StrangeScale:
+class OodCalibration:
     """
-    What the output ``strangeness`` was on frames like those of the training.
+    The range of the output ``ood_score`` on frames like those of the training.
 
     :param score: what it is the mean of over an image, such as ``energy``.
     :param median: of the known frames; it is 0 on the scale from 0 to 1.
@@ -62,17 +66,19 @@ class StrangeScale:
     def __post_init__(self) -> None:
         ends = self.median, self.threshold
         if not (all(map(isfinite, ends)) and self.median < self.threshold):
-            raise ModelFileError('model card: strange', ends, 'numbers, median below threshold')
+            raise ModelFileError(
+                'model card: ood_calibration', ends, 'numbers, median below threshold'
+            )
 
-    def strange(self, strangeness: float) -> float:
+    def calibrated(self, output: float) -> float:
         """
-        How strange an image is, 0..1; straight through the median and the threshold.
+        The out-of-distribution score 0..1: linear through the median and the threshold.
 
-        What is no number is as strange as can be.
+        NaN counts as fully out of distribution.
         """
-        if isnan(strangeness):
+        if isnan(output):
             return 1.0
-        units = (strangeness - self.median) / (self.threshold - self.median)
+        units = (output - self.median) / (self.threshold - self.median)
         return min(1.0, max(0.0, AT_THRESHOLD * units))
 
 
@@ -90,7 +96,7 @@ class ModelCard:
     :param temperature: divides the logits before the softmax that gives the confidence.
     :param data: what it was trained and selected on, with terms.
     :param scores: measured scores by name, such as ``{'mean_iou 0001TP': 0.58}``.
-    :param strange: how to read the output ``strangeness``; None: there is none to be read.
+    :param ood_calibration: scale of the output ``ood_score``; None: the model has no such output.
     :raises ModelFileError: when a value cannot be.
     """
 
@@ -106,7 +112,7 @@ class ModelCard:
     commit: str
     contract: int = CONTRACT_VERSION
     upscale: float = 1.0
-    strange: StrangeScale | None = None
+    ood_calibration: OodCalibration | None = None
 
     def __post_init__(self) -> None:
         _check_contract(self.contract, 'model card')
@@ -130,12 +136,18 @@ class ModelCard:
             raise ModelFileError('model card: upscale', self.upscale, '1 to 4')
         _check_table(self.classes)
 
-    def strange_of(self, strangeness: float) -> float:
-        """How strange an image of that output is, 0..1; NaN where the model does not say."""
-        return nan if self.strange is None else self.strange.strange(strangeness)
+    @property
+    def ood_name(self) -> str:
+        """Name of the out-of-distribution output in files of the card's contract."""
+        return OOD_NAMES[self.contract]
+
+    def ood_score(self, output: float) -> float:
+        """The out-of-distribution score 0..1 of an image; NaN when the model has none."""
+        return nan if self.ood_calibration is None else self.ood_calibration.calibrated(output)
 
     def to_json(self) -> str:
         """The card as JSON text; ``from_json`` reads it back."""
+        ood = self.ood_calibration
         return json.dumps(
             {
                 'contract': self.contract,
@@ -146,7 +158,7 @@ class ModelCard:
                 'dynamic': self.dynamic,
                 'upscale': self.upscale,
                 'temperature': self.temperature,
-                'strange': None if self.strange is None else asdict(self.strange),
+                _OOD_KEYS[self.contract]: None if ood is None else asdict(ood),
                 'data': self.data,
                 'scores': self.scores,
                 'licence': self.licence,
@@ -168,13 +180,15 @@ class ModelCard:
         data['classes'] = _table(
             read_value(dict, table, 'model card: class_table', ModelFileError)
         )
-        if isinstance(data.get('strange'), dict):
-            data['strange'] = _known_keys(StrangeScale, data['strange'])
+        ood = data.pop(_OOD_KEYS[contract], None)
+        data['ood_calibration'] = (
+            _known_keys(OodCalibration, ood) if isinstance(ood, dict) else ood
+        )
         return load(cls, _known_keys(cls, data), 'model card:', error=ModelFileError)
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorSpec:
     """An input or output of a model, as onnxruntime words it; a free dimension is no integer."""
 
     name: str
@@ -251,7 +265,7 @@ def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
         session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path, 'an ONNX model'
     )
     with naming(path):
-        check_ports(_ports(session.get_inputs()), _ports(session.get_outputs()), card)
+        check_tensors(_specs(session.get_inputs()), _specs(session.get_outputs()), card)
     return card
 
 
@@ -321,10 +335,12 @@ def _table(value: dict[str, Any]) -> ClassTable:
 
 
 def _check_contract(contract: int, thing: str) -> None:
-    if contract == CONTRACT_VERSION:
+    if contract in OOD_NAMES:
         return
     fix = 'Update seg_perception.' if contract > CONTRACT_VERSION else 'Export the model again.'
-    raise ModelFileError(f'{thing}: contract version', contract, CONTRACT_VERSION, fix)
+    raise ModelFileError(
+        f'{thing}: contract version', contract, ' or '.join(map(str, OOD_NAMES)), fix
+    )
 
 
 def _check_table(table: ClassTable) -> None:
@@ -340,40 +356,42 @@ def _check_table(table: ClassTable) -> None:
     )
 
 
-def check_ports(inputs: Sequence[Port], outputs: Sequence[Port], card: ModelCard) -> None:
+def check_tensors(
+    inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], card: ModelCard
+) -> None:
     """
     Compare what goes in and out of a model with the contract and its card.
 
     :raises ModelFileError: when a name, type or shape is another.
     """
-    ports = {port.name: port for port in (*inputs, *outputs)}
-    names = [port.name for port in inputs]
+    specs = {spec.name: spec for spec in (*inputs, *outputs)}
+    names = [spec.name for spec in inputs]
     if names != [INPUT_NAME]:
         raise ModelFileError('inputs', names, [INPUT_NAME], ADAPT_FIX)
-    names = [port.name for port in outputs]
+    names = [spec.name for spec in outputs]
     if missing := [name for name in OUTPUT_NAMES if name not in names]:
         raise ModelFileError('outputs', names, f'{missing} among them', ADAPT_FIX)
-    _check_port(ports[INPUT_NAME], 'input', '(N, H, W, 3)')
+    _check_spec(specs[INPUT_NAME], 'input', '(N, H, W, 3)')
     for name in OUTPUT_NAMES:
-        _check_port(ports[name], 'output', '(N, H, W)')
-    if STRANGENESS_NAME in names:
-        _check_port(ports[STRANGENESS_NAME], 'output', '(N,)', FLOAT)
-    elif card.strange is not None:
-        expected = f'{STRANGENESS_NAME!r} among them, as the card says'
+        _check_spec(specs[name], 'output', '(N, H, W)')
+    if card.ood_name in names:
+        _check_spec(specs[card.ood_name], 'output', '(N,)', FLOAT)
+    elif card.ood_calibration is not None:
+        expected = f'{card.ood_name!r} among them, as the card says'
         raise ModelFileError('outputs', names, expected, ADAPT_FIX)
-    _check_shape(ports[INPUT_NAME].shape, card)
+    _check_shape(specs[INPUT_NAME].shape, card)
 
 
-def _ports(nodes: Sequence[ort.NodeArg]) -> list[Port]:
-    return [Port(node.name, node.type, node.shape) for node in nodes]
+def _specs(nodes: Sequence[ort.NodeArg]) -> list[TensorSpec]:
+    return [TensorSpec(node.name, node.type, node.shape) for node in nodes]
 
 
-def _check_port(port: Port, kind: str, layout: str, wanted: str = UINT8) -> None:
-    if port.type != wanted:
-        raise ModelFileError(f'type of {kind} `{port.name}`', port.type, wanted, ADAPT_FIX)
-    if len(port.shape) != layout.count(',') + (not layout.endswith(',)')):
+def _check_spec(spec: TensorSpec, kind: str, layout: str, wanted: str = UINT8) -> None:
+    if spec.type != wanted:
+        raise ModelFileError(f'type of {kind} `{spec.name}`', spec.type, wanted, ADAPT_FIX)
+    if len(spec.shape) != layout.count(',') + (not layout.endswith(',)')):
         raise ModelFileError(
-            f'shape of {kind} `{port.name}`', tuple(port.shape), layout, ADAPT_FIX
+            f'shape of {kind} `{spec.name}`', tuple(spec.shape), layout, ADAPT_FIX
         )
 
 

@@ -17,7 +17,6 @@ from seg_perception.inference.engine import Engine, check_provider, thread_count
 from seg_perception.inference.model_file import (
     INPUT_NAME,
     OUTPUT_NAMES,
-    STRANGENESS_NAME,
     card_of,
     open_session,
 )
@@ -56,7 +55,7 @@ class OnnxEngine(Engine):
         batch = self._session.get_inputs()[0].shape[0]
         self._one_by_one = batch == 1
         names = {output.name for output in self._session.get_outputs()}
-        self._outputs = [*OUTPUT_NAMES, *({STRANGENESS_NAME} & names)]
+        self._outputs = [*OUTPUT_NAMES, *({self.card.ood_name} & names)]
 
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
         rgb = np.ascontiguousarray(rgb)

@@ -27,11 +27,10 @@ from seg_perception.inference.engine import Engine, check_provider, thread_count
 from seg_perception.inference.model_file import (
     FLOAT,
     OUTPUT_NAMES,
-    STRANGENESS_NAME,
     UINT8,
     ModelCard,
-    Port,
-    check_ports,
+    TensorSpec,
+    check_tensors,
     damaged,
     naming,
     torch_card,
@@ -94,7 +93,7 @@ class TorchEngine(Engine):
         program = load_program(path, self.card)
         default = 'float16' if provider == 'cuda' else 'float32'
         self.provider, self._device = provider, torch.device(provider)
-        self._stations: OrderedDict[tuple[int, ...], _Station] = OrderedDict()
+        self._runners: OrderedDict[tuple[int, ...], _CudaGraphRunner] = OrderedDict()
         try:
             dtype = PRECISIONS[precision or default]
             self._compute = prepare(program, self._device, dtype, len(_names(self.card)))
@@ -112,20 +111,20 @@ class TorchEngine(Engine):
         with self._lock:  # the buffers are one thread's at a time
             return self._station(rgb.shape).run(rgb)
 
-    def _station(self, shape: tuple[int, ...]) -> _Station:
-        if shape not in self._stations:
-            self._stations[shape] = _Station(self._compute, shape, self._device)
-            if len(self._stations) > MAX_SHAPES:
-                self._stations.popitem(last=False)
-        self._stations.move_to_end(shape)
-        return self._stations[shape]
+    def _station(self, shape: tuple[int, ...]) -> _CudaGraphRunner:
+        if shape not in self._runners:
+            self._runners[shape] = _CudaGraphRunner(self._compute, shape, self._device)
+            if len(self._runners) > MAX_SHAPES:
+                self._runners.popitem(last=False)
+        self._runners.move_to_end(shape)
+        return self._runners[shape]
 
 
 Compute = Callable[[Tensor], tuple[Tensor, ...]]
 """Turns images (N, h, w, 3) uint8 into the outputs of the file, all on the device."""
 
 
-class _Station:
+class _CudaGraphRunner:
     """Buffers that are used again for every run of one shape, pinned where there is a bus."""
 
     def __init__(self, compute: Compute, shape: tuple[int, ...], device: torch.device) -> None:
@@ -189,10 +188,10 @@ def load_program(path: str | Path, card: ModelCard) -> ExportedProgram:
         raise damaged(path, error, expected) from error
     nodes = {node.name: node for node in program.graph.nodes}
     signature = program.graph_signature
-    inputs = [_port(name, nodes[name]) for name in signature.user_inputs]
+    inputs = [_spec(name, nodes[name]) for name in signature.user_inputs]
     outputs = [nodes[name] for name in signature.user_outputs]
     with naming(path):
-        check_ports(inputs, list(map(_port, _names(card), outputs)), card)
+        check_tensors(inputs, list(map(_spec, _names(card), outputs)), card)
     return program
 
 
@@ -246,12 +245,12 @@ def _convert_kernels(module: fx.GraphModule, dtype: torch.dtype) -> None:
 
 def _names(card: ModelCard) -> tuple[str, ...]:
     """Names of the outputs that are read, in the order in which a program has them."""
-    return OUTPUT_NAMES if card.strange is None else (*OUTPUT_NAMES, STRANGENESS_NAME)
+    return OUTPUT_NAMES if card.ood_calibration is None else (*OUTPUT_NAMES, card.ood_name)
 
 
-def _port(name: str, node: fx.Node) -> Port:
+def _spec(name: str, node: fx.Node) -> TensorSpec:
     value = node.meta['val']
-    return Port(name, _KINDS.get(value.dtype, str(value.dtype)), value.shape)
+    return TensorSpec(name, _KINDS.get(value.dtype, str(value.dtype)), value.shape)
 
 
 def _check_words(provider: str, precision: str) -> None:

@@ -5,7 +5,7 @@ What makes a camera metric: its CameraInfo, and its mounting from TF or from par
 
     CameraInfo -> Calibration \\
                                 CameraGeometry, or the reason why there is none
-    TF or parameters -> Mount /
+    TF or parameters -> Extrinsics /
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import CalibrationError
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
@@ -27,7 +27,7 @@ from seg_perception.node.extrinsics import (
     Pose,
     TransformError,
     UnconnectedError,
-    mount_of,
+    extrinsics_of,
 )
 from seg_perception.node.parameters import CameraParams, NodeParams
 
@@ -64,7 +64,7 @@ class GeometryTracker:
         """Forget the calibration: another camera may come."""
         self._numbers: Numbers | None = None
         self._calibration: Calibration | Missing | None = None
-        self._held: Mount | None = None
+        self._held: Extrinsics | None = None
 
     def on_camera_info(self, info: CameraInfo) -> bool:
         """Take a calibration and tell whether it is a new one; else it costs a comparison."""
@@ -89,7 +89,7 @@ class GeometryTracker:
             return self._keeper.view(calibration, calibration, size)
         return self._keeper.view(
             _rectified(calibration) if camera.rectified else calibration,
-            self._extrinsics(header, params, camera),
+            self._known_extrinsics(header, params, camera),
             size,
         )
 
@@ -99,17 +99,17 @@ class GeometryTracker:
         calibration = self._calibration
         return calibration.size if isinstance(calibration, Calibration) else None
 
-    def _extrinsics(
+    def _known_extrinsics(
         self, header: Header, params: NodeParams, camera: CameraParams
-    ) -> Mount | Missing:
+    ) -> Extrinsics | Missing:
         try:
-            return self._mount(header, params, camera)
+            return self._extrinsics(header, params, camera)
         except UnconnectedError as error:
-            return Missing(f'no mounting: {error}')
+            return Missing(f'no extrinsics: {error}')
         except TransformError as error:
-            return Missing(f'mounting: {error}', is_fault=True)
+            return Missing(f'extrinsics: {error}', is_fault=True)
 
-    def _mount(self, header: Header, params: NodeParams, camera: CameraParams) -> Mount:
+    def _extrinsics(self, header: Header, params: NodeParams, camera: CameraParams) -> Extrinsics:
         """From TF where it connects the frames, else from the parameters."""
         stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
         try:
@@ -117,12 +117,12 @@ class GeometryTracker:
                 header.frame_id, params.base_frame, stamp_s, params.transform_max_age_s
             )
         except UnconnectedError:
-            if camera.mount is None:
+            if camera.extrinsics is None:
                 raise
-            return camera.mount
-        mount = mount_of(pose, params.base_height_m, camera.pitch_std_rad)
-        if self._held is None or not _is_close(mount, self._held):
-            self._held = mount
+            return camera.extrinsics
+        extrinsics = extrinsics_of(pose, params.base_height_m, camera.pitch_std_rad)
+        if self._held is None or not _is_close(extrinsics, self._held):
+            self._held = extrinsics
         return self._held
 
 
@@ -139,13 +139,13 @@ def _why_uncalibrated(camera: CameraParams) -> str:
     return f'not calibrated: no camera_info on {camera.camera_info_topic}'
 
 
-def _is_close(mount: Mount, held: Mount) -> bool:
-    """Whether a mount that trembles with the suspension may keep what is computed from it."""
+def _is_close(extrinsics: Extrinsics, held: Extrinsics) -> bool:
+    """Whether extrinsics differ so little, as on a suspension, that the geometry may stay."""
     turned_rad, moved_m = (
-        max(abs(getattr(mount, name) - getattr(held, name)) for name in names)
+        max(abs(getattr(extrinsics, name) - getattr(held, name)) for name in names)
         for names in (_ANGLES, _PLACES)
     )
-    same = mount.pitch_std_rad == held.pitch_std_rad
+    same = extrinsics.pitch_std_rad == held.pitch_std_rad
     return same and turned_rad <= _SAME_RAD and moved_m <= _SAME_M
 
 

@@ -36,7 +36,7 @@ from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
 from seg_perception.node.ego_motion import Motion
 from seg_perception.node.extrinsics import FrameTree
-from seg_perception.node.fused_outputs import FusedPort
+from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
 from seg_perception.node.qos import matched_publishers
 from seg_perception.node.scene_msgs import to_msg
@@ -56,7 +56,7 @@ class Frame:
     arrived_s: float
 
 
-class CameraPort:
+class CameraInterface:
     """
     The topics of one camera, from configure to cleanup.
 
@@ -77,7 +77,7 @@ class CameraPort:
         *,
         settings: Parameters,
         frames: FrameTree,
-        fused: FusedPort,
+        fused: FusionPublisher,
     ) -> None:
         self.name = params.name
         self.health = CameraHealth(params.name, time.monotonic())
@@ -96,7 +96,7 @@ class CameraPort:
         self._pitch_asked_s = -inf
         self._outputs = CameraOutputs(node, params.name, answerer.table)
 
-    def open(self, on_frame: Callable[[CameraPort, Frame], None]) -> None:
+    def open(self, on_frame: Callable[[CameraInterface, Frame], None]) -> None:
         """Subscribe; publishers have to be active."""
         self.health = CameraHealth(self.name, time.monotonic())
         self._geometry.reset()
@@ -130,7 +130,7 @@ class CameraPort:
         self._outputs.destroy()
 
     def _on_image(
-        self, on_frame: Callable[[CameraPort, Frame], None], msg: Image | CompressedImage
+        self, on_frame: Callable[[CameraInterface, Frame], None], msg: Image | CompressedImage
     ) -> None:
         frame = Frame(msg, time.monotonic())
         self.health.arrived(frame.arrived_s, Time.from_msg(msg.header.stamp).nanoseconds)
@@ -208,12 +208,12 @@ class CameraPort:
             size=(record.labels.shape[0], record.labels.shape[1]),
             degraded=record.status_text,
             no_metres=record.uncalibrated_reason,
-            strange=record.strange,
+            ood_score=record.ood_score,
         )
         view = answered.context.view
         camera = view.camera if view else None
         if camera is not None and record.pitch is not None and isfinite(record.pitch.std_rad):
-            self.health.pitch_seen(record.pitch.pitch_rad - camera.mount.pitch_rad)
+            self.health.pitch_seen(record.pitch.pitch_rad - camera.extrinsics.pitch_rad)
 
     def reject(self, frame: Frame, error: ImageError) -> None:
         """Say and count that a frame cannot be used."""

@@ -50,7 +50,7 @@ class CameraOutputs:
     """
     The publishers of one camera, from configure to cleanup.
 
-    What costs something is made only while someone listens. ``scene`` is filled by CameraPort.
+    Costly outputs are made only while someone listens. CameraInterface fills ``scene``.
 
     :param node: the lifecycle node that owns the topics.
     :param camera: its name.

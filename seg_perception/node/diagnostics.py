@@ -18,6 +18,8 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from seg_perception.core.horizon import pitch_difference
+
 WINDOW_S = 10.0
 """Rates and latencies are those of so many seconds."""
 
@@ -68,8 +70,8 @@ class CameraReport:
     image_size: tuple[int, int] | None
     calibration_size: tuple[int, int] | None
     no_metres: str | None  # why the last answer had none; empty: it had; None: no answer yet
-    pitch_off_rad: float  # of the mount, beside what the road looks like; NaN: cannot be told
-    strange: float  # 0..1, the median of the last answers; NaN: the model does not say
+    pitch_off_rad: float  # of the extrinsics, beside what the road looks like; NaN: cannot be told
+    ood_score: float  # 0..1, the median of the last answers; NaN: the model does not say
 
 
 class CameraHealth:
@@ -133,7 +135,7 @@ class CameraHealth:
         size: tuple[int, int] | None = None,
         degraded: str = '',
         no_metres: str = '',
-        strange: float = nan,
+        ood_score: float = nan,
     ) -> None:
         """
         The answer for a frame was published.
@@ -142,12 +144,12 @@ class CameraHealth:
         :param size: (height, width) of the frame.
         :param degraded: why the answer is not to be trusted fully.
         :param no_metres: why nothing metric is in it.
-        :param strange: 0..1, how unlike what the model has learned the frame is; NaN: not known.
+        :param ood_score: 0..1, how unlike what the model has learned the frame is; NaN: not known.
         """
         with self._lock:
             self._segmented += 1
             self._answered_s, self._fault = now_s, ''
-            self._answers.append((now_s, latency_ms, age_ms, strange))
+            self._answers.append((now_s, latency_ms, age_ms, ood_score))
             self._image_size, self._degraded, self._no_metres = size, degraded, no_metres
 
     def calibrated(self, size: tuple[int, int]) -> None:
@@ -192,7 +194,7 @@ class CameraHealth:
                 calibration_size=self._calibration_size,
                 no_metres=self._no_metres,
                 pitch_off_rad=self._pitch_off_rad(),
-                strange=_median([answer[3] for answer in answers]),
+                ood_score=_median([answer[3] for answer in answers]),
             )
 
     def _silent_s(self, now_s: float) -> float:
@@ -302,8 +304,8 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
         warnings.append(f'latency above {limits.warn_latency_ms:g} ms')
     if 0.0 < limits.warn_pitch_rad < abs(report.pitch_off_rad):
         warnings.append(
-            f'the road looks as if the camera looked {report.pitch_off_rad:+.3f} rad farther down '
-            'than its mount says: check mount and TF'
+            f'estimated pitch is {pitch_difference(report.pitch_off_rad)} the configured pitch: '
+            'check the extrinsics and TF'
         )
     if report.degraded:
         warnings.append(f'degraded: {report.degraded}')
@@ -336,7 +338,7 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'camera_info': _size(report.calibration_size),
         'metric': _metric(report.no_metres),
         'mount_pitch_off_rad': f'{report.pitch_off_rad:.4f}',
-        'strange': f'{report.strange:.2f}',
+        'ood_score': f'{report.ood_score:.2f}',
         'provider': model.provider,
         'provider_fallback': model.fallback,
         'model': model.name,

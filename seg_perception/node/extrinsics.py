@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import hypot, isfinite
 from threading import Lock
 
-from seg_perception.core.camera import Mount
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import CalibrationError, SegPerceptionError
 
 _UNIT_TOLERANCE = 0.01  # of a quaternion's length; publishers round
@@ -177,7 +177,7 @@ def _unconnected(
     )
 
 
-def mount_of(pose: Pose, base_height_m: float, pitch_std_rad: float) -> Mount:
+def extrinsics_of(pose: Pose, base_height_m: float, pitch_std_rad: float) -> Extrinsics:
     """
     The mounting of a camera whose optical frame has this pose in the base frame, taken as level.
 
@@ -186,7 +186,7 @@ def mount_of(pose: Pose, base_height_m: float, pitch_std_rad: float) -> Mount:
     """
     x, y, z = pose.translation_m
     try:
-        return Mount.from_transform((x, y, z + base_height_m), pose.quaternion, pitch_std_rad)
+        return Extrinsics.from_transform((x, y, z + base_height_m), pose.quaternion, pitch_std_rad)
     except CalibrationError as error:
         fix = 'Is the frame_id of the images that of the optical frame, x right, y down, z ahead?'
         raise TransformError(

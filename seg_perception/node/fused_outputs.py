@@ -32,7 +32,7 @@ class _Last:
     scene: CameraScene
 
 
-class FusedPort:
+class FusionPublisher:
     """
     Keeps the last answer of each camera and publishes the fused one whenever one changes.
 

@@ -33,12 +33,12 @@ from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.models import model_path
 from seg_perception.node.calibration import TF_MESSAGE, links_of
-from seg_perception.node.camera import CameraPort, Frame
+from seg_perception.node.camera import CameraInterface, Frame
 from seg_perception.node.camera_outputs import Answered
 from seg_perception.node.diagnostics import Limits, ModelReport, to_array
 from seg_perception.node.ego_motion import Steering
 from seg_perception.node.extrinsics import FrameTree
-from seg_perception.node.fused_outputs import FusedPort
+from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.image_conversions import to_pixels
 from seg_perception.node.parameters import CameraParams, Parameters
 
@@ -91,11 +91,11 @@ class SegPerceptionNode(LifecycleNode):
         self.has_failed = False
         self._answerer: FrameAnswerer | None = None
         self._model = ModelReport('', '', '')
-        self._ports: list[CameraPort] = []
-        self._fused: FusedPort | None = None
+        self._ports: list[CameraInterface] = []
+        self._fused: FusionPublisher | None = None
         self._frames, self._steering = FrameTree(), Steering()
         self._subscriptions_beside: list[Any] = []
-        self._inbox: FairLatest[str, tuple[CameraPort, Frame]] = FairLatest()
+        self._inbox: FairLatest[str, tuple[CameraInterface, Frame]] = FairLatest()
         self._worker: Thread | None = None
         self._diagnostics: Any = None
         # Simulated time stops with its source; these timers have to notice that.
@@ -125,9 +125,9 @@ class SegPerceptionNode(LifecycleNode):
         engine.warm_up()
         self._answerer = answerer = FrameAnswerer(engine)
         self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
-        self._fused = FusedPort(self, self.settings)
+        self._fused = FusionPublisher(self, self.settings)
         self._ports = [
-            CameraPort(
+            CameraInterface(
                 self,
                 camera,
                 answerer,
@@ -190,19 +190,19 @@ class SegPerceptionNode(LifecycleNode):
         self._stop()
         self.destroy_node()
 
-    def on_image(self, port: CameraPort, frame: Frame) -> None:
+    def on_image(self, port: CameraInterface, frame: Frame) -> None:
         """Leave a frame for the worker; an older one of the camera still unread is dropped."""
         if self._inbox.put(port.name, (port, frame)):
             port.health.dropped()
 
-    def _work(self, inbox: FairLatest[str, tuple[CameraPort, Frame]]) -> None:
+    def _work(self, inbox: FairLatest[str, tuple[CameraInterface, Frame]]) -> None:
         """Process frames, camera by camera, until the inbox is closed."""
         while not inbox.closed:
             taken = inbox.take()
             if taken is not None:
                 self._process_safely(*taken[1])
 
-    def _process_safely(self, port: CameraPort, frame: Frame) -> None:
+    def _process_safely(self, port: CameraInterface, frame: Frame) -> None:
         """A frame that fails is counted; the next one may be fine."""
         try:
             try:
@@ -217,7 +217,7 @@ class SegPerceptionNode(LifecycleNode):
             if self.context.ok():
                 self.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
-    def _process(self, port: CameraPort, frame: Frame) -> None:
+    def _process(self, port: CameraInterface, frame: Frame) -> None:
         params = self.settings.now
         assert self._answerer is not None  # the worker runs between activate and deactivate only
         start_s = time.perf_counter()

@@ -13,7 +13,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import unknown_key
-from seg_perception.risk_profiles import profile_items
+from seg_perception.risk_profiles import current_name, profile_items
 
 # What rclpy itself declares, or takes without declaring it.
 FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
@@ -93,7 +93,12 @@ def unknown_parameter(name: str, known: Collection[str], cameras: Sequence[str])
 def deprecated(given: Mapping[str, Any]) -> dict[str, str]:
     """Where the deprecated names among those given are now, by name."""
     places = {f'{group}.{leaf}': leaf for group in _GROUPS for leaf in _ONE_QUANTITY}
-    places |= {item.path: f'{item.path} of a risk_profile file' for item in profile_items()}
+    rules = {item.path for item in profile_items()}
+    places |= {
+        name: f'{current_name(name)} of a risk_profile file'
+        for name in given
+        if current_name(name) in rules
+    }
     places |= {
         name: name.replace('.mount.', '.extrinsics.') for name in given if '.mount.' in name
     }
@@ -110,7 +115,7 @@ def renamed(given: Mapping[str, Any]) -> dict[str, Any]:
     places = deprecated(given)
     for name, value in given.items():
         place = places.get(name, name)
-        new = name if ' ' in place else place
+        new = current_name(name) if ' ' in place else place
         if new in values and values[new] != value:
             seen = f'{values[new]} and {value}'
             raise ParameterError(f'parameter {new!r} and its old names', seen, 'one value')

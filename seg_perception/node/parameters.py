@@ -22,7 +22,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from seg_perception.core.camera import Mount
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import (
     HIDDEN,
@@ -80,7 +80,7 @@ class CameraParams(Settings):
     rectified: Annotated[
         bool, Setting('rectified images: P of camera_info holds, without distortion')
     ] = False
-    mount: Annotated[Mount | None, HIDDEN] = None
+    extrinsics: Annotated[Extrinsics | None, HIDDEN] = None
     pitch_std_rad: Annotated[float, HIDDEN] = 0.0
 
     @property
@@ -103,7 +103,8 @@ class NodeParams(Settings):
         str, Setting('frame of all metric outputs: level, fixed to the vehicle, x forward, y left')
     ] = 'base_link'
     use_tf: Annotated[
-        bool, Setting('camera poses from /tf and /tf_static; false: from the extrinsics only')
+        bool,
+        Setting('camera poses from /tf and /tf_static; false: from the parameters only'),
     ] = True
     base_height_m: Annotated[
         float,
@@ -179,7 +180,7 @@ _CAMERAS = Item(
     Setting('names of the cameras; each has its own topics'),
 )
 _HEIGHT = Setting(
-    'height of the optical centre above the ground; 0: not known. The extrinsics are used '
+    'height of the optical centre above the ground; 0: not known. The extrinsics apply '
     'where TF does not connect base_frame and the frame_id of the images',
     'm', 0, 30,
 )  # fmt: skip
@@ -191,7 +192,7 @@ def table(cameras: Sequence[str] = (CAMERA,)) -> dict[str, Item]:
     for name in cameras:
         camera = CameraParams(name, f'/camera/{name}/image_raw', f'/camera/{name}/camera_info')
         rows += items(camera, f'{name}.')
-        rows += items(Mount(1.0), f'{name}.extrinsics.')
+        rows += items(Extrinsics(1.0), f'{name}.extrinsics.')
     rows += items(NodeParams())
     rows += [item for item in items(Rules()) if item.path in VEHICLE]
     named = {row.path: row for row in rows}
@@ -252,9 +253,9 @@ def declare(node: Node, rows: Iterable[Item], values: Mapping[str, Any]) -> None
         node.declare_parameter(row.path, plain, descriptor(row), ignore_override=True)
 
 
-def mount_parameters(camera: str, mount: Mount) -> dict[str, float]:
-    """The parameters that give a camera this mount."""
-    return {f'{camera}.extrinsics.{name}': value for name, value in asdict(mount).items()}
+def extrinsics_parameters(camera: str, extrinsics: Extrinsics) -> dict[str, float]:
+    """The parameters that give a camera these extrinsics."""
+    return {f'{camera}.extrinsics.{name}': value for name, value in asdict(extrinsics).items()}
 
 
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,7 +302,10 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     own = {key.removeprefix(f'{name}.'): value for key, value in values.items()}
     plain = {item.path: own[item.path] for item in items(CameraParams())}
     camera = CameraParams(
-        name, **plain, mount=_mount(name, own), pitch_std_rad=own['extrinsics.pitch_std_rad']
+        name,
+        **plain,
+        extrinsics=_extrinsics(name, own),
+        pitch_std_rad=own['extrinsics.pitch_std_rad'],
     )
     check_topic(f'{name}.image_topic', camera.image_topic)
     if camera.camera_info_topic:
@@ -316,11 +320,11 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     return camera
 
 
-def _mount(name: str, own: Mapping[str, Any]) -> Mount | None:
-    """The mount that the extrinsics give; None where they give no height."""
-    given = {row.name: own[f'extrinsics.{row.name}'] for row in fields(Mount)}
+def _extrinsics(name: str, own: Mapping[str, Any]) -> Extrinsics | None:
+    """The extrinsics that the parameters give; None where they give no height."""
+    given = {row.name: own[f'extrinsics.{row.name}'] for row in fields(Extrinsics)}
     path = f'{name}.extrinsics'
-    return load(Mount, given, 'parameter', path=path) if given['height_m'] else None
+    return load(Extrinsics, given, 'parameter', path=path) if given['height_m'] else None
 
 
 def is_live(row: Item) -> bool:

@@ -8,6 +8,7 @@ What belongs to the vehicle and its cameras is no part of a profile; see ``VEHIC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +40,12 @@ VEHICLE = (
     'scan.range_max_m',
 )
 """Rules that are parameters of the node: they belong to one vehicle, not to a way of driving."""
+_OLD_NAMES = (
+    (re.compile(r'^risk\.trust\.strange_'), 'risk.health.ood_'),
+    (re.compile(r'^risk\.trust\.'), 'risk.health.'),
+    (re.compile(r'^(risk\.\w+)\.beside$'), r'\1.adjacent'),
+    (re.compile(r'^(risk\.\w+)\.away$'), r'\1.outer'),
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,13 @@ class Rules(Settings):
 def profile_items() -> list[Item]:
     """What a profile may set, with the defaults."""
     return [item for item in items(Rules()) if item.path not in VEHICLE]
+
+
+def current_name(name: str) -> str:
+    """The name of a rule, given that name or the one that it had in version 0.1.0."""
+    for old, new in _OLD_NAMES:
+        name = old.sub(new, name)
+    return name
 
 
 def profile_names() -> list[str]:
@@ -116,4 +130,5 @@ def read_rules(
         if isinstance(within, Mapping) and leaf in within:
             fix = f'Set it as the parameter {name}.'
             raise ParameterError(f'{kind} {name!r}', within[leaf], 'nothing', fix)
-    return load(Rules, nested(changes or {}), what, base=load(Rules, data, kind))
+    changes = {current_name(name): value for name, value in (changes or {}).items()}
+    return load(Rules, nested(changes), what, base=load(Rules, data, kind))

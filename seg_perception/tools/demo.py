@@ -16,7 +16,7 @@ from seg_perception.core.errors import SegPerceptionError
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_json
 from seg_perception.io.video_writer import LiveVideoWriter
-from seg_perception.node.parameters import mount_parameters
+from seg_perception.node.parameters import extrinsics_parameters
 from seg_perception.node.topics import CAMERA
 from seg_perception.options import DemoOptions
 from seg_perception.tools.contact_sheet import write_sheet
@@ -83,8 +83,8 @@ def _cast(options: DemoOptions, played: FrameSource) -> Cast:
         'model': str(options.model.resolve()),
         'provider': options.provider,
     }
-    if played.mount is not None:
-        node |= mount_parameters(CAMERA, played.mount())
+    if played.extrinsics is not None:
+        node |= extrinsics_parameters(CAMERA, played.extrinsics())
     source = {
         'source': options.source,
         'rate': options.rate_hz or 0.0,

@@ -23,7 +23,7 @@ def describe_model(path: str | Path) -> str:
         'contract': f'version {card.contract}',
         'input': _input(card),
         'temperature': f'{card.temperature:g}',
-        'strangeness': _strangeness(card),
+        'ood score': _ood_score(card),
         'data': card.data,
         'licence': card.licence,
         'commit': card.commit,
@@ -40,8 +40,8 @@ def _input(card: ModelCard) -> str:
     return f'{size} preferred, any multiple of {card.size_multiple}'
 
 
-def _strangeness(card: ModelCard) -> str:
-    scale = card.strange
+def _ood_score(card: ModelCard) -> str:
+    scale = card.ood_calibration
     if scale is None:
         return 'not told'
     ends = f'0 at {scale.median:g}, {AT_THRESHOLD:g} at {scale.threshold:g}'

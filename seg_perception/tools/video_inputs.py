@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Mount
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import SourceError
 from seg_perception.io.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
 from seg_perception.io.video_reader import scan_video
@@ -23,7 +23,7 @@ from seg_perception.synthetic.weather import check_weather
 SYNTHETIC = 'synthetic'
 DEFAULT_FPS = 20.0  # of folders and the renderer
 STREET_S = 10.0  # length of the renderer's clip
-_SMALL = (64, 64)  # the mount is that of every size, and a small street is built quickly
+_SMALL = (64, 64)  # the extrinsics is that of every size, and a small street is built quickly
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FrameSource:
     """
     A source of BGR frames that can be read from the start any number of times.
 
-    ``camera_matrix`` is the exact K where the source knows it, ``mount`` where its camera is. A
+    ``camera_matrix`` is the exact K where the source knows it, ``extrinsics`` its camera's pose. A
     live source sets the pace itself.
     """
 
@@ -42,7 +42,7 @@ class FrameSource:
     count: int = 0  # frames of one pass; 0 where it is endless or not known
     live: bool = False
     camera_matrix: Callable[[], np.ndarray] | None = None
-    mount: Callable[[], Mount] | None = None
+    extrinsics: Callable[[], Extrinsics] | None = None
     prepare: Callable[[], Iterator[None]] = lambda: iter(())  # what read does first, in steps
     prepared: Callable[[], int] = lambda: 0  # frames drawn so far
 
@@ -98,16 +98,16 @@ def _open_street(
         clip.read,
         count=count,
         camera_matrix=lambda: clip.street.camera(0).K,
-        mount=lambda: street_mount(seed),
+        extrinsics=lambda: street_extrinsics(seed),
         prepare=clip.prepare,
         prepared=lambda: len(clip.jpegs),
     )
 
 
-def street_mount(seed: int) -> Mount:
+def street_extrinsics(seed: int) -> Extrinsics:
     """Where the camera of the synthetic street is; at rest, for it nods a little."""
     street = Street(seed, size=_SMALL)
-    return Mount(street.height_m, street.pitch_rad)
+    return Extrinsics(street.height_m, street.pitch_rad)
 
 
 class _StreetClip:

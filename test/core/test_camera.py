@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.errors import CalibrationError
 
 SIZE = (720, 1280)
@@ -27,21 +27,23 @@ def lens(model: str, d: tuple[float, ...], k: np.ndarray = K) -> Calibration:
     return Calibration(SIZE, k, model, d, np.eye(3), np.hstack([k, np.zeros((3, 1))]))
 
 
-def camera(calibration: Calibration | None = None, **mount: float) -> Camera:
-    return Camera(calibration or Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+def camera(calibration: Calibration | None = None, **extrinsics: float) -> Camera:
+    return Camera(
+        calibration or Calibration.pinhole(K, SIZE), Extrinsics(**{'height_m': 1.5} | extrinsics)
+    )
 
 
 def opencv_pixels(cam: Camera, ground: np.ndarray) -> np.ndarray:
     """The same with OpenCV's projection and rotations put together by hand."""
-    mount = cam.mount
+    pose = cam.extrinsics
     axes = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])  # of a level camera, in vehicle axes
     turn = np.eye(3)
     for axis, angle in (
-        ((1, 0, 0), mount.roll_rad), ((0, 1, 0), mount.pitch_rad), ((0, 0, 1), mount.yaw_rad)
+        ((1, 0, 0), pose.roll_rad), ((0, 1, 0), pose.pitch_rad), ((0, 0, 1), pose.yaw_rad)
     ):  # fmt: skip
         turn = cv2.Rodrigues(np.array(axis, float) * angle)[0] @ turn
     rotation = axes @ turn.T
-    shift = -rotation @ np.array([mount.forward_m, mount.left_m, mount.height_m])
+    shift = -rotation @ np.array([pose.forward_m, pose.left_m, pose.height_m])
     points = np.column_stack([ground, np.zeros(len(ground))])
     vector, d = cv2.Rodrigues(rotation)[0], np.array(cam.calibration.d)
     project = cv2.projectPoints
@@ -148,19 +150,21 @@ def test_scaling_image_and_intrinsics_keeps_metres(
 
 @given(st.floats(-0.5, 0.5), st.floats(-0.7, 1.5), st.floats(-3.1, 3.1))
 def test_transform_of_tf_gives_the_mount_back(roll: float, pitch: float, yaw: float) -> None:
-    mount = Mount(1.2, pitch, roll, yaw, 0.7, -0.2)
-    vector = cv2.Rodrigues(mount.rotation)[0].ravel()
+    extrinsics = Extrinsics(1.2, pitch, roll, yaw, 0.7, -0.2)
+    vector = cv2.Rodrigues(extrinsics.rotation)[0].ravel()
     angle = np.linalg.norm(vector)
     x, y, z = vector / max(angle, 1e-12) * np.sin(angle / 2)
-    read = Mount.from_transform((0.7, -0.2, 1.2), (x, y, z, float(np.cos(angle / 2))))
-    np.testing.assert_allclose(read.rotation, mount.rotation, atol=1e-9)
+    read = Extrinsics.from_transform((0.7, -0.2, 1.2), (x, y, z, float(np.cos(angle / 2))))
+    np.testing.assert_allclose(read.rotation, extrinsics.rotation, atol=1e-9)
     assert (read.height_m, read.forward_m, read.left_m) == (1.2, 0.7, -0.2)
 
 
 def test_usual_transform_of_an_optical_frame() -> None:
     # The quaternion of rpy (-90, 0, -90) degrees, as every URDF has it.
-    mount = Mount.from_transform((0.5, 0.0, 1.4), (-0.5, 0.5, -0.5, 0.5))
-    assert (mount.pitch_rad, mount.roll_rad, mount.yaw_rad) == pytest.approx((0, 0, 0), abs=1e-9)
+    extrinsics = Extrinsics.from_transform((0.5, 0.0, 1.4), (-0.5, 0.5, -0.5, 0.5))
+    assert (extrinsics.pitch_rad, extrinsics.roll_rad, extrinsics.yaw_rad) == pytest.approx(
+        (0, 0, 0), abs=1e-9
+    )
 
 
 def test_rectified_images_have_the_projection_of_p() -> None:
@@ -218,23 +222,23 @@ def test_calibrations_that_cannot_be(changes: dict, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('mount', 'message'),
+    ('extrinsics', 'message'),
     [
-        ({'height_m': 0.0}, 'camera mount height_m: got 0.0, expected 0.05 to 30'),
-        ({'pitch_rad': nan}, 'camera mount pitch_rad: got nan'),
+        ({'height_m': 0.0}, 'extrinsics height_m: got 0.0, expected 0.05 to 30'),
+        ({'pitch_rad': nan}, 'extrinsics pitch_rad: got nan'),
         ({'pitch_rad': -0.7}, 'pitch -0.700 and roll 0.000 rad, expected a camera that sees the'),
         ({'pitch_rad': -0.5}, 'the ground within 100 m. Positive pitch looks down'),
-        ({'left_m': inf}, 'camera mount left_m: got inf, expected -30 to 30'),
+        ({'left_m': inf}, 'extrinsics left_m: got inf, expected -30 to 30'),
     ],
 )
-def test_mounts_that_cannot_be(mount: dict[str, float], message: str) -> None:
+def test_mounts_that_cannot_be(extrinsics: dict[str, float], message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
-        camera(**mount)
+        camera(**extrinsics)
 
 
 def test_a_transform_without_rotation_is_refused() -> None:
     with pytest.raises(CalibrationError, match=r'camera transform: got \(0, 0, 0, 0\)'):
-        Mount.from_transform((0.0, 0.0, 1.0), (0, 0, 0, 0))
+        Extrinsics.from_transform((0.0, 0.0, 1.0), (0, 0, 0, 0))
 
 
 def test_images_of_another_shape_are_refused() -> None:

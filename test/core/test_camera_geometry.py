@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seg_perception.core
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import (
     CameraGeometry,
     GeometryKeeper,
@@ -25,11 +25,11 @@ from seg_perception.core.errors import CalibrationError
 SIZE = (720, 1280)
 K = np.array([[1000.0, 0, 640.0], [0, 1000.0, 360.0], [0, 0, 1]])
 LENS = Calibration.pinhole(K, SIZE)
-LEVEL = Mount(1.5)
+LEVEL = Extrinsics(1.5)
 
 
-def geometry(size=SIZE, **mount: float) -> CameraGeometry:
-    return CameraGeometry(LENS, Mount(**{'height_m': 1.5} | mount), size)
+def geometry(size=SIZE, **extrinsics: float) -> CameraGeometry:
+    return CameraGeometry(LENS, Extrinsics(**{'height_m': 1.5} | extrinsics), size)
 
 
 def test_ground_map_by_hand() -> None:
@@ -67,7 +67,10 @@ def test_parts_are_made_once_for_the_same_settings() -> None:
 def test_moved_camera_is_the_same_as_one_made_anew() -> None:
     first = geometry((90, 160))
     first.ground  # noqa: B018
-    moved, anew = first.moved(Mount(2.0, 0.1)), geometry((90, 160), height_m=2.0, pitch_rad=0.1)
+    moved, anew = (
+        first.moved(Extrinsics(2.0, 0.1)),
+        geometry((90, 160), height_m=2.0, pitch_rad=0.1),
+    )
     np.testing.assert_array_equal(moved.ground.edges_m, anew.ground.edges_m)
     np.testing.assert_array_equal(moved.ground.x_m, anew.ground.x_m)
 
@@ -124,20 +127,25 @@ def test_the_same_inputs_give_the_same_geometry() -> None:
     keeper = GeometryKeeper(lambda size: (size[0] // 2, size[1] // 2))
     first = keeper.view(LENS, LEVEL, SIZE)
     assert first.geometry.size == (360, 640) and first.camera is not None
-    assert keeper.view(Calibration.pinhole(K.copy(), SIZE), Mount(1.5), SIZE).geometry is (
+    assert keeper.view(Calibration.pinhole(K.copy(), SIZE), Extrinsics(1.5), SIZE).geometry is (
         first.geometry
     )
-    higher = keeper.view(LENS, Mount(2.0), SIZE)
-    assert higher.camera is not None and higher.camera.mount.height_m == 2.0
-    assert keeper.view(LENS, Mount(2.0), (360, 640)).geometry.size == (180, 320)
+    higher = keeper.view(LENS, Extrinsics(2.0), SIZE)
+    assert higher.camera is not None and higher.camera.extrinsics.height_m == 2.0
+    assert keeper.view(LENS, Extrinsics(2.0), (360, 640)).geometry.size == (180, 320)
 
 
 @pytest.mark.parametrize(
-    ('lens', 'mount', 'reason', 'is_fault'),
+    ('lens', 'extrinsics', 'reason', 'is_fault'),
     [
         (Missing('no lens'), LEVEL, 'no lens', False),
         (LENS, Missing('no place', is_fault=True), 'no place', True),
-        (LENS, Mount(1.5, -0.7), 'calibration does not fit: camera mount: got pitch', True),
+        (
+            LENS,
+            Extrinsics(1.5, -0.7),
+            'calibration does not fit: camera pose: got pitch',
+            True,
+        ),
         (
             Calibration.pinhole(K, (720, 720)),
             LEVEL,
@@ -146,13 +154,13 @@ def test_the_same_inputs_give_the_same_geometry() -> None:
         ),
     ],
 )
-def test_why_nothing_is_metric(lens, mount, reason: str, is_fault: bool) -> None:
+def test_why_nothing_is_metric(lens, extrinsics, reason: str, is_fault: bool) -> None:
     keeper = GeometryKeeper(lambda size: (36, 64))
-    view = keeper.view(lens, mount, SIZE)
+    view = keeper.view(lens, extrinsics, SIZE)
     assert view.camera is None and view.geometry.camera is None
     assert view.reason.startswith(reason) and view.is_fault is is_fault
     assert view.geometry.size == (36, 64)
-    assert keeper.view(lens, mount, SIZE).geometry is view.geometry
+    assert keeper.view(lens, extrinsics, SIZE).geometry is view.geometry
 
 
 def test_core_keeps_no_geometry_in_modules() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape
 from seg_perception.core.errors import ParameterError
@@ -16,12 +16,12 @@ def test_trapezoid_by_hand():
     # Rows 4, 5, 6 (7 * 0.5 rounds to 4): widths 2, 5, 8 of 10 pixels.
     assert shape.top_row == 4 and shape.end_row == 7
     assert shape.widths_px.tolist() == [0, 0, 0, 0, 2, 5, 8]
-    assert shape.nearness.tolist() == [0, 0, 0, 0, 0.25, 0.625, 1]
+    assert shape.proximity.tolist() == [0, 0, 0, 0, 0.25, 0.625, 1]
     rows = [''.join('#' if value else '.' for value in row) for row in shape.inside[4:]]
     assert rows == ['....##....', '..######..', '.########.']
-    rows = [''.join('#' if value else '.' for value in row) for row in shape.beside[4:]]
+    rows = [''.join('#' if value else '.' for value in row) for row in shape.adjacent[4:]]
     assert rows == ['..##..##..', '##......##', '#........#']
-    assert not shape.inside[:4].any() and not shape.beside[:4].any()
+    assert not shape.inside[:4].any() and not shape.adjacent[:4].any()
 
 
 def test_bonnet_rows_are_cut_off():
@@ -30,7 +30,7 @@ def test_bonnet_rows_are_cut_off():
     assert not shape.inside[75:].any() and shape.inside[74].any()
     # The rows above keep the distance that they have without a bonnet in view.
     whole = corridor_shape(Corridor(), ImageGeometry((100, 200)))
-    np.testing.assert_array_equal(shape.nearness[:75], whole.nearness[:75])
+    np.testing.assert_array_equal(shape.proximity[:75], whole.proximity[:75])
 
 
 @given(
@@ -45,22 +45,24 @@ def test_zones_share_out_the_rows_and_mirror(height, width, top_share, near, ego
     shape = corridor_shape(
         Corridor(top_share, near, far, ego_mask), ImageGeometry((height, width))
     )
-    zones = [shape.inside, shape.beside]
+    zones = [shape.inside, shape.adjacent]
     total = sum((zone > 0).astype(int) for zone in zones)
     assert 0 <= shape.top_row < shape.end_row <= height
     assert total.max() <= 1 and shape.inside[shape.top_row : shape.end_row].any()
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
     for zone in zones:
         np.testing.assert_array_equal(zone, zone[:, ::-1])
-    assert (np.diff(shape.nearness[shape.top_row : shape.end_row]) >= 0).all()
+    assert (np.diff(shape.proximity[shape.top_row : shape.end_row]) >= 0).all()
 
 
 SIZE = (360, 640)
 K = np.array([[500.0, 0, 319.5], [0, 500.0, 179.5], [0, 0, 1]])
 
 
-def camera(size: tuple[int, int] = SIZE, **mount: float) -> CameraGeometry:
-    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount), size)
+def camera(size: tuple[int, int] = SIZE, **extrinsics: float) -> CameraGeometry:
+    return CameraGeometry(
+        Calibration.pinhole(K, SIZE), Extrinsics(**{'height_m': 1.5} | extrinsics), size
+    )
 
 
 def test_corridor_on_the_ground_by_hand() -> None:
@@ -71,8 +73,8 @@ def test_corridor_on_the_ground_by_hand() -> None:
     )
     assert shape.widths_px[[359, 254, 229]].tolist() == [240, 100, 66]
     assert shape.inside[254].nonzero()[0].tolist() == list(range(270, 370))
-    assert shape.beside[254].nonzero()[0].tolist() == [*range(171, 270), *range(370, 469)]
-    assert shape.nearness[254] == pytest.approx(74.5 / 179.5)
+    assert shape.adjacent[254].nonzero()[0].tolist() == [*range(171, 270), *range(370, 469)]
+    assert shape.proximity[254] == pytest.approx(74.5 / 179.5)
     # Its reach is 60 m around the camera, which is just less than row 192 sees.
     assert shape.end_row == 360 and shape.top_row == 193
     assert shape.distance_m[193] == pytest.approx(750 / 13.5)
@@ -166,10 +168,10 @@ def test_zones_share_out_the_rows_with_any_camera(
 ) -> None:
     small = camera((45, 80), pitch_rad=pitch, roll_rad=roll, yaw_rad=yaw)
     shape = corridor_shape(Corridor(), small, curvature)
-    total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.beside))
+    total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.adjacent))
     assert total.max() <= 1 and shape.inside[shape.top_row : shape.end_row].any()
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
-    assert np.isfinite(shape.nearness).all() and 0 <= shape.nearness.max() <= 1
+    assert np.isfinite(shape.proximity).all() and 0 <= shape.proximity.max() <= 1
     if shape.strips is not None:
         assert (np.diff(shape.strips.edges_m) > 0).all()
         assert np.isfinite(shape.distance_m[shape.inside.any(axis=1)]).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.draw import draw_scene
@@ -100,10 +100,10 @@ def test_arguments_stay_as_they_are():
 STREET = (720, 1280)
 
 
-def camera(size=STREET, **mount) -> Camera:
+def camera(size=STREET, **extrinsics) -> Camera:
     focal = size[1] / 1.28
     k = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1]])
-    return Camera(Calibration.pinhole(k, size), Mount(1.5, **mount))
+    return Camera(Calibration.pinhole(k, size), Extrinsics(1.5, **extrinsics))
 
 
 def metric(size=STREET, seen=None, value=ROAD, curvature_per_m=0.0):
@@ -186,12 +186,12 @@ def test_map_is_seen_from_above(size):
 
 
 @pytest.mark.parametrize(
-    'mount', [{'yaw_rad': 3.14}, {'yaw_rad': 1.57}, {'yaw_rad': -0.8, 'pitch_rad': 0.4},
+    'extrinsics', [{'yaw_rad': 3.14}, {'yaw_rad': 1.57}, {'yaw_rad': -0.8, 'pitch_rad': 0.4},
               {'roll_rad': 1.5}, {'pitch_rad': 1.5}]
 )  # fmt: skip
 @pytest.mark.parametrize('curvature_per_m', [0.0, 0.3, -0.5])
-def test_cameras_that_look_anywhere_are_drawn(mount, curvature_per_m):
-    assert metric(STREET, camera(**mount), curvature_per_m=curvature_per_m)[0].shape == (
+def test_cameras_that_look_anywhere_are_drawn(extrinsics, curvature_per_m):
+    assert metric(STREET, camera(**extrinsics), curvature_per_m=curvature_per_m)[0].shape == (
         *STREET,
         3,
     )
@@ -201,7 +201,7 @@ def test_cameras_that_look_anywhere_are_drawn(mount, curvature_per_m):
 def test_tiny_images_with_a_camera_are_drawn(size):
     seen = Camera(
         Calibration.pinhole(np.array([[20.0, 0, 0], [0, 20.0, 0], [0, 0, 1]]), size),
-        Mount(1.5, pitch_rad=0.5),
+        Extrinsics(1.5, pitch_rad=0.5),
     )
     assert metric(size, seen)[0].shape == (*size, 3)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
@@ -87,8 +87,10 @@ def letters(area):
 
 
 @lru_cache
-def camera(**mount):
-    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+def camera(**extrinsics):
+    return CameraGeometry(
+        Calibration.pinhole(K, SIZE), Extrinsics(**{'height_m': 1.5} | extrinsics)
+    )
 
 
 def road_to(row, *, left=0, right=640):
@@ -531,8 +533,8 @@ def test_no_input_makes_nan_elsewhere_or_an_exception(
     rng = np.random.default_rng(seed)
     labels, confidence = rng.integers(0, 256, (2, height, width), np.uint8)
     labels[rng.random(labels.shape) < rng.random()] = ROAD
-    mount = Mount(1.4, max(pitch, -0.2), roll, yaw)
-    cam = CameraGeometry(Calibration.pinhole(K, SIZE), mount)
+    extrinsics = Extrinsics(1.4, max(pitch, -0.2), roll, yaw)
+    cam = CameraGeometry(Calibration.pinhole(K, SIZE), extrinsics)
     area = find(
         labels, DrivableParams(), TABLE, confidence, geometry=cam, curvature_per_m=curvature
     )

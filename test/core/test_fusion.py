@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.fusion import (
     CameraScene,
@@ -136,8 +136,8 @@ def test_grids_of_other_layouts_are_refused(other):
 
 def camera(yaw_deg, pitch_deg=5.0, focal=320.0):
     k = np.array([[focal, 0, 319.5], [0, focal, 179.5], [0, 0, 1]])
-    mount = Mount(1.5, pitch_rad=radians(pitch_deg), yaw_rad=radians(yaw_deg))
-    return Camera(Calibration.pinhole(k, (360, 640)), mount)
+    extrinsics = Extrinsics(1.5, pitch_rad=radians(pitch_deg), yaw_rad=radians(yaw_deg))
+    return Camera(Calibration.pinhole(k, (360, 640)), extrinsics)
 
 
 @pytest.mark.parametrize(

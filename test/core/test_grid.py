@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
@@ -24,9 +24,11 @@ PARAMS = GridParams(resolution_m=0.5, ahead_m=30.0, side_m=5.0, coarse_m=1.5)
 
 
 @lru_cache
-def camera(**mount: float) -> CameraGeometry:
+def camera(**extrinsics: float) -> CameraGeometry:
     """1.5 m up and level: a row v below row 179.5 sees 750 / v metres."""
-    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+    return CameraGeometry(
+        Calibration.pinhole(K, SIZE), Extrinsics(**{'height_m': 1.5} | extrinsics)
+    )
 
 
 def fitted(geometry: CameraGeometry, labels) -> CameraGeometry:

@@ -5,13 +5,13 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED, VISTAS_66
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import (
-    Hazard,
+    HazardRule,
     ZoneParams,
     find_hazards,
     group_bits,
@@ -19,12 +19,12 @@ from seg_perception.core.hazards import (
     words,
     zones_of,
 )
-from seg_perception.core.results import HazardSeen
+from seg_perception.core.results import Hazard
 
 SIZE = (100, 200)
 ROAD, CAR, PERSON, BICYCLIST = 3, 8, 9, 10
 PLAIN = Corridor(top_share=0.5, near_width_share=0.5, far_width_share=0.1)
-EVEN = Hazard(weight=1.0, in_path=1.0, beside=0.5, away=0.25, fade=1.0)
+EVEN = HazardRule(weight=1.0, in_path=1.0, adjacent=0.5, outer=0.25, fade=1.0)
 
 
 def find(labels, camera=None, hazard=EVEN, factor='vulnerable_road_users', corridor=PLAIN):
@@ -47,7 +47,7 @@ def test_zones_by_hand():
     assert zones.rows == slice(50, 100)
     assert zones.edges[-1].tolist() == [0, 0, 50, 150, 200, 200]
     assert zones.edges[0].tolist() == [0, 70, 90, 110, 130, 200]
-    assert zones.nearness[-1] == 1.0 and zones.nearness[0] == pytest.approx(0.2)
+    assert zones.proximity[-1] == 1.0 and zones.proximity[0] == pytest.approx(0.2)
     assert np.isnan(zones.distance_m).all()
     assert zones.footprint_px2[-1] == pytest.approx(144.0)
     assert zones.lifted[-1] == 0 and zones.lifted[0] == 0
@@ -58,7 +58,7 @@ def test_zones_by_hand():
     [((0, 6), -2, 0.25), ((70, 76), -1, 0.5), ((97, 103), 0, 1.0), ((124, 130), 1, 0.5)],
 )
 def test_one_place_with_its_risk(columns, zone, share):
-    """Rows 51 to 60: the corridor is 35.9 wide in row 60, so nearness is 0.359 there."""
+    """Rows 51 to 60: the corridor is 35.9 wide in row 60, so proximity is 0.359 there."""
     seen = find(road((PERSON, (51, 61), columns)))
     found = next(each for each in seen if each.zone == zone)
     assert found.risk == pytest.approx(share * (20 + 80 * 10 / 49) / 100 * 1.0, rel=0.02)
@@ -73,8 +73,8 @@ def test_a_foot_is_where_a_hazard_stands():
     """Thin legs below a wide body: the legs count."""
     legs = road((PERSON, (60, 80), (95, 105)), (PERSON, (80, 90), (97, 101)))
     body = road((PERSON, (60, 80), (95, 105)))
-    assert find(body)[0].nearness == pytest.approx((20 + 80 * 29 / 49) / 100, abs=0.02)
-    assert find(legs)[0].nearness == pytest.approx((20 + 80 * 39 / 49) / 100, abs=0.05)
+    assert find(body)[0].proximity == pytest.approx((20 + 80 * 29 / 49) / 100, abs=0.02)
+    assert find(legs)[0].proximity == pytest.approx((20 + 80 * 39 / 49) / 100, abs=0.05)
 
 
 def test_a_speck_near_is_no_wall_far_off():
@@ -120,7 +120,7 @@ def test_own_vehicle_and_sky_are_no_hazards():
 
 CAMERA = CameraGeometry(
     Calibration.pinhole(np.array([[160.0, 0, 99.5], [0, 160.0, 49.5], [0, 0, 1]]), SIZE),
-    Mount(height_m=1.5),
+    Extrinsics(height_m=1.5),
 )
 
 
@@ -128,7 +128,7 @@ def test_distance_with_a_camera():
     """Level camera 1.5 m up, focal length 160 px: row 49.5 + 24 is 10 m ahead."""
     seen = find(road((PERSON, (55, 74), (97, 103))), CAMERA, corridor=Corridor())
     assert seen[0].distance_m == pytest.approx(10.0, rel=0.06)
-    assert seen[0].nearness == pytest.approx(0.45, rel=0.06)
+    assert seen[0].proximity == pytest.approx(0.45, rel=0.06)
     assert words(seen[0]) == f'pedestrian {seen[0].distance_m:.1f} m ahead in the ego corridor'
 
 
@@ -149,7 +149,7 @@ def test_the_corridor_bends_with_the_path():
 
 
 @pytest.mark.parametrize(
-    ('zone', 'nearness', 'distance_m', 'said'),
+    ('zone', 'proximity', 'distance_m', 'said'),
     [
         (0, 0.9, 6.23, 'car 6.2 m ahead in the ego corridor'),
         (-1, 0.9, nan, 'car near left of the ego corridor'),
@@ -157,10 +157,10 @@ def test_the_corridor_bends_with_the_path():
         (2, 0.2, nan, 'car far ahead far right of the ego corridor'),
     ],
 )
-def test_words(zone, nearness, distance_m, said):
-    assert words(HazardSeen('vehicles', zone, 0.5, nearness, distance_m, 'car')) == said
+def test_words(zone, proximity, distance_m, said):
+    assert words(Hazard('vehicles', zone, 0.5, proximity, distance_m, 'car')) == said
 
 
 def test_ranges():
-    with pytest.raises(ParameterError, match=r'risk hazard beside: got 1\.2, expected 0 to 1'):
-        Hazard(beside=1.2)
+    with pytest.raises(ParameterError, match=r'risk hazard adjacent: got 1\.2, expected 0 to 1'):
+        HazardRule(adjacent=1.2)

@@ -5,7 +5,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
@@ -33,8 +33,8 @@ def street(pitch_rad: float, left_m: float = 3.0, right_m: float = -4.0, bend: f
     return labels
 
 
-def estimate(labels, camera_pitch_rad=0.0, **mount):
-    cam = Camera(Calibration.pinhole(K, SIZE), Mount(1.5, camera_pitch_rad, **mount))
+def estimate(labels, camera_pitch_rad=0.0, **extrinsics):
+    cam = Camera(Calibration.pinhole(K, SIZE), Extrinsics(1.5, camera_pitch_rad, **extrinsics))
     mask = np.where(labels == ROAD, 255, 0).astype(np.uint8)
     return estimate_pitch(mask, labels, CITYSCAPES_19, cam)
 
@@ -57,7 +57,7 @@ def test_a_yawed_and_shifted_camera_is_accounted_for() -> None:
 
 def test_a_wrong_height_or_width_changes_nothing() -> None:
     # Only where the edges meet counts: the same picture of a camera half as high.
-    cam = Camera(Calibration.pinhole(K, SIZE), Mount(0.75, 0.03))
+    cam = Camera(Calibration.pinhole(K, SIZE), Extrinsics(0.75, 0.03))
     labels = street(0.02)
     mask = np.where(labels == ROAD, 255, 0).astype(np.uint8)
     found = estimate_pitch(mask, labels, CITYSCAPES_19, cam, HorizonParams(reach_m=17.5))

@@ -13,10 +13,10 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.image_quality import (
     Exposure,
     Knowledge,
-    TrustParams,
-    believed,
-    distrust,
+    PerceptionHealthParams,
     look_at,
+    scaled_confidence,
+    worst_doubt,
 )
 from seg_perception.synthetic.street import Street
 
@@ -55,7 +55,10 @@ def test_noise_is_as_sharp_as_can_be():
 
 
 def test_a_clear_street_is_not_doubted(rgb):
-    assert distrust(GOOD, look_at(rgb, 0.54), TrustParams()) == (0.0, 'mean confidence 90%')
+    assert worst_doubt(GOOD, look_at(rgb, 0.54), PerceptionHealthParams()) == (
+        0.0,
+        'mean confidence 90%',
+    )
 
 
 SPOILED = {
@@ -69,7 +72,7 @@ SPOILED = {
 @pytest.mark.parametrize('name', SPOILED)
 def test_what_spoils_a_picture_is_doubted(rgb, name):
     spoil, reason = SPOILED[name]
-    doubt, why = distrust(GOOD, look_at(spoil(rgb), 0.54), TrustParams())
+    doubt, why = worst_doubt(GOOD, look_at(spoil(rgb), 0.54), PerceptionHealthParams())
     assert doubt > 0.5
     assert reason in why
 
@@ -79,7 +82,10 @@ def test_a_covered_half_is_told(rgb):
     rgb[:, :160] = (30, 25, 20)
     seen = look_at(rgb, 0.54)
     assert seen.covered_share == 0.5
-    assert distrust(GOOD, seen, TrustParams()) == (1.0, '50% of the lens sees nothing')
+    assert worst_doubt(GOOD, seen, PerceptionHealthParams()) == (
+        1.0,
+        '50% of the lens sees nothing',
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,25 +100,28 @@ def test_a_covered_half_is_told(rgb):
     ],
 )
 def test_doubts_by_hand(knowledge, expected):
-    doubt, why = distrust(knowledge, CLEAR, TrustParams())
+    doubt, why = worst_doubt(knowledge, CLEAR, PerceptionHealthParams())
     assert (doubt, why) == (pytest.approx(expected[0]), expected[1])
-    assert distrust(knowledge, None, TrustParams())[0] == doubt
+    assert worst_doubt(knowledge, None, PerceptionHealthParams())[0] == doubt
 
 
 @pytest.mark.parametrize(
-    ('strange', 'expected'),
+    ('ood_score', 'expected'),
     [(nan, 200), (0.0, 200), (0.25, 200), (0.5, 130), (0.75, 60), (1.0, 60)],
 )
-def test_confidence_of_a_strange_frame_by_hand(strange, expected):
+def test_confidence_of_an_ood_frame_by_hand(ood_score, expected):
     """Full doubt takes 0.7 of it, half doubt half of that."""
     confidence = np.full((2, 3), 200, np.uint8)
-    assert (believed(confidence, strange, TrustParams()) == expected).all()
+    assert (scaled_confidence(confidence, ood_score, PerceptionHealthParams()) == expected).all()
     assert (confidence == 200).all()
 
 
 def test_the_worst_doubt_counts():
     dim = Exposure(light=24, washed_share=0, contrast=40, covered_share=0, sharpness=0.12)
-    assert distrust(Knowledge(0.7, 0, 0), dim, TrustParams()) == (0.5, 'the image is dark')
+    assert worst_doubt(Knowledge(0.7, 0, 0), dim, PerceptionHealthParams()) == (
+        0.5,
+        'the image is dark',
+    )
 
 
 @given(
@@ -121,7 +130,7 @@ def test_the_worst_doubt_counts():
 )
 def test_any_picture_has_an_answer(picture, road_from):
     seen = look_at(picture, road_from)
-    doubt, why = distrust(GOOD, seen, TrustParams())
+    doubt, why = worst_doubt(GOOD, seen, PerceptionHealthParams())
     assert 0.0 <= doubt <= 1.0 and why
 
 
@@ -136,4 +145,4 @@ def test_any_picture_has_an_answer(picture, road_from):
 )
 def test_ranges(fields, message):
     with pytest.raises(ParameterError, match=message):
-        TrustParams(**fields)
+        PerceptionHealthParams(**fields)

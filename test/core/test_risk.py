@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
@@ -178,7 +178,7 @@ def test_unknown_beside_the_path_raises_the_risk():
     labels[50:, -25:] = UNLABELED
     risk = assess(labels)
     assert risk.score < 90
-    assert 'of what is beside the path is unknown' in factor(risk, 'road_visibility').reason
+    assert 'of the adjacent zones is unknown' in factor(risk, 'road_visibility').reason
 
 
 def test_a_model_without_people_is_never_safe():
@@ -217,7 +217,7 @@ def test_degenerate_images_have_a_score(table, size, value):
 
 CAMERA = Camera(
     Calibration.pinhole(np.array([[150.0, 0, 79.5], [0, 150.0, 43.5], [0, 0, 1]]), (96, 160)),
-    Mount(height_m=1.5),
+    Extrinsics(height_m=1.5),
 )
 
 
@@ -286,7 +286,7 @@ def test_a_dark_picture_is_not_safe():
 
 
 def test_a_frame_unlike_the_training_is_not_safe():
-    risk = assess(street(), strange=0.9)
+    risk = assess(street(), ood_score=0.9)
     assert risk.level >= LEVELS.HIGH
     assert factor(risk, 'perception_trust').reason == 'unlike what the model has learned'
 
@@ -316,7 +316,7 @@ BOXES = st.lists(st.tuples(KINDS, BOX), max_size=4)
 SIZE = (48, 64)
 SMALL = Camera(
     Calibration.pinhole(np.array([[60.0, 0, 31.5], [0, 60.0, 21.5], [0, 0, 1]]), SIZE),
-    Mount(height_m=1.5),
+    Extrinsics(height_m=1.5),
 )
 CAMERAS = st.sampled_from([None, SMALL])
 
@@ -386,7 +386,7 @@ def test_mirrored_scene_has_the_mirrored_risk(boxes):
     assert len(there.hazards) == len(places)
     for seen in there.hazards:
         other = places[seen.factor, -seen.zone]
-        assert (seen.risk, seen.nearness) == pytest.approx((other.risk, other.nearness))
+        assert (seen.risk, seen.proximity) == pytest.approx((other.risk, other.proximity))
 
 
 @given(BOXES)
@@ -434,7 +434,7 @@ def test_nothing_is_nan_but_what_may_be(boxes, metric, value, curvature_per_m):
     assert isnan(risk.time_to_contact_s)
     assert isnan(risk.suggested_speed_mps) is not metric
     for seen in risk.hazards:
-        assert 0.0 < seen.risk <= 1.0 and 0.0 < seen.nearness <= 1.0 and seen.width_px > 0.0
+        assert 0.0 < seen.risk <= 1.0 and 0.0 < seen.proximity <= 1.0 and seen.width_px > 0.0
         assert isnan(seen.distance_m) is not metric
 
 

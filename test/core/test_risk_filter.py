@@ -12,7 +12,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import words
 from seg_perception.core.results import (
     UNKNOWN_RISK,
-    HazardSeen,
+    Hazard,
     RiskFactor,
     RiskLevel,
     SafetyRisk,
@@ -36,12 +36,12 @@ LEVELS = RiskLevel
 
 
 def person(risk, zone=0, distance_m=nan):
-    return HazardSeen('vulnerable_road_users', zone, risk, 0.9, distance_m, 'pedestrian')
+    return Hazard('vulnerable_road_users', zone, risk, 0.9, distance_m, 'pedestrian')
 
 
 def car(distance_m, width_px=None):
-    nearness, width_px = min(1.0, 4.5 / distance_m), width_px or 900 / distance_m
-    return HazardSeen('vehicles', 0, nearness, nearness, distance_m, 'car', width_px)
+    proximity, width_px = min(1.0, 4.5 / distance_m), width_px or 900 / distance_m
+    return Hazard('vehicles', 0, proximity, proximity, distance_m, 'car', width_px)
 
 
 def frame(*hazards, speed_mps=nan, **others):
@@ -184,7 +184,7 @@ def test_time_to_contact_needs_no_metres():
     raws = []
     for i in range(40):
         far = 5 - i * DT
-        raws.append(frame(HazardSeen('vehicles', 0, 0.3, 1 / far, nan, 'car', 90 / far)))
+        raws.append(frame(Hazard('vehicles', 0, 0.3, 1 / far, nan, 'car', 90 / far)))
     assert run(raws)[-1].time_to_contact_s == pytest.approx(5 - 39 * DT, abs=0.01)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_perception.core.camera import Calibration, Mount
+from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CITYSCAPES_19
 from seg_perception.core.errors import ParameterError
@@ -22,9 +22,11 @@ PARAMS = ScanParams()
 
 
 @lru_cache
-def camera(**mount: float) -> CameraGeometry:
+def camera(**extrinsics: float) -> CameraGeometry:
     """1.5 m up and level: a row v below row 179.5 sees 750 / v metres."""
-    return CameraGeometry(Calibration.pinhole(K, SIZE), Mount(**{'height_m': 1.5} | mount))
+    return CameraGeometry(
+        Calibration.pinhole(K, SIZE), Extrinsics(**{'height_m': 1.5} | extrinsics)
+    )
 
 
 def fitted(geometry: CameraGeometry, labels) -> CameraGeometry:
@@ -132,7 +134,7 @@ def test_any_labels_give_ranges_or_nothing(
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 22, (45, 80)).astype(np.uint8)
     labels[rng.random(labels.shape) < rng.random()] = ROAD
-    cam = CameraGeometry(Calibration.pinhole(K, SIZE), Mount(1.5, pitch, 0, yaw, forward_m))
+    cam = CameraGeometry(Calibration.pinhole(K, SIZE), Extrinsics(1.5, pitch, 0, yaw, forward_m))
     found = scan(labels, cam)
     seen = found.ranges_m[np.isfinite(found.ranges_m)]
     assert (seen > 0).all() and (seen <= found.range_max_m + 1e-3).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.street_truth import StreetTruth
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.drivable import find_drivable
@@ -27,8 +27,8 @@ def truth(seed: int, index: int) -> StreetTruth:
 
 def camera(of: StreetTruth, off_rad: float = 0.0) -> Camera:
     seen = of.frame.camera
-    mount = Mount(seen.height_m, seen.pitch_rad + off_rad)
-    return Camera(Calibration.pinhole(seen.K, seen.size), mount)
+    extrinsics = Extrinsics(seen.height_m, seen.pitch_rad + off_rad)
+    return Camera(Calibration.pinhole(seen.K, seen.size), extrinsics)
 
 
 def area(of: StreetTruth, off_rad: float = 0.0) -> DrivableArea:

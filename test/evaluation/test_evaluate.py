@@ -105,7 +105,7 @@ def test_rows_in_order_with_exact_shares(whole: Evaluation) -> None:
         assert np.isnan(row['strange'])  # the model does not say
         assert (row['height'], row['width']) == SIZE
         assert 0 <= row['score'] <= 100 and row['inference_ms'] > 0
-        assert np.isnan(row['free_distance_m'])  # without a mount
+        assert np.isnan(row['free_distance_m'])  # without a extrinsics
     assert [row['lat'] for row in rows] == [48.0] * 10 + [49.0] * 10 + [50.0] * 5
 
 
@@ -316,7 +316,7 @@ def test_output_of_another_run_is_refused(tmp_path: Path, model: Path) -> None:
     ):
         evaluate(replace(asked, part_s=30.0))
     with pytest.raises(SourceError, match=r'got parameters\.mount=None, expected .*mount=\{'):
-        evaluate(replace(asked, mount=MountOptions(height_m=1.5)))
+        evaluate(replace(asked, extrinsics=MountOptions(height_m=1.5)))
     other = write_tiny_model(tmp_path / 'other.onnx', delay=0.1)
     with pytest.raises(
         SourceError, match=r"got model\.sha256='\w+\.*, expected model\.sha256='\w+"
@@ -510,7 +510,7 @@ def test_metres_with_calibration_and_mount(tmp_path: Path, model: Path) -> None:
     info = ('/camera/front/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1))
     bag = write_bag(tmp_path / 'drive', [info, *street_rows(3)])
     found = evaluate(
-        options(tmp_path, model, bag, mount=MountOptions(height_m=1.5), outputs=('bag',))
+        options(tmp_path, model, bag, extrinsics=MountOptions(height_m=1.5), outputs=('bag',))
     )
     assert all(np.isfinite(row['free_distance_m']) for row in rows_of(found.out))
     scenes = messages_of(found.out / 'bags' / 'drive', '/road_scene')
@@ -523,8 +523,8 @@ def test_answers_that_are_not_to_be_trusted_say_so(tmp_path: Path, model: Path) 
     topic = '/camera/front/camera_info'
     info = (topic, CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1, (64, 64)))
     bag = write_bag(tmp_path / 'drive', [info, *street_rows(2)])
-    mount = MountOptions(height_m=1.5)
-    found = evaluate(options(tmp_path, model, bag, mount=mount, outputs=('bag',)))
+    extrinsics = MountOptions(height_m=1.5)
+    found = evaluate(options(tmp_path, model, bag, extrinsics=extrinsics, outputs=('bag',)))
     reason = (
         'calibration does not fit: calibration: got one for 64x64 pixels with an image of 64x48'
     )
@@ -589,12 +589,12 @@ def test_a_mount_that_the_road_contradicts_is_told(
         (TOPIC, IMAGE, at_ns, lambda make, at_ns=at_ns: make.image(picture, at_ns)) for at_ns in at
     ]
     bag = write_bag(tmp_path / 'drive', [info, *frames])
-    mount = MountOptions(height_m=1.5, pitch_deg=degrees(pitch_rad))
-    found = evaluate(options(tmp_path, model, bag, mount=mount, outputs=()))
+    extrinsics = MountOptions(height_m=1.5, pitch_deg=degrees(pitch_rad))
+    found = evaluate(options(tmp_path, model, bag, extrinsics=extrinsics, outputs=()))
     told = [row for row in rows_of(found.out) if np.isfinite(row['pitch_off_rad'])]
     assert len(told) == 12  # every eighth
     assert all(abs(row['pitch_off_rad'] + pitch_rad - 0.04) < 0.008 for row in told)
-    text = r'Warning: drive: .*front/image_raw: the road .* looked \+0\.0[34]\d rad farther down'
+    text = r'Warning: drive: .*front/image_raw: estimated pitch is 0\.0[34]\d rad below'
     assert bool(re.search(text, str(found))) is warned
     assert len(found.summary['warnings']) == int(warned)
     assert found.exit_code == 0

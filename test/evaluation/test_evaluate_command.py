@@ -14,7 +14,7 @@ import pytest
 from seg_perception import cli
 from seg_perception.cli import main
 from seg_perception.core.errors import SourceError
-from seg_perception.evaluation.job import read_mount
+from seg_perception.evaluation.job import read_extrinsics
 from tiny_bags import CAMERA_INFO, START_NS, street_rows, write_bag
 from tiny_model import write_tiny_model
 
@@ -55,8 +55,8 @@ def test_only_numbers(bag: str, tmp_path: Path, model: str) -> None:
 
 
 def test_mount_in_degrees(bag: str, tmp_path: Path, model: str) -> None:
-    mount = ['--mount-height', '1.4', '--mount-pitch', '-2.5', '--mount-forward', '1.2']
-    assert call(bag, tmp_path / 'out', model, '--outputs', 'bag', *mount) == 0
+    extrinsics = ['--mount-height', '1.4', '--mount-pitch', '-2.5', '--mount-forward', '1.2']
+    assert call(bag, tmp_path / 'out', model, '--outputs', 'bag', *extrinsics) == 0
     asked = json.loads((tmp_path / 'out' / 'run.json').read_text())['parameters']['mount']
     assert asked['height_m'] == 1.4 and asked['forward_m'] == 1.2
     assert asked['pitch_rad'] == pytest.approx(-2.5 * pi / 180)
@@ -116,8 +116,8 @@ def test_mount_without_height(bag: str, tmp_path: Path, model: str, capsys) -> N
 def test_mount_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / 'mount.yaml'
     path.write_text('height_m: 1.5\npitch_rad: 0.1\n')
-    mount = read_mount(path)
-    assert (mount.height_m, mount.pitch_rad, mount.roll_rad) == (1.5, 0.1, 0.0)
+    extrinsics = read_extrinsics(path)
+    assert (extrinsics.height_m, extrinsics.pitch_rad, extrinsics.roll_rad) == (1.5, 0.1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_mount_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / 'mount.yaml'
     path.write_text(text)
     with pytest.raises(SourceError, match=message):
-        read_mount(path)
+        read_extrinsics(path)
 
 
 def test_compared_with_another_model(bag: str, tmp_path: Path, model: str, capsys) -> None:

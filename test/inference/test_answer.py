@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seg_perception.core.camera import Calibration, Camera, Mount
+from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
-from seg_perception.core.image_quality import TrustParams
+from seg_perception.core.image_quality import PerceptionHealthParams
 from seg_perception.core.results import RiskLevel, SafetyRisk, SceneRecord, SceneStatus
 from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams
@@ -27,7 +27,7 @@ from seg_perception.inference.answer import (
     FrameContext,
     late,
 )
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from seg_perception.inference.onnx_engine import OnnxEngine
 from tiny_model import write_tiny_model
 
@@ -51,7 +51,7 @@ def ask(
 ) -> SceneRecord:
     if camera is not None:
         keeper = GeometryKeeper(answerer.labels_size)
-        context['view'] = keeper.view(camera.calibration, camera.mount, camera.size)
+        context['view'] = keeper.view(camera.calibration, camera.extrinsics, camera.size)
     return answerer.answer(pixels, order, FrameContext(**context))
 
 
@@ -191,7 +191,7 @@ def camera(size: tuple[int, int]) -> Camera:
     """Level, 1.5 m high, with the horizon in the middle and 53 degrees of view."""
     height, width = size
     k = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1]])
-    return Camera(Calibration.pinhole(k, size), Mount(1.5))
+    return Camera(Calibration.pinhole(k, size), Extrinsics(1.5))
 
 
 def wall_ahead(size: tuple[int, int], foot_row: int) -> np.ndarray:
@@ -242,7 +242,7 @@ def test_grid_and_scan_where_asked_for(answerer: FrameAnswerer) -> None:
 def test_pitch_where_asked_for(answerer: FrameAnswerer) -> None:
     """A straight road 6 m wide between pavements, seen by a camera that hangs 0.03 rad down."""
     size = (360, 640)
-    true = Camera(camera(size).calibration, Mount(1.5, pitch_rad=0.03))
+    true = Camera(camera(size).calibration, Extrinsics(1.5, pitch_rad=0.03))
     columns, rows = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
     ground = true.pixel_to_ground(np.column_stack([columns.ravel(), rows.ravel()]))
     aside = np.abs(ground[:, 1]).reshape(size)
@@ -265,37 +265,37 @@ def test_nothing_metric_without_a_camera(answerer: FrameAnswerer) -> None:
 @pytest.fixture
 def doubting(tmp_path: Path) -> FrameAnswerer:
     """Colours that are 20 off in mean square are at the threshold."""
-    path = write_tiny_model(tmp_path / 'm.onnx', strange=StrangeScale('distance', 0, 20))
+    path = write_tiny_model(tmp_path / 'm.onnx', ood_calibration=OodCalibration('distance', 0, 20))
     return FrameAnswerer(OnnxEngine(path, 'cpu'))
 
 
-def test_strange_frame_is_not_believed(doubting: FrameAnswerer) -> None:
+def test_confidence_of_an_ood_frame_is_scaled_down(doubting: FrameAnswerer) -> None:
     size = (64, 96)
     plain = ask(doubting, street(size))
-    assert plain.strange == 0.0 and (plain.confidence == 200).all()
+    assert plain.ood_score == 0.0 and (plain.confidence == 200).all()
     off = street(size)
     off += 4  # 3 * 16 of 20 make 0.6, which is 0.7 of the way from 0.25 to 0.75
-    strange = ask(doubting, off)
-    assert strange.strange == pytest.approx(0.6)
-    np.testing.assert_array_equal(strange.labels, plain.labels)
-    assert (strange.confidence == 102).all()  # 200 * (1 - 0.7 * 0.7)
-    trust = {factor.name: factor for factor in strange.risk.factors}['perception_trust']
+    ood_score = ask(doubting, off)
+    assert ood_score.ood_score == pytest.approx(0.6)
+    np.testing.assert_array_equal(ood_score.labels, plain.labels)
+    assert (ood_score.confidence == 102).all()  # 200 * (1 - 0.7 * 0.7)
+    trust = {factor.name: factor for factor in ood_score.risk.factors}['perception_trust']
     assert (trust.risk, trust.reason) == (
         pytest.approx(0.7),
         'unlike what the model has learned',
     )
-    assert strange.risk.score < plain.risk.score
+    assert ood_score.risk.score < plain.risk.score
 
 
 def test_trust_of_no_weight_believes_everything(doubting: FrameAnswerer) -> None:
-    settings = AnswerSettings(risk=RiskParams(trust=TrustParams(weight=0.0)))
+    settings = AnswerSettings(risk=RiskParams(health=PerceptionHealthParams(weight=0.0)))
     result = ask(doubting, np.full((64, 96, 3), 250, np.uint8), settings=settings)
-    assert result.strange == 1.0 and (result.confidence == 200).all()
+    assert result.ood_score == 1.0 and (result.confidence == 200).all()
 
 
-def test_model_that_does_not_say_how_strange(answerer: FrameAnswerer) -> None:
+def test_model_without_an_ood_score(answerer: FrameAnswerer) -> None:
     result = ask(answerer, np.full((64, 96, 3), 250, np.uint8))
-    assert np.isnan(result.strange) and (result.confidence == 200).all()
+    assert np.isnan(result.ood_score) and (result.confidence == 200).all()
 
 
 def test_no_memory(answerer: FrameAnswerer) -> None:
@@ -309,7 +309,7 @@ def test_no_memory(answerer: FrameAnswerer) -> None:
 @pytest.mark.parametrize('size', [(1, 1), (1, 640), (640, 1), (2, 3)])
 def test_tiny_frames_with_a_camera(answerer: FrameAnswerer, size: tuple[int, int]) -> None:
     k = np.array([[50.0, 0, 0], [0, 50.0, 0], [0, 0, 1]])
-    seen = Camera(Calibration.pinhole(k, size), Mount(1.5, pitch_rad=0.5))
+    seen = Camera(Calibration.pinhole(k, size), Extrinsics(1.5, pitch_rad=0.5))
     extras = Extras(GridParams(), ScanParams())
     rgb = np.full((*size, 3), ROAD_RGB, np.uint8)
     result = ask(answerer, rgb, 'rgb', seen, extras=extras)

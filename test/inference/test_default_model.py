@@ -68,8 +68,8 @@ def test_finds_the_road_of_the_synthetic_street(engine: OnnxEngine, street: Stre
 
 def test_noise_is_stranger_than_a_street(engine: OnnxEngine, street: StreetFrame) -> None:
     noise = np.random.default_rng(0).integers(0, 256, street.rgb.shape, np.uint8)
-    known, unknown = (FrameAnswerer(engine).answer(rgb).strange for rgb in (street.rgb, noise))
-    if engine.card.strange is None:  # a file from before the scale
+    known, unknown = (FrameAnswerer(engine).answer(rgb).ood_score for rgb in (street.rgb, noise))
+    if engine.card.ood_calibration is None:  # a file from before the scale
         assert np.isnan([known, unknown]).all()
     else:
         assert known < 0.5 < unknown

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.errors import ImageError, ParameterError, ProviderError
 from seg_perception.inference.engine import working_size
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from seg_perception.inference.onnx_engine import OnnxEngine, available_providers
 from tiny_model import tiny_card, tiny_graph, write_tiny_model
 
@@ -49,20 +49,22 @@ def test_labels_and_confidence_are_those_of_the_model(engine: OnnxEngine) -> Non
     assert answer.labels.dtype == answer.confidence.dtype == np.uint8
 
 
-def test_file_without_strangeness_says_nothing_of_it(engine: OnnxEngine) -> None:
-    strangeness = engine.run(np.concatenate([street(), street()])).strangeness
-    assert strangeness.shape == (2,) and np.isnan(strangeness).all()
-    assert np.isnan(engine.card.strange_of(3.0))
+def test_file_without_ood_score_says_nothing_of_it(engine: OnnxEngine) -> None:
+    ood_score = engine.run(np.concatenate([street(), street()])).ood_score
+    assert ood_score.shape == (2,) and np.isnan(ood_score).all()
+    assert np.isnan(engine.card.ood_score(3.0))
 
 
-def test_strangeness_of_each_image(tmp_path: Path) -> None:
+def test_ood_score_of_each_image(tmp_path: Path) -> None:
     """Two of sixteen rows are 8 off in each channel."""
-    path = write_tiny_model(tmp_path / 'm.onnx', strange=StrangeScale('distance', 10, 20))
+    path = write_tiny_model(
+        tmp_path / 'm.onnx', ood_calibration=OodCalibration('distance', 10, 20)
+    )
     off = street()
     off[:, :2] -= 8
     answer = OnnxEngine(path, 'cpu').run(np.concatenate([street(), off]))
-    np.testing.assert_allclose(answer.strangeness, [0, 3 * 64 * 2 / 16])
-    assert answer.strangeness.dtype == np.float32
+    np.testing.assert_allclose(answer.ood_score, [0, 3 * 64 * 2 / 16])
+    assert answer.ood_score.dtype == np.float32
 
 
 def test_batch_equals_singles(engine: OnnxEngine) -> None:

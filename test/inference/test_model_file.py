@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way in which a model file can be wrong has a message of its own."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -14,12 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seg_perception.core.classes import CAMVID_11, ClassTable, Role, SegClass
 from seg_perception.core.errors import ModelFileError
-from seg_perception.core.image_quality import TrustParams
-from seg_perception.inference.model_file import METADATA_KEY, ModelCard, StrangeScale, read_card
+from seg_perception.core.image_quality import PerceptionHealthParams
+from seg_perception.inference.model_file import METADATA_KEY, ModelCard, OodCalibration, read_card
+from seg_perception.inference.onnx_engine import OnnxEngine
 from tiny_model import tiny_card, write_tiny_model
 
 CARD_JSON = """{
-    "contract": 1,
+    "contract": 2,
     "name": "two",
     "class_table": {"name": "two_classes", "classes": [
         {"id": 0, "name": "road", "rgb": [128, 64, 128], "role": "drivable"},
@@ -30,7 +32,7 @@ CARD_JSON = """{
     "dynamic": true,
     "upscale": 1.25,
     "temperature": 1.5,
-    "strange": {"score": "energy", "median": -9.0, "threshold": -8.0},
+    "ood_calibration": {"score": "energy", "median": -9.0, "threshold": -8.0},
     "data": "CamVid train",
     "scores": {"mean_iou": 0.57},
     "licence": "Apache-2.0",
@@ -54,11 +56,11 @@ CARD = ModelCard(
     licence='Apache-2.0',
     commit='abc123',
     upscale=1.25,
-    strange=StrangeScale('energy', -9.0, -8.0),
+    ood_calibration=OodCalibration('energy', -9.0, -8.0),
 )
 DYNAMIC = ['N', 'H', 'W']
 MASKS = {'labels': (TensorProto.UINT8, 3), 'confidence': (TensorProto.UINT8, 3)}
-OUTPUTS = MASKS | {'strangeness': (TensorProto.FLOAT, 1)}
+OUTPUTS = MASKS | {'ood_score': (TensorProto.FLOAT, 1)}
 
 
 def changed(**values: Any) -> str:
@@ -110,26 +112,51 @@ def test_without_upscale_small_frames_stay_small() -> None:
 
 def test_files_from_before_the_scale_have_none() -> None:
     data = json.loads(CARD_JSON)
-    del data['strange']
+    del data['ood_calibration']
     card = ModelCard.from_json(json.dumps(data))
-    assert card.strange is None and np.isnan(card.strange_of(-8.0))
+    assert card.ood_calibration is None and np.isnan(card.ood_score(-8.0))
     assert ModelCard.from_json(card.to_json()) == card
 
 
 @pytest.mark.parametrize(
-    ('strangeness', 'strange'),
+    ('output', 'ood_score'),
     [(-9.0, 0.0), (-8.0, 0.25), (-8.5, 0.125), (-6.0, 0.75), (-20.0, 0.0), (9.0, 1.0)],
 )
-def test_strange_by_hand(strangeness: float, strange: float) -> None:
-    assert CARD.strange_of(strangeness) == pytest.approx(strange)
+def test_ood_score_by_hand(output: float, ood_score: float) -> None:
+    assert CARD.ood_score(output) == pytest.approx(ood_score)
 
 
 def test_doubt_begins_at_the_threshold() -> None:
-    assert CARD.strange_of(-8.0) == TrustParams().strange_from
+    assert CARD.ood_score(-8.0) == PerceptionHealthParams().ood_from
 
 
-def test_no_number_is_as_strange_as_can_be() -> None:
-    assert CARD.strange_of(float('nan')) == CARD.strange_of(float('inf')) == 1.0
+def test_nan_is_fully_out_of_distribution() -> None:
+    assert CARD.ood_score(float('nan')) == CARD.ood_score(float('inf')) == 1.0
+
+
+def contract_1() -> str:
+    """The card as contract 1 has it."""
+    data = json.loads(CARD_JSON)
+    return json.dumps(data | {'contract': 1, 'strange': data.pop('ood_calibration')})
+
+
+def test_card_of_contract_1_is_read_and_written_as_it_was() -> None:
+    card = ModelCard.from_json(contract_1())
+    assert card == dataclasses.replace(CARD, contract=1)
+    written = json.loads(card.to_json())
+    assert written['strange'] == {'score': 'energy', 'median': -9.0, 'threshold': -8.0}
+    assert 'ood_calibration' not in written
+
+
+def test_file_of_contract_1_still_loads(tmp_path: Path) -> None:
+    old = MASKS | {'strangeness': (TensorProto.FLOAT, 1)}
+    path = write_graph(tmp_path / 'm.onnx', outputs=old, card=contract_1())
+    assert read_card(path).ood_name == 'strangeness'
+    image = np.zeros((1, 8, 8, 3), np.uint8)
+    assert OnnxEngine(path, 'cpu', threads=1).run(image).ood_score.tolist() == [0.0]
+    wrong = write_graph(tmp_path / 'wrong.onnx', card=contract_1())
+    with pytest.raises(ModelFileError, match="expected 'strangeness' among them"):
+        read_card(wrong)
 
 
 def test_ignores_keys_of_later_versions() -> None:
@@ -152,8 +179,8 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('values', 'message'),
     [
-        ({'contract': 2}, 'contract version: got 2, expected 1. Update seg_perception.'),
-        ({'contract': 0}, 'contract version: got 0, expected 1. Export the model again.'),
+        ({'contract': 3}, 'contract version: got 3, expected 1 or 2. Update seg_perception.'),
+        ({'contract': 0}, 'contract version: got 0, expected 1 or 2. Export the model again.'),
         ({'contract': '1'}, "contract: got '1', expected a whole number"),
         ({'name': ''}, "name: got '', expected a name"),
         (
@@ -170,15 +197,18 @@ def test_reads_the_card_of_a_fixed_model(tmp_path: Path) -> None:
         ({'temperature': 0}, 'temperature: got 0.0, expected above 0'),
         ({'temperature': float('nan')}, 'temperature: got nan, expected above 0'),
         ({'temperature': True}, "'temperature': got true, expected a number"),
-        ({'strange': 7}, "'strange': got 7, expected a group of keys"),
-        ({'strange': {'score': 'energy'}}, "'strange.median': got nothing, expected a value"),
+        ({'ood_calibration': 7}, "'ood_calibration': got 7, expected a group of keys"),
         (
-            {'strange': {'score': 'x', 'median': 2, 'threshold': 2}},
-            'strange: got (2.0, 2.0), expected numbers, median below threshold',
+            {'ood_calibration': {'score': 'energy'}},
+            "'ood_calibration.median': got nothing, expected a value",
         ),
         (
-            {'strange': {'score': 'x', 'median': float('nan'), 'threshold': 2}},
-            'strange: got (nan, 2.0), expected numbers',
+            {'ood_calibration': {'score': 'x', 'median': 2, 'threshold': 2}},
+            'ood_calibration: got (2.0, 2.0), expected numbers, median below threshold',
+        ),
+        (
+            {'ood_calibration': {'score': 'x', 'median': float('nan'), 'threshold': 2}},
+            'ood_calibration: got (nan, 2.0), expected numbers',
         ),
         ({'scores': {'iou': 'good'}}, "'scores.iou': got 'good', expected a number"),
         ({'licence': None}, "'licence': got None, expected a string"),
@@ -191,7 +221,9 @@ def test_refuses_a_wrong_value(values: dict[str, Any], message: str) -> None:
         ModelCard.from_json(changed(**values))
 
 
-@pytest.mark.parametrize('key', sorted(json.loads(CARD_JSON).keys() - {'upscale', 'strange'}))
+@pytest.mark.parametrize(
+    'key', sorted(json.loads(CARD_JSON).keys() - {'upscale', 'ood_calibration'})
+)
 def test_refuses_a_missing_key(key: str) -> None:
     data = json.loads(CARD_JSON)
     del data[key]
@@ -204,7 +236,7 @@ def test_refuses_a_missing_key(key: str) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('{"contract": 1,', 'text that is no JSON'),
+        ('{"contract": 2,', 'text that is no JSON'),
         ('', 'text that is no JSON'),
         ('[1, 2]', 'a JSON list, expected a JSON object'),
     ],
@@ -298,14 +330,14 @@ def test_refuses_another_size_than_the_card(tmp_path: Path) -> None:
             {'labels': (TensorProto.UINT8, 3), 'confidence': (TensorProto.UINT8, 4)},
             'shape of output `confidence`: got (1, 1, 1, 1), expected (N, H, W)',
         ),
-        (MASKS, "got ['labels', 'confidence'], expected 'strangeness' among them, as the card"),
+        (MASKS, "got ['labels', 'confidence'], expected 'ood_score' among them, as the card"),
         (
-            MASKS | {'strangeness': (TensorProto.UINT8, 1)},
-            'type of output `strangeness`: got tensor(uint8), expected tensor(float)',
+            MASKS | {'ood_score': (TensorProto.UINT8, 1)},
+            'type of output `ood_score`: got tensor(uint8), expected tensor(float)',
         ),
         (
-            MASKS | {'strangeness': (TensorProto.FLOAT, 3)},
-            'shape of output `strangeness`: got (1, 1, 1), expected (N,)',
+            MASKS | {'ood_score': (TensorProto.FLOAT, 3)},
+            'shape of output `ood_score`: got (1, 1, 1), expected (N,)',
         ),
     ],
 )

@@ -23,7 +23,7 @@ from seg_perception.core.errors import (  # noqa: E402
 from seg_perception.inference import open_engine as opener  # noqa: E402
 from seg_perception.inference import torch_engine  # noqa: E402
 from seg_perception.inference.answer import FrameAnswerer  # noqa: E402
-from seg_perception.inference.model_file import StrangeScale, read_card  # noqa: E402
+from seg_perception.inference.model_file import OodCalibration, read_card  # noqa: E402
 from seg_perception.inference.onnx_engine import OnnxEngine  # noqa: E402
 from seg_perception.inference.open_engine import open_engine  # noqa: E402
 from seg_perception.inference.torch_engine import TorchEngine, load_program, prepare  # noqa: E402
@@ -90,32 +90,32 @@ def test_any_count_and_size(engine: TorchEngine) -> None:
 
 
 class Brightness(NearestColour):
-    """Also the mean of the first channel, as strangeness."""
+    """Also the mean of the first channel, as ood_score."""
 
     def forward(self, image: Any) -> Any:
         return *super().forward(image), image[..., 0].float().mean((1, 2))
 
 
-def test_strangeness_of_each_image(tmp_path: Path) -> None:
-    card = tiny_card(strange=StrangeScale('brightness', 10, 20))
+def test_ood_score_of_each_image(tmp_path: Path) -> None:
+    card = tiny_card(ood_calibration=OodCalibration('brightness', 10, 20))
     path = write_tiny_program(tmp_path / 'm.pt2', module=Brightness(), card=card)
     engine = TorchEngine(path, 'cpu', threads=1)
     images = np.concatenate([street(), np.full((1, 16, 24, 3), 20, np.uint8)])
     for _ in range(2):  # the buffers are used again
         answer = engine.run(images)
         # Red is 128, but 64 in the car, which is a twenty-fourth.
-        np.testing.assert_allclose(answer.strangeness, [128 - 64 / 24, 20])
+        np.testing.assert_allclose(answer.ood_score, [128 - 64 / 24, 20])
     np.testing.assert_array_equal(answer.labels[:1], street_labels())
 
 
-def test_file_without_strangeness_says_nothing_of_it(engine: TorchEngine) -> None:
-    assert np.isnan(engine.run(street()).strangeness).all()
+def test_file_without_ood_score_says_nothing_of_it(engine: TorchEngine) -> None:
+    assert np.isnan(engine.run(street()).ood_score).all()
 
 
-def test_refuses_a_program_without_the_strangeness_of_its_card(tmp_path: Path) -> None:
-    card = tiny_card(strange=StrangeScale('brightness', 10, 20))
+def test_refuses_a_program_without_the_ood_score_of_its_card(tmp_path: Path) -> None:
+    card = tiny_card(ood_calibration=OodCalibration('brightness', 10, 20))
     path = write_tiny_program(tmp_path / 'm.pt2', card=card)
-    with pytest.raises(ModelFileError, match="expected 'strangeness' among them, as the card"):
+    with pytest.raises(ModelFileError, match="expected 'ood_score' among them, as the card"):
         TorchEngine(path, 'cpu')
 
 
@@ -150,9 +150,9 @@ def test_buffers_are_kept_for_a_few_shapes(path: Path) -> None:
     for width in range(8, 8 * 12, 8):
         engine.run(np.zeros((1, 8, width, 3), np.uint8))
         engine.run(np.zeros((1, 8, 8, 3), np.uint8))
-    assert len(engine._stations) == 8
-    assert (1, 8, 8, 3) in engine._stations  # used last, though it came first
-    assert (1, 8, 16, 3) not in engine._stations
+    assert len(engine._runners) == 8
+    assert (1, 8, 8, 3) in engine._runners  # used last, though it came first
+    assert (1, 8, 16, 3) not in engine._runners
 
 
 def test_is_what_open_engine_takes_for_such_a_file(path: Path) -> None:
@@ -170,7 +170,7 @@ def test_other_files_are_onnx(tmp_path: Path) -> None:
 def test_size_for_and_warm_up_are_those_of_every_engine(engine: TorchEngine) -> None:
     assert engine.size_for((720, 1280)) == (360, 640)
     engine.warm_up((37, 53))
-    assert (1, 40, 56, 3) in engine._stations
+    assert (1, 40, 56, 3) in engine._runners
 
 
 def test_fixed_model_has_one_size(tmp_path: Path) -> None:

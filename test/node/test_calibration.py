@@ -94,7 +94,7 @@ def test_uncertainty_of_the_pitch_is_that_of_the_parameter_with_tf_too():
     frames = tree(transform('base_link', 'front_optical', (1.0, 0.0, 1.0), OPTICAL))
     for seen in (view(info(), frames, front__extrinsics__pitch_std_rad=0.03),
                  view(info(), front__extrinsics__pitch_std_rad=0.03)):  # fmt: skip
-        assert seen.camera.mount.pitch_std_rad == 0.03
+        assert seen.camera.extrinsics.pitch_std_rad == 0.03
 
 
 def test_smaller_image_of_the_same_shape():
@@ -126,7 +126,7 @@ def test_same_numbers_give_the_same_camera():
         (
             info(),
             {'front__extrinsics__height_m': 0.0},
-            "no mounting: transform from 'front_optical' to",
+            "no extrinsics: transform from 'front_optical' to",
         ),
     ],
 )
@@ -191,7 +191,7 @@ def test_pitched_camera_from_tf():
     frames = tree(body, transform('body', 'front_optical', (0, 0, 0), OPTICAL))
     expected = 359.5 + 1000 * np.tan(np.arctan(0.15) - 0.1)
     assert row_of(view(info(), frames), 10.0) == pytest.approx(expected)
-    assert view(info(), frames).camera.mount.yaw_rad == pytest.approx(0.0, abs=pi * 1e-9)
+    assert view(info(), frames).camera.extrinsics.yaw_rad == pytest.approx(0.0, abs=pi * 1e-9)
 
 
 def test_a_mount_that_trembles_keeps_its_camera():
@@ -209,5 +209,5 @@ def test_a_mount_that_trembles_keeps_its_camera():
 
     first = seen(1.0, 0.1)
     assert seen(1.01, 0.1015) is first
-    assert seen(1.0, 0.11).mount.pitch_rad == pytest.approx(0.11, abs=1e-3)
-    assert seen(1.5, 0.11).mount.forward_m == 1.5
+    assert seen(1.0, 0.11).extrinsics.pitch_rad == pytest.approx(0.11, abs=1e-3)
+    assert seen(1.5, 0.11).extrinsics.forward_m == 1.5

@@ -173,16 +173,16 @@ def test_whether_answers_are_metric_is_a_value_and_no_warning(health):
     assert judge(health.report(101.3, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK
 
 
-def test_strangeness_is_the_median_of_the_last_answers(health):
-    def strange() -> str:
+def test_ood_score_is_the_median_of_the_last_answers(health):
+    def ood_score() -> str:
         array = to_array('/node', [(health.report(101.3, 1.0), '')], MODEL, LIMITS, Time())
-        return {item.key: item.value for item in array.status[0].values}['strange']
+        return {item.key: item.value for item in array.status[0].values}['ood_score']
 
-    assert strange() == 'nan'
+    assert ood_score() == 'nan'
     health.arrived(101.0, 1)
     for value in (0.1, 0.9, 0.3):
-        health.answered(101.0, 20.0, strange=value)
-    assert strange() == '0.30'
+        health.answered(101.0, 20.0, ood_score=value)
+    assert ood_score() == '0.30'
 
 
 def test_a_mount_that_the_road_contradicts(health):
@@ -195,7 +195,7 @@ def test_a_mount_that_the_road_contradicts(health):
         health.pitch_seen(off_rad)
     level, message = judge(health.report(101.3, 1.0), '', MODEL, limits)
     assert level == DiagnosticStatus.WARN
-    assert 'looked +0.030 rad farther down than its mount says' in message
+    assert '0.030 rad below the configured pitch' in message
     assert judge(health.report(101.3, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK
     for _ in range(40):
         health.pitch_seen(-0.01)

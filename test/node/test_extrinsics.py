@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seg_perception.node.extrinsics import FrameTree, Link, Pose, TransformError, mount_of
+from seg_perception.node.extrinsics import FrameTree, Link, Pose, TransformError, extrinsics_of
 
 LEVEL = (0.0, 0.0, 0.0, 1.0)
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)  # of REP 103: x right, y down, z forward in x forward, y left
@@ -115,10 +115,14 @@ def optical(*links: Link) -> Pose:
 
 
 def test_mount_of_a_level_camera():
-    mount = mount_of(optical(link('base', 'body', (1.5, 0.25, 1.25))), 0.25, 0.01)
-    assert (mount.height_m, mount.forward_m, mount.left_m) == pytest.approx((1.5, 1.5, 0.25))
-    assert (mount.pitch_rad, mount.roll_rad, mount.yaw_rad) == pytest.approx((0, 0, 0))
-    assert mount.pitch_std_rad == 0.01
+    extrinsics = extrinsics_of(optical(link('base', 'body', (1.5, 0.25, 1.25))), 0.25, 0.01)
+    assert (extrinsics.height_m, extrinsics.forward_m, extrinsics.left_m) == pytest.approx(
+        (1.5, 1.5, 0.25)
+    )
+    assert (extrinsics.pitch_rad, extrinsics.roll_rad, extrinsics.yaw_rad) == pytest.approx(
+        (0, 0, 0)
+    )
+    assert extrinsics.pitch_std_rad == 0.01
 
 
 def test_mount_angles():
@@ -128,12 +132,12 @@ def test_mount_angles():
         link('yawed', 'pitched', quaternion=pitched(0.2)),
         link('pitched', 'rolled', quaternion=(sin(0.05), 0, 0, cos(0.05))),
     )
-    mount = mount_of(frames, 0.0, 0.0)
-    angles = (mount.yaw_rad, mount.pitch_rad, mount.roll_rad)
+    extrinsics = extrinsics_of(frames, 0.0, 0.0)
+    angles = (extrinsics.yaw_rad, extrinsics.pitch_rad, extrinsics.roll_rad)
     assert angles == pytest.approx((0.3, 0.2, 0.1))
 
 
 def test_a_camera_under_the_ground_is_refused():
     pose = optical(link('base', 'body', (0, 0, -0.5)))
-    with pytest.raises(TransformError, match='transform: camera mount height_m: got -0'):
-        mount_of(pose, 0.0, 0.0)
+    with pytest.raises(TransformError, match='transform: extrinsics height_m: got -0'):
+        extrinsics_of(pose, 0.0, 0.0)

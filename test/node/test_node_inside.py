@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from seg_perception.core.classes import ClassTable, Role, SegClass
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from seg_perception.node import camera_outputs
 from seg_perception.node.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
@@ -129,19 +129,19 @@ def test_a_model_without_road_says_so(graph, tmp_path):
 
 def test_a_frame_unlike_what_was_learned_is_degraded(graph, tmp_path):
     """Pixels 9 off in each channel: 243, of which 81 would be at the threshold."""
-    scale = StrangeScale('distance', 0.0, 81.0)
-    model = write_tiny_model(tmp_path / 'scaled.onnx', strange=scale)
+    scale = OodCalibration('distance', 0.0, 81.0)
+    model = write_tiny_model(tmp_path / 'scaled.onnx', ood_calibration=scale)
     with running(graph, model, '/doubting') as node:
         scenes = graph.read(RoadScene, '/doubting/front/road_scene')
         publisher = graph.publisher(Image, '/doubting/image')
         known = send(graph, publisher, scenes, 1)
-        strange = send(graph, publisher, scenes, 2, ROAD + np.uint8(9))
+        ood_score = send(graph, publisher, scenes, 2, ROAD + np.uint8(9))
         values = node._ports[0].health.report(time.monotonic(), 1.0)
     assert (known.status, known.status_text) == (RoadScene.OK, '')
-    assert strange.status == RoadScene.DEGRADED
+    assert ood_score.status == RoadScene.DEGRADED
     # The confidence of 0.78 is believed to 30 %.
-    assert strange.status_text.startswith(
+    assert ood_score.status_text.startswith(
         'unlike what the model has learned: 0.75 of 1; mean conf'
     )
-    assert strange.safety_risk.score < known.safety_risk.score
-    assert values.strange == pytest.approx(0.375)  # the median of both
+    assert ood_score.safety_risk.score < known.safety_risk.score
+    assert values.ood_score == pytest.approx(0.375)  # the median of both

@@ -399,7 +399,7 @@ def test_overlay_shows_the_map(bench):
 
 
 def test_stale_tf_is_degraded(bench):
-    """A moving mount whose publisher has stopped; the parameters do not stand in for it."""
+    """A moving camera whose transforms have stopped; the parameters do not stand in for them."""
     publisher = bench.graph.publisher(TFMessage, '/tf', QoSProfile(depth=10))
     publisher.publish(transform('rear_optical', 0.0, stamp_s=500))
     scene = bench.send_until('rear', lambda scene: scene.status != RoadScene.OK, 'DEGRADED')

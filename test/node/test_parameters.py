@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seg_perception.core.camera import Mount
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError
 from seg_perception.node.parameter_names import deprecated
 from seg_perception.node.parameters import (
     build,
     complete,
     descriptor,
-    mount_parameters,
+    extrinsics_parameters,
     table,
 )
 
@@ -79,23 +79,27 @@ def test_one_quantity_is_one_parameter():
 
 
 def test_mount_is_none_without_a_height():
-    assert params(front__extrinsics__pitch_rad=0.1).cameras[0].mount is None
+    assert params(front__extrinsics__pitch_rad=0.1).cameras[0].extrinsics is None
     camera = params(
         cameras=['rear'],
         rear__extrinsics__height_m=1.5,
         rear__extrinsics__yaw_rad=3,
         rear__rectified=True,
     ).camera('rear')
-    assert (camera.mount.height_m, camera.mount.yaw_rad, camera.mount.forward_m) == (1.5, 3.0, 0.0)
+    assert (
+        camera.extrinsics.height_m,
+        camera.extrinsics.yaw_rad,
+        camera.extrinsics.forward_m,
+    ) == (1.5, 3.0, 0.0)
     assert camera.rectified
-    assert camera.pitch_std_rad == camera.mount.pitch_std_rad == 0.009
+    assert camera.pitch_std_rad == camera.extrinsics.pitch_std_rad == 0.009
 
 
 def test_mount_parameters_give_that_mount():
-    mount = Mount(1.4, 0.05, forward_m=1.7, pitch_std_rad=0.02)
-    given = mount_parameters('front', mount)
+    extrinsics = Extrinsics(1.4, 0.05, forward_m=1.7, pitch_std_rad=0.02)
+    given = extrinsics_parameters('front', extrinsics)
     assert given['front.extrinsics.forward_m'] == 1.7
-    assert build(complete(given)).cameras[0].mount == mount
+    assert build(complete(given)).cameras[0].extrinsics == extrinsics
 
 
 def test_risk_profile_decides_the_rules(tmp_path):
@@ -116,7 +120,7 @@ def test_old_names_take_effect():
         front__mount__height_m=1.5, scan__clearance_m=0.1, grid__min_confidence=0.5,
         risk__time__hold_s=1, horizon__least_rows=30, corridor__top_share=0.6,
     )  # fmt: skip
-    assert now.cameras[0].mount.height_m == 1.5
+    assert now.cameras[0].extrinsics.height_m == 1.5
     assert now.rules.drivable.clearance_m == now.rules.scan.clearance_m == 0.1
     assert now.rules.drivable.min_confidence == now.rules.grid.min_confidence == 0.5
     assert (now.rules.risk.time.hold_s, now.rules.horizon.least_rows) == (1.0, 30)
@@ -183,8 +187,8 @@ def test_whole_numbers_are_numbers():
             r"'front.extrinsics.height_m': got 0\.01, expected .*0\.05 to 30",
         ),
         ('rear.extrinsics.height_m', 1.0, r"got camera 'rear', expected a camera"),
-        ('front.extrinsics.heigth_m', 1.0, r'Did you mean front\.extrinsics\.height_m'),
         ('front.mount.heigth_m', 1.0, r'Did you mean front\.extrinsics\.height_m'),
+        ('front.extrinsics.heigth_m', 1.0, r'Did you mean front\.extrinsics\.height_m'),
         ('base_frame', '', r"'base_frame': got '', expected the name of a TF frame"),
         ('base_frame', '/base_link', r'without a slash'),
         ('curvature_topic', 'a b', r"'curvature_topic': got 'a b', expected the name of a topic"),

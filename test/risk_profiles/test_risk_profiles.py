@@ -39,9 +39,9 @@ def test_the_default_profile_is_the_default():
 
 
 def test_a_partial_profile_keeps_the_rest(tmp_path):
-    path = written(tmp_path, 'risk: {vulnerable: {beside: 0.6}}')
+    path = written(tmp_path, 'risk: {vulnerable: {adjacent: 0.6}}')
     hazard = read_rules(path).risk.vulnerable
-    assert (hazard.beside, hazard.in_path, hazard.fade) == (0.6, 1.0, 0.45)
+    assert (hazard.adjacent, hazard.in_path, hazard.fade) == (0.6, 1.0, 0.45)
     assert read_rules(written(tmp_path, '')) == Rules()
 
 
@@ -95,7 +95,7 @@ def test_a_slow_robot_stops_sooner_and_minds_people_at_its_side():
     speed = 1.5
     stop_m = speed * robot.reaction_s + speed**2 / (2 * robot.braking_mps2)
     assert stop_m <= robot.near_m < car.near_m
-    assert robot.vulnerable.beside > car.vulnerable.beside
+    assert robot.vulnerable.adjacent > car.vulnerable.adjacent
     # A person 10 m ahead concerns a car, and hardly this robot.
     far = [(each.near_m / 10.0) ** each.vulnerable.fade for each in (car, robot)]
     assert far[1] < 0.5 * far[0] and np.isfinite(far).all()

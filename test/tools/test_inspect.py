@@ -8,7 +8,7 @@ import pytest
 
 from seg_perception.core.classes import BDD100K_DRIVABLE_3
 from seg_perception.core.errors import ModelFileError
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from seg_perception.tools.inspect import describe_model
 from tiny_model import write_tiny_model
 
@@ -17,7 +17,7 @@ name         tiny
 contract     version 1
 input        image uint8 (N, H, W, 3) RGB, 384 x 640 (height x width) preferred, any multiple of 8
 temperature  1
-strangeness  not told
+ood score    not told
 data         none: nearest palette colour
 licence      Apache-2.0
 commit       0000000000000000000000000000000000000000
@@ -41,13 +41,13 @@ def test_fixed_size_is_said(tmp_path: Path) -> None:
     assert '(N, H, W, 3) RGB, 48 x 64 (height x width) only\n' in describe_model(path)
 
 
-def test_scale_of_strangeness_is_said(tmp_path: Path) -> None:
-    scale = StrangeScale('energy', -9.0975, -8.1204)
+def test_scale_of_ood_score_is_said(tmp_path: Path) -> None:
+    scale = OodCalibration('energy', -9.0975, -8.1204)
     line = (
-        '\nstrangeness  energy: 0 at -9.0975, 0.25 at -8.1204, where 95 % of the known frames lie '
+        '\nood score    energy: 0 at -9.0975, 0.25 at -8.1204, where 95 % of the known frames lie '
         'below\n'
     )
-    assert line in describe_model(write_tiny_model(tmp_path / 'm.onnx', strange=scale))
+    assert line in describe_model(write_tiny_model(tmp_path / 'm.onnx', ood_calibration=scale))
 
 
 def test_missing_file(tmp_path: Path) -> None:

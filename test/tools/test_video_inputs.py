@@ -81,13 +81,13 @@ def test_the_error_comes_after_the_whole_frames(folder: Path) -> None:
 def test_mount_of_the_street_is_that_of_its_pictures(seed: int) -> None:
     """The camera nods by a few milliradians on the way."""
     street = Street(seed, size=(64, 96))
-    mount = street_mount(seed)
-    assert mount.height_m == street.camera(0).height_m
+    extrinsics = street_extrinsics(seed)
+    assert extrinsics.height_m == street.camera(0).height_m
     pitches = [street.camera(index).pitch_rad for index in range(0, 200, 7)]
-    assert max(abs(pitch - mount.pitch_rad) for pitch in pitches) < 0.005
+    assert max(abs(pitch - extrinsics.pitch_rad) for pitch in pitches) < 0.005
     source = open_source('synthetic', (64, 96), seed=seed)
-    assert source.mount is not None and source.mount() == mount
+    assert source.extrinsics is not None and source.extrinsics() == extrinsics
 
 
 def test_folders_have_no_mount(folder: Path) -> None:
-    assert open_source(str(folder)).mount is None
+    assert open_source(str(folder)).extrinsics is None

@@ -28,8 +28,8 @@ from training.evaluate.ood_samples import (
     labelled_samples,
     picture_samples,
 )
+from training.evaluate.ood_score import SCORES
 from training.evaluate.separation import auroc_band, separation
-from training.evaluate.strangeness import SCORES
 from training.options import OodOptions
 
 HELD_BACK = 'held-out frames'

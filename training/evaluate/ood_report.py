@@ -14,24 +14,24 @@ from typing import Any
 import cv2
 import numpy as np
 
-from seg_perception.core.image_quality import TrustParams
+from seg_perception.core.image_quality import PerceptionHealthParams
 from seg_perception.core.masks import colourise
-from seg_perception.inference.model_file import AT_THRESHOLD, StrangeScale
+from seg_perception.inference.model_file import AT_THRESHOLD, OodCalibration
 from seg_perception.io.atomic import write_bytes, write_json, write_text
 from seg_perception.report import plots
 from seg_perception.report.contact_sheet import Tile, contact_sheet, fitted
 from seg_perception.report.text import markdown_table, spaced
 from training.errors import DatasetError
 from training.evaluate.ood_samples import SUMMARIES, Group, OodSample, OodScorer
+from training.evaluate.ood_score import CHOSEN, SCORES, scale_of
 from training.evaluate.separation import Separation, roc
-from training.evaluate.strangeness import CHOSEN, SCORES, scale_of
 
 BEGIN, END = '<!-- begin of what python -m training ood writes -->', '<!-- end of it -->'
 EACH = 3  # images per set on the contact sheet: lowest, median and highest OOD score
 COLUMNS = 6  # of the contact sheet
 TILE_PX = (160, 240)  # height, width
 PLOT, SHEET = 'ood_scores.png', 'ood_frames.jpg'
-FULL_DOUBT = TrustParams().strange_full
+FULL_DOUBT = PerceptionHealthParams().ood_full
 _MEAN = SUMMARIES[0]
 _INDEX = list(SCORES).index(CHOSEN)
 
@@ -67,7 +67,7 @@ class Findings:
         return *self.known, *self.unknown
 
     @property
-    def scale(self) -> StrangeScale:
+    def scale(self) -> OodCalibration:
         """
         The scale that a model file of this network would have.
 
@@ -115,9 +115,9 @@ class Findings:
         return markdown_table(heads, rows)
 
 
-def on_scale(group: Group, scale: StrangeScale) -> np.ndarray:
+def on_scale(group: Group, scale: OodCalibration) -> np.ndarray:
     """OOD score of each image of a set, (F,) 0..1."""
-    return np.array([scale.strange(float(value)) for value in group.images[:, _INDEX, 0]])
+    return np.array([scale.calibrated(float(value)) for value in group.images[:, _INDEX, 0]])
 
 
 def write_findings(
@@ -243,17 +243,17 @@ def _examples(group: Group) -> list[int]:
     return [int(place) for place in order[places]]
 
 
-def _tiles(name: str, sample: OodSample, scorer: OodScorer, scale: StrangeScale) -> list[Tile]:
+def _tiles(name: str, sample: OodSample, scorer: OodScorer, scale: OodCalibration) -> list[Tile]:
     """Image, labels and OOD map by cell (bright: high score)."""
     rgb, _ = sample.read()
     answer = scorer.answer(rgb)
     maps = answer.maps[_INDEX]
-    values = np.array([scale.strange(float(value)) for value in maps.ravel()])
+    values = np.array([scale.calibrated(float(value)) for value in maps.ravel()])
     grey = np.rint(255 * values).reshape(maps.shape).astype(np.uint8)
     heat = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     labels = colourise(answer.labels, scorer.classes)
     return [
-        Tile(f'{name}: {scale.strange(float(maps.mean())):.2f}', fitted(rgb, TILE_PX)),
+        Tile(f'{name}: {scale.calibrated(float(maps.mean())):.2f}', fitted(rgb, TILE_PX)),
         Tile('', fitted(labels, TILE_PX, cv2.INTER_NEAREST)),
         Tile('', fitted(heat, TILE_PX, cv2.INTER_LINEAR)),
     ]

@@ -24,8 +24,8 @@ from training.data.decode import decode_rgb, read_file
 from training.data.sample import FrameSet
 from training.errors import DatasetError
 from training.evaluate.network import image_of
+from training.evaluate.ood_score import SCORES
 from training.evaluate.scores import SizeFor
-from training.evaluate.strangeness import SCORES
 
 SUMMARIES = ('mean', 'median', '90 %')
 """Ways to make one number of the pixels of an image; the first is the one in model files."""

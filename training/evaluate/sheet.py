@@ -47,5 +47,7 @@ def write_sheet(models: Sequence[Path], images: Sequence[Path], out: Path) -> No
 
 
 def _title(record: SceneRecord) -> str:
-    score = '' if isnan(record.strange) else f', out-of-distribution score {record.strange:.2f}'
+    score = (
+        '' if isnan(record.ood_score) else f', out-of-distribution score {record.ood_score:.2f}'
+    )
     return f'{record.risk.level.name} {record.risk.score:.0f}{score}'

@@ -133,7 +133,7 @@ def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
         f'Pixel accuracy {means["pixel_accuracy"]:.3f}. The confidence is the largest softmax of '
         f'logits / {card.temperature:g}; its expected calibration error (15 bins) is '
         f'{means["calibration_error"]:.3f}, measured on the frames on which the temperature was '
-        f'fitted. {_strange(card)}'
+        f'fitted. {_ood_text(card)}'
     )
 
 
@@ -156,12 +156,12 @@ def _worth(candidate: ExportCandidate) -> str:
     )
 
 
-def _strange(card: ModelCard) -> str:
-    scale = card.strange
+def _ood_text(card: ModelCard) -> str:
+    scale = card.ood_calibration
     if scale is None:
         return 'The file has no OOD calibration: all these frames have the same OOD output.'
     return (
-        f'The output `strangeness` is the mean {scale.score.replace("_", " ")} of a frame. Its '
+        f'The output `ood_score` is the mean {scale.score.replace("_", " ")} of a frame. Its '
         f'median on these frames, {scale.median:g}, is OOD score 0; its 95 % quantile, '
         f'{scale.threshold:g}, is OOD score {AT_THRESHOLD:g} (of 1).'
     )

@@ -46,7 +46,7 @@ def check_equal(
 
     :param name: of the file, for the error.
     :raises ExportError: when the file does not run, labels differ where the logits do not nearly
-        tie, a confidence by more than one step, or the strangeness by more than such a tie.
+        tie, a confidence by more than one step, or the OOD score by more than such a tie.
     """
     parts = [_compare(name, engine, deployed, rgb) for rgb in frames]
     return Agreement(
@@ -68,7 +68,7 @@ def _compare(name: str, engine: Engine, deployed: Deployed, rgb: np.ndarray) -> 
             'The network may only fit the size it was exported at: deploy.dynamic=false.',
         ) from error
     image = torch.from_numpy(np.ascontiguousarray(rgb))[None]
-    labels, confidence, strangeness = (part.numpy() for part in deployed(image))
+    labels, confidence, ood_score = (part.numpy() for part in deployed(image))
     logits = full_size(deployed.net(normalise(image)), (rgb.shape[0], rgb.shape[1]))
     top = logits.topk(min(2, logits.shape[1]), dim=1).values
     margin = TIE * float(logits.abs().max())
@@ -80,8 +80,8 @@ def _compare(name: str, engine: Engine, deployed: Deployed, rgb: np.ndarray) -> 
     steps = int(np.abs(answer.confidence.astype(int) - confidence).max())
     if steps > 1:
         raise ExportError(name, f'a confidence {steps} of 255 off', 'at most 1 from torch')
-    if (off := float(np.abs(answer.strangeness - strangeness).max())) > margin:
-        raise ExportError(name, f'a strangeness {off:.2g} off', f'at most {margin:.2g} from torch')
+    if (off := float(np.abs(answer.ood_score - ood_score).max())) > margin:
+        raise ExportError(name, f'an OOD score {off:.2g} off', f'at most {margin:.2g} from torch')
     return Agreement(1, labels.size, int(wrong.sum()), margin)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network as it is deployed: uint8 frames in; labels, confidence and strangeness out."""
+"""The network as it is deployed: uint8 frames in; labels, confidence and OOD score out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.evaluate.strangeness import of_images
+from training.evaluate.ood_score import of_images
 from training.export.cells import CellLabels
 from training.transforms import normalise
 
@@ -17,11 +17,11 @@ LEAST_CELL_PX = 4  # smaller cells are so many that sorting them out gains nothi
 
 class Deployed(nn.Module):
     """
-    Frames (N, H, W, 3) uint8 RGB to labels and confidence, both (N, H, W) uint8, and strangeness.
+    Frames (N, H, W, 3) uint8 RGB to labels and confidence, both (N, H, W) uint8, and OOD score.
 
     Labels are the argmax of the logits at full size. The confidence is the largest softmax of
     ``logits / temperature`` at the size of the logits, of which only the one channel is resized:
-    a softmax at full size would cost as much as a third of the network. The strangeness (N,) is
+    a softmax at full size would cost as much as a third of the network. The OOD score (N,) is
     the mean of a score over the logits.
 
     :param stride: pixels of a frame for one logit, 0 where that is no whole number.
@@ -43,8 +43,8 @@ class Deployed(nn.Module):
         # takes as long as the convolutions.
         pixels = normalise(image.flatten(1, 2)[:, :, None])  # (N, 3, H * W, 1)
         logits = self.net(pixels.reshape(-1, 3, *size)).float()  # (N, C, h, w) out of any half
-        strangeness = of_images(logits, self.temperature)
-        return self.labels(logits, size), self.confidence(logits, size), strangeness
+        ood_score = of_images(logits, self.temperature)
+        return self.labels(logits, size), self.confidence(logits, size), ood_score
 
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Class ids (N, H, W) uint8."""

@@ -17,8 +17,8 @@ from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import write_bytes
 from training.errors import ExportError
 from training.evaluate.model_files import score_file
+from training.evaluate.ood_score import fit_scale
 from training.evaluate.scores import Scores
-from training.evaluate.strangeness import fit_scale
 from training.export.candidate import ExportCandidate, load_candidate
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.check import check_equal, check_half
@@ -53,7 +53,9 @@ class ExportArtifact:
 
     def measured_as(self, other: ExportArtifact) -> ExportArtifact:
         """The same with what was measured of another run's file."""
-        card = replace(self.card, scores=other.card.scores, strange=other.card.strange)
+        card = replace(
+            self.card, scores=other.card.scores, ood_calibration=other.card.ood_calibration
+        )
         costs = tuple(f'of the held-out run, {cost}' for cost in other.costs)
         return replace(self, card=card, scores=other.scores, costs=costs)
 
@@ -122,8 +124,8 @@ def _make_onnx(
     frames, engine = candidate.frames_to_check(), open_engine(draft, 'cpu')
     equal = check_equal(f'file {options.out}', engine, candidate.reference, frames)
     scores = score_file(draft, candidate.data.val)
-    strange = fit_scale(engine, candidate.data.val)
-    card = replace(card, scores=score_table(candidate, scores), strange=strange)
+    ood = fit_scale(engine, candidate.data.val)
+    card = replace(card, scores=score_table(candidate, scores), ood_calibration=ood)
     what = 'float16 weights and float32 arithmetic, for onnxruntime'
     pack = partial(with_card, small)
     return ExportArtifact(options.out, pack, card, scores, what, (f'onnxruntime {equal}',))
@@ -175,8 +177,8 @@ def _make_int8(
         f'eight bits: mean IoU {after:.4f}, in float32 {before:.4f}; lost {", ".join(drops)}, at '
         f'most {options.max_drop:g} allowed; ranges from {len(frames)} training frames'
     )
-    strange = fit_scale(open_engine(draft, 'cpu'), candidate.data.val)
-    card = replace(card, scores=score_table(candidate, scores), strange=strange)
+    ood = fit_scale(open_engine(draft, 'cpu'), candidate.data.val)
+    card = replace(card, scores=score_table(candidate, scores), ood_calibration=ood)
     what = (
         'eight-bit weights and activations inside the network, for onnxruntime on processors with '
         'VNNI; without, sums may saturate'

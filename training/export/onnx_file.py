@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.export import ExportedProgram
 
 from seg_perception.inference.model_file import (
+    CONTRACT_VERSION,
     INPUT_NAME,
     METADATA_KEY,
+    OOD_NAMES,
     OUTPUT_NAMES,
-    STRANGENESS_NAME,
     ModelCard,
 )
 
@@ -30,7 +31,7 @@ def to_onnx(program: ExportedProgram) -> onnx.ModelProto:
     exported = torch.onnx.export(
         program,
         input_names=[INPUT_NAME],
-        output_names=[*OUTPUT_NAMES, STRANGENESS_NAME],
+        output_names=[*OUTPUT_NAMES, OOD_NAMES[CONTRACT_VERSION]],
         opset_version=OPSET,
         dynamo=True,
         verbose=False,

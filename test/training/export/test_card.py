@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from tiny_frames import TinyFrames, flat
 from training.config import parse_config
 from training.data import OpenedData
@@ -136,11 +136,11 @@ def test_frames_to_check_have_one_of_another_size():
     assert [rgb.shape[:2] for rgb in fixed.frames_to_check()] == [(50, 70), (50, 70)]
 
 
-def test_scale_of_the_strangeness_is_told(scores):
+def test_scale_of_the_ood_score_is_told(scores):
     one = candidate()
     card = make_card(one)
     assert 'no OOD calibration' in card_text(card, one, scores, FILES)
-    card = replace(card, strange=StrangeScale('energy', -9.1, -8.12))
+    card = replace(card, ood_calibration=OodCalibration('energy', -9.1, -8.12))
     text = card_text(card, one, scores, FILES)
     assert 'median on these frames, -9.1, is OOD score 0' in text
     assert '95 % quantile, -8.12, is OOD score 0.25 (of 1)' in text

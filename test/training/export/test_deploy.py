@@ -23,13 +23,13 @@ def test_confidence_by_hand():
     """Logits ln 3 and 0 make shares of 3/4 and 1/4; half the temperature squares their ratio."""
     net = Given([[[[1.0986123]], [[0.0]]]])
     image = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
-    labels, confidence, strangeness = Deployed(net, 1.0)(image)
+    labels, confidence, ood_score = Deployed(net, 1.0)(image)
     assert labels.shape == confidence.shape == (1, 8, 8)
     assert labels.dtype == confidence.dtype == torch.uint8
     assert labels.unique().tolist() == [0]
     assert confidence.unique().tolist() == [191]  # 0.75 * 255 = 191.25
     assert Deployed(net, 0.5)(image)[1].unique().tolist() == [230]  # 0.9 * 255 = 229.5
-    assert strangeness.tolist() == pytest.approx([-1.3862944])  # ln(3 + 1)
+    assert ood_score.tolist() == pytest.approx([-1.3862944])  # ln(3 + 1)
 
 
 def test_sure_and_unsure_are_the_ends_of_the_scale():

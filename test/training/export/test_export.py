@@ -57,7 +57,7 @@ def test_three_files_and_their_cards(checkpoint, tmp_path, capsys):
     assert engines['tiny.pt2'].card == engines['tiny.onnx'].card
     assert [engine.card.name for engine in engines.values()] == ['mine int8', 'mine', 'mine']
     # Of two frames the middle is between both, and the other is at the threshold.
-    scales = [engine.card.strange for engine in engines.values()]
+    scales = [engine.card.ood_calibration for engine in engines.values()]
     assert all(scale.score == 'energy' and scale.median < scale.threshold for scale in scales)
     assert scales[0] != scales[1]  # eight bits have a scale of their own
     assert '`tiny.pt2`' in (out.parent / 'tiny.md').read_text()
@@ -84,7 +84,7 @@ def test_scores_and_temperature_of_a_held_out_run(trained, config, checkpoint, t
     assert cards['worse'].scores != cards['alone'].scores
     assert cards['final'].scores == cards['alone'].scores
     assert cards['final'].temperature == cards['alone'].temperature != cards['worse'].temperature
-    assert cards['final'].strange == cards['alone'].strange
+    assert cards['final'].ood_score == cards['alone'].ood_score
     assert 'of the held-out run, eight bits: mean IoU' in capsys.readouterr().out
     text = (tmp_path / 'final.md').read_text()
     assert 'those of a parallel run that was not trained on these frames' in text

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from seg_perception.inference.model_file import StrangeScale, read_card
+from seg_perception.inference.model_file import OodCalibration, read_card
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.inference.torch_engine import load_program, prepare
 from small_net import INPUT_SIZE, SmallNet, paint
@@ -30,7 +30,7 @@ CARD = dataclasses.replace(
     tiny_card(),
     input_size=INPUT_SIZE,
     temperature=0.7,
-    strange=StrangeScale('energy', -9.0, -8.0),
+    ood_calibration=OodCalibration('energy', -9.0, -8.0),
 )
 
 
@@ -72,7 +72,7 @@ def test_equals_torch_at_any_count_and_size(engine, dense, shape):
         logits = dense.net(normalise(torch.from_numpy(images)))
         labels, confidence, _ = dense(torch.from_numpy(images))
     energy = -0.7 * (logits / 0.7).logsumexp(1).mean((1, 2))
-    np.testing.assert_allclose(answer.strangeness, energy.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(answer.ood_score, energy.numpy(), rtol=1e-5)
     assert answer.labels.dtype == answer.confidence.dtype == np.uint8
     np.testing.assert_array_equal(answer.labels, labels.numpy())
     assert np.abs(answer.confidence.astype(int) - confidence.numpy()).max() <= 1
@@ -102,7 +102,7 @@ def test_sizes_have_names(exported):
         'image': ['N', 'H', 'W', 3],
         'labels': ['N', 'H', 'W'],
         'confidence': ['N', 'H', 'W'],
-        'strangeness': ['N'],
+        'ood_score': ['N'],
     }
 
 
@@ -169,9 +169,9 @@ def test_another_temperature_is_refused(engine, light):
         check_equal('file x', engine, other, [paint(50)[0]])
 
 
-def test_another_strangeness_is_refused(engine, light, monkeypatch):
+def test_another_ood_score_is_refused(engine, light, monkeypatch):
     monkeypatch.setattr(deploy, 'of_images', lambda logits, temperature: logits.mean((1, 2, 3)))
-    message = r'file x: got a strangeness [\d.]+ off, expected at most 0\.\d+ from torch'
+    message = r'file x: got a ood_score [\d.]+ off, expected at most 0\.\d+ from torch'
     with pytest.raises(ExportError, match=message):
         check_equal('file x', engine, Deployed(light, 0.7).eval(), [paint(50)[0]])
 

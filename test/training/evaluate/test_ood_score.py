@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from seg_perception.inference.onnx_engine import OnnxEngine
 from tiny_model import write_tiny_model
 from training.data.sample import Sample
-from training.evaluate import strangeness
-from training.evaluate.strangeness import SCORES, fit_scale, of_images, scale_of
+from training.evaluate import ood_score
+from training.evaluate.ood_score import SCORES, fit_scale, of_images, scale_of
 
 LN3 = 1.0986123
 
@@ -65,7 +65,7 @@ def test_an_image_has_the_mean_of_its_own_pixels():
 
 def test_scale_by_hand():
     """Of the values 1 to 40 the middle is 20.5, and 38 are no higher than 38."""
-    assert scale_of(list(range(1, 41))) == StrangeScale('energy', 20.5, 38.0)
+    assert scale_of(list(range(1, 41))) == OodCalibration('energy', 20.5, 38.0)
 
 
 @pytest.mark.parametrize('values', [[3.0], [3.0, 3.0, 3.0], [3.0, 3.0, 3.00001]])
@@ -92,14 +92,14 @@ class Painted:
 
 @pytest.fixture(scope='module')
 def engine(tmp_path_factory):
-    scale = StrangeScale('distance', 0, 1)  # what is in the file already does not matter
+    scale = OodCalibration('distance', 0, 1)  # what is in the file already does not matter
     path = tmp_path_factory.mktemp('model') / 'm.onnx'
-    return OnnxEngine(write_tiny_model(path, strange=scale), 'cpu', threads=1)
+    return OnnxEngine(write_tiny_model(path, ood_calibration=scale), 'cpu', threads=1)
 
 
 def test_scale_of_a_file_by_hand(engine):
-    """The strangeness of a frame that is k off is 3 k k: 0, 3, 12, 27."""
-    assert fit_scale(engine, Painted(0, 1, 2, 3)) == StrangeScale('energy', 7.5, 27.0)
+    """The ood_score of a frame that is k off is 3 k k: 0, 3, 12, 27."""
+    assert fit_scale(engine, Painted(0, 1, 2, 3)) == OodCalibration('energy', 7.5, 27.0)
 
 
 def test_frames_that_are_all_alike_make_no_scale(engine):
@@ -107,5 +107,5 @@ def test_frames_that_are_all_alike_make_no_scale(engine):
 
 
 def test_many_frames_are_thinned(engine, monkeypatch):
-    monkeypatch.setattr(strangeness, 'MAX_FRAMES', 3)
-    assert fit_scale(engine, Painted(0, 1, 2, 1, 4)) == StrangeScale('energy', 12.0, 48.0)
+    monkeypatch.setattr(ood_score, 'MAX_FRAMES', 3)
+    assert fit_scale(engine, Painted(0, 1, 2, 1, 4)) == OodCalibration('energy', 12.0, 48.0)

@@ -4,7 +4,7 @@
 How unlike the training data an input looks, told from logits alone (``docs/ood.md``).
 
 Each score takes logits (N, C, h, w) and the temperature of the confidence, gives (N, h, w), and
-grows with strangeness.
+grows with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from seg_perception.inference.engine import Engine
-from seg_perception.inference.model_file import StrangeScale
+from seg_perception.inference.model_file import OodCalibration
 from training.data.sample import FrameSet
 from training.evaluate.reading import read_ahead
 from training.evaluate.separation import KNOWN_SHARE, threshold_of
@@ -59,30 +59,30 @@ CHOSEN = 'energy'
 
 
 def of_images(logits: Tensor, temperature: float, score: str = CHOSEN) -> Tensor:
-    """Strangeness (N,) of whole images: the mean of a score over their pixels."""
+    """OOD scores (N,) of whole images: the mean of a score over their pixels."""
     return SCORES[score](logits, temperature).mean((1, 2))
 
 
-def scale_of(known: Sequence[float]) -> StrangeScale | None:
-    """The scale of the strangeness of known images; None where they do not differ."""
+def scale_of(known: Sequence[float]) -> OodCalibration | None:
+    """The calibration of the OOD score on known images; None where they do not differ."""
     values = np.array(known, np.float64)
     median, threshold = float(np.median(values)), threshold_of(values, KNOWN_SHARE)
     # Rounded as the card states them.
     median, threshold = round(median, 4), round(threshold, 4)
-    return StrangeScale(CHOSEN, median, threshold) if median < threshold else None
+    return OodCalibration(CHOSEN, median, threshold) if median < threshold else None
 
 
-def fit_scale(engine: Engine, frames: FrameSet) -> StrangeScale | None:
+def fit_scale(engine: Engine, frames: FrameSet) -> OodCalibration | None:
     """The scale of a model file from its own answers; None where all frames give the same."""
     chosen = np.linspace(0, len(frames) - 1, min(MAX_FRAMES, len(frames))).astype(int).tolist()
-    samples = read_ahead(frames, chosen, 'strangeness')
-    return scale_of([_strangeness(engine, sample.rgb) for sample in samples])
+    samples = read_ahead(frames, chosen, 'ood_score')
+    return scale_of([_engine_output(engine, sample.rgb) for sample in samples])
 
 
-def _strangeness(engine: Engine, rgb: np.ndarray) -> float:
+def _engine_output(engine: Engine, rgb: np.ndarray) -> float:
     width_height = engine.size_for((rgb.shape[0], rgb.shape[1]))[::-1]
     working = cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
-    return float(engine.run(working[None]).strangeness[0])
+    return float(engine.run(working[None]).ood_score[0])
 
 
 def _sum_of_shares(logits: Tensor, temperature: float) -> Tensor:
