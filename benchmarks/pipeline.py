@@ -28,7 +28,7 @@ from seg_perception.inference.answer import FrameAnswerer, FrameContext
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.models import model_path
 from seg_perception.synthetic.street import Street
-from seg_perception.tools.video_inputs import street_mount
+from seg_perception.tools.video_inputs import street_extrinsics
 
 SIZE, SEED = (720, 1280), 1
 CURVATURE_PER_M = 0.01
@@ -95,7 +95,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
 def _view(answerer: FrameAnswerer, street: Street) -> CameraView:
     calibration = Calibration.pinhole(street.camera(0).K, SIZE)
-    view = GeometryKeeper(answerer.labels_size).view(calibration, street_mount(SEED), SIZE)
+    view = GeometryKeeper(answerer.labels_size).view(calibration, street_extrinsics(SEED), SIZE)
     assert isinstance(view.geometry, CameraGeometry)
     return view
 

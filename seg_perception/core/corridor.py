@@ -269,8 +269,8 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
     strip *= tangent < edges[-1]  # not beyond what is seen of the path
     if not (strip == AHEAD).any():
         return None
-    beside = cv2.subtract(three, inside)
-    beside[:top] = beside[end:] = 0
+    adjacent = cv2.subtract(three, inside)
+    adjacent[:top] = adjacent[end:] = 0
     height, distance_m = geometry.size[0], _nearest_m(tangent, inside, curvature)
 
     def whole(part: np.ndarray, fill: float = 0) -> np.ndarray:
@@ -278,7 +278,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         image[first : first + len(part)] = part
         return _frozen(image)
 
-    slant_m = np.hypot((edges_m[:-1] + edges_m[1:]) / 2, camera.mount.height_m)
+    slant_m = np.hypot((edges_m[:-1] + edges_m[1:]) / 2, camera.extrinsics.height_m)
     blocking_px = np.ceil(corridor.blocking_m / slant_m * camera.calibration.k[0, 0])
     arrays = map(_frozen, (strip, tangent, edges, edges_m, np.maximum(blocking_px, 1)))
     return CorridorShape(
@@ -287,7 +287,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         inside=whole(inside),
         adjacent=whole(adjacent),
         widths_px=whole(widths.astype(np.float32)),
-        nearness=whole(np.nan_to_num(np.nanmin(distance_m) / distance_m)),
+        proximity=whole(np.nan_to_num(np.nanmin(distance_m) / distance_m)),
         distance_m=whole(distance_m, np.nan),
         strips=Strips(first, *arrays),
     )

@@ -65,7 +65,7 @@ def free_distance(
     """
     rows = slice(strips.first, strips.first + len(strips.strip))
     ends = _Ends(strips, passed[rows], flags[rows])
-    clearance, ahead_m = clearance_m / camera.mount.height_m, camera.ahead_m
+    clearance, ahead_m = clearance_m / camera.extrinsics.height_m, camera.ahead_m
     (free, seeming), (left, _), (right, _) = (
         ends.free_m(strip, ahead_m, clearance) for strip in (AHEAD, LEFT, RIGHT)
     )

@@ -35,7 +35,7 @@ from seg_perception.core.hazards import (
     words,
     zones_of,
 )
-from seg_perception.core.image_quality import Knowledge, believed, distrust, look_at
+from seg_perception.core.image_quality import Knowledge, look_at, scaled_confidence, worst_doubt
 from seg_perception.core.results import (
     DrivableArea,
     Hazard,
@@ -294,7 +294,7 @@ def _perception_trust(
 
 
 def _unknown_share(view: _View, least: float) -> float:
-    """Share of the pixels without a class, or with one that is hardly believed."""
+    """Share of the pixels without a class, or with one of low confidence."""
     unsure = view.confidence <= least * 255.0
     unknown = unsure | (having(view.groups, UNKNOWN_BITS) == UNKNOWN_BITS)
     return float(np.count_nonzero(unknown) / unknown.size)

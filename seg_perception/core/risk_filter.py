@@ -17,7 +17,7 @@ from math import inf, isfinite, nan
 import numpy as np
 
 from seg_perception.core.hazards import words
-from seg_perception.core.results import HazardSeen, RiskFactor, RiskLevel, SafetyRisk
+from seg_perception.core.results import Hazard, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import combine, level_of
 from seg_perception.core.risk_params import RiskParams, TimeParams
 

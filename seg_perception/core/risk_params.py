@@ -9,8 +9,8 @@ from typing import Annotated
 
 from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.hazards import ROLES, Hazard
-from seg_perception.core.image_quality import TrustParams
+from seg_perception.core.hazards import ROLES, HazardRule
+from seg_perception.core.image_quality import PerceptionHealthParams
 from seg_perception.core.settings import HIDDEN, Setting, Settings, share
 
 
@@ -73,17 +73,23 @@ class RiskParams(Settings, name='risk'):
     """
 
     corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)
-    # People hurt easily and move any way: they count far off and beside the path too.
-    vulnerable: Hazard = field(
-        default_factory=lambda: Hazard(weight=1.0, in_path=1.0, beside=0.4, away=0.2, fade=0.45)
+    # People hurt easily and move any way: they count at a distance and in the adjacent zones too.
+    vulnerable: HazardRule = field(
+        default_factory=lambda: HazardRule(
+            weight=1.0, in_path=1.0, adjacent=0.4, outer=0.2, fade=0.45
+        )
     )
-    # Vehicles beside are the other lanes and parked cars; ahead they mostly drive along.
-    vehicles: Hazard = field(
-        default_factory=lambda: Hazard(weight=0.85, in_path=1.0, beside=0.2, away=0.1, fade=1.0)
+    # Vehicles in the adjacent zones drive in other lanes or are parked; ahead they mostly move.
+    vehicles: HazardRule = field(
+        default_factory=lambda: HazardRule(
+            weight=0.85, in_path=1.0, adjacent=0.2, outer=0.1, fade=1.0
+        )
     )
-    # Poles, walls and trees beside a road are where they belong.
-    obstacles: Hazard = field(
-        default_factory=lambda: Hazard(weight=0.9, in_path=1.0, beside=0.15, away=0.0, fade=0.8)
+    # Poles, walls and trees in the adjacent zones are where they belong.
+    obstacles: HazardRule = field(
+        default_factory=lambda: HazardRule(
+            weight=0.9, in_path=1.0, adjacent=0.15, outer=0.0, fade=0.8
+        )
     )
     near_m: Annotated[
         float, Setting('distance up to which a hazard counts in full', 'm', 0.5, 50)
@@ -120,7 +126,7 @@ class RiskParams(Settings, name='risk'):
     unmarked_risk: Annotated[
         float, share('factor of a lane without markings, if the model has a class for markings')
     ] = 0.3
-    trust: TrustParams = field(default_factory=TrustParams)
+    health: PerceptionHealthParams = field(default_factory=PerceptionHealthParams)
     time: TimeParams = field(default_factory=TimeParams)
     spread: Annotated[
         float, share('weight of the mean of all factors, which is added to the worst factor')
@@ -151,6 +157,6 @@ class RiskParams(Settings, name='risk'):
             )
 
     @property
-    def hazards(self) -> dict[str, Hazard]:
+    def hazards(self) -> dict[str, HazardRule]:
         """How each factor that is a hazard becomes a risk."""
         return dict(zip(ROLES, (self.vulnerable, self.vehicles, self.obstacles), strict=True))

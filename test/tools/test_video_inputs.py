@@ -12,7 +12,7 @@ import pytest
 
 from seg_perception.core.errors import SourceError
 from seg_perception.synthetic.street import Street
-from seg_perception.tools.video_inputs import open_source, street_mount
+from seg_perception.tools.video_inputs import open_source, street_extrinsics
 
 
 @pytest.fixture
