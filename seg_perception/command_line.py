@@ -32,6 +32,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
 from inspect import cleandoc
 from math import inf
 from pathlib import Path
@@ -39,7 +40,6 @@ from types import UnionType
 from typing import (
     Annotated,
     Any,
-    Literal,
     NoReturn,
     TypeVar,
     Union,
@@ -49,7 +49,7 @@ from typing import (
 )
 
 from seg_perception.core.errors import SegPerceptionError, did_you_mean
-from seg_perception.core.settings import HIDDEN, Setting, hints
+from seg_perception.core.settings import HIDDEN, Setting, hints, load, nested
 
 INTERRUPTED_EXIT = 130  # as shells report SIGINT
 UNITS = {'hz': 'HZ', 's': 'SECONDS', 'm': 'METRES', 'deg': 'DEGREES'}
@@ -150,15 +150,11 @@ class Argument:
         return get_args(self.kind) if get_origin(self.kind) is tuple else ()
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        return get_args(self.kind) if get_origin(self.kind) is Literal else self.setting.choices
-
-    @property
     def placeholder(self) -> str:
         if self.option.placeholder:
             return self.option.placeholder
-        if self.choices:
-            return '{' + ','.join(self.choices) + '}'
+        if self.setting.choices:
+            return '{' + ','.join(self.setting.choices) + '}'
         if unit := _UNIT_ENDING.search(self.path[-1]):
             return UNITS[unit[1]]
         return PLACEHOLDERS.get(self.items[0] if self.items else self.kind, 'VALUE')
@@ -178,7 +174,7 @@ class Argument:
 
         :raises ArgumentTypeError: when it has another type or is out of range.
         """
-        kind = str if self.choices else self.items[0] if self.items else self.kind
+        kind = str if self.setting.choices else self.items[0] if self.items else self.kind
         try:
             value = (self.option.read or kind)(word)
         except ValueError:
@@ -202,12 +198,6 @@ class Argument:
         if self.option.positional:
             return how
         return {**how, 'dest': self.dest, 'required': self.default is MISSING}
-
-    def convert(self, value: Any) -> Any:
-        """What was collected, as the field has it."""
-        if isinstance(value, list):
-            return tuple(value) if self.items else dict(value)
-        return value
 
 
 class _Parser(argparse.ArgumentParser):
@@ -233,16 +223,14 @@ def run_command(
     """
     log_to_stderr()
     name, *rest = words or ['']
-    if name in HELP_FLAGS:
-        print(_overview(prog, description, commands))
-        return 0
     try:
-        options = _options(prog, commands, name, rest)
-    except SystemExit as ended:  # the words cannot be read, or --help
-        return int(ended.code or 0)
-    except SegPerceptionError as error:
-        return _told(prog, error)
-    try:
+        if name in HELP_FLAGS:
+            print(_overview(prog, description, commands))
+            return 0
+        try:
+            options = _options(prog, commands, name, rest)
+        except SystemExit as ended:  # the words cannot be read, or --help
+            return int(ended.code or 0)
         prepare(name, words)
         result = commands[name](options)
         if isinstance(result, int):
@@ -251,17 +239,13 @@ def run_command(
             print(result, flush=True)
         return int(getattr(result, 'exit_code', 0))
     except SegPerceptionError as error:
-        return _told(prog, error)
+        print(f'{prog}: error: {error}', file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _told(prog: str, error: SegPerceptionError) -> int:
-    print(f'{prog}: error: {error}', file=sys.stderr)
-    return error.exit_code
 
 
 class _Log(logging.Handler):
@@ -311,8 +295,9 @@ def parse(prog: str, kind: type[Options], words: Sequence[str]) -> Options:
     if any(word in HELP_FLAGS for word in flags):
         _parser(prog, kind, items).print_help()
         raise SystemExit(0)
-    parser = _parser(prog, kind, [item for item in items if not item.option.positional])
-    known = [flag for item in items for flag in item.flags if not item.option.positional]
+    flagged = [item for item in items if not item.option.positional]
+    parser = _parser(prog, kind, flagged)
+    known = [flag for item in flagged for flag in item.flags]
     for flag in (word.partition('=')[0] for word in flags if _FLAG.match(word)):
         if not any(name.startswith(flag) for name in known):
             near = _near(flag, known)
@@ -320,8 +305,10 @@ def parse(prog: str, kind: type[Options], words: Sequence[str]) -> Options:
     given, rest = parser.parse_known_args(words)
     values = vars(given)
     _take_bare_words(parser, items, values, rest)
-    by_dest = {item.dest: item for item in items}
-    return _filled(kind, {dest: by_dest[dest].convert(value) for dest, value in values.items()})
+    for item in items:
+        if item.dest in values and get_origin(item.kind) is Mapping:
+            values[item.dest] = dict(values[item.dest])
+    return load(kind, nested(values), 'option')
 
 
 def _take_bare_words(
@@ -389,13 +376,15 @@ def _parser(prog: str, kind: type, items: Sequence[Argument]) -> _Parser:
         else f'{item.flags[0]} {item.placeholder}'
         for item in sorted(needed, key=lambda item: not item.option.positional)
     ]
+    width = min(shutil.get_terminal_size().columns, 100)
+    layout = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28, width=width)
     parser = _Parser(
         prog,
         ' '.join(['%(prog)s', *words, '[options]']),
         cleandoc(kind.__doc__ or '').partition('\n:')[0],
         add_help=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=_formatter,
+        formatter_class=layout,
     )
     titles = dict.fromkeys(['arguments', 'options', *(item.group for item in items)])
     groups = {title: parser.add_argument_group(title) for title in titles}
@@ -406,22 +395,6 @@ def _parser(prog: str, kind: type, items: Sequence[Argument]) -> _Parser:
         how = item.arguments() | {'help': item.help.replace('%', '%%')}
         groups[title].add_argument(*names, **how)
     return parser
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    width = min(shutil.get_terminal_size().columns, 100)
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=width)
-
-
-def _filled(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    """A dataclass with values by the dotted paths of its fields."""
-    given = {name: value for name, value in values.items() if '.' not in name}
-    for name in {path.partition('.')[0] for path in values if '.' in path}:
-        inner, _ = _peeled(hints(kind)[name])
-        start = f'{name}.'
-        mine = {path[len(start) :]: values[path] for path in values if path.startswith(start)}
-        given[name] = _filled(inner, mine)
-    return kind(**given)
 
 
 def _overview(prog: str, description: str, commands: Mapping[str, Command]) -> str:

@@ -9,7 +9,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from seg_perception.command_line import SIZE, Option, comma_separated, size, within
 from seg_perception.core.errors import ParameterError
@@ -147,7 +147,7 @@ class EvaluateOptions(ConfigOptions):
     checkpoint: Annotated[Path | None, FILE] = None
     models: Annotated[tuple[Path, ...], Option('FILE', names=('--model',), repeat=True)] = ()
     out: Annotated[Path | None, FOLDER] = None
-    absent: Literal['zero', 'skip'] = 'zero'
+    absent: Annotated[str, Setting('', choices=('zero', 'skip'))] = 'zero'
     submission: Annotated[str, Option('SERVER')] = ''
     temperature: Annotated[float, within(0, 1000)] = 0.0
     mode: Annotated[Mode, Option(prefix='')] = Mode()

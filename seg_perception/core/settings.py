@@ -296,7 +296,7 @@ def _of_kind(kind: Any, value: Any, place: _Place, below: Any, setting: Setting 
         return {key: _converted(inner, item, place.inside(key), {}) for key, item in value.items()}
     if kind is Any:
         return value
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str | Path):
         return Path(value)
     if kind is float and type(value) is int:
         return float(value)
