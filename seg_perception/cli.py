@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 
-from seg_perception.command_line import Command, run_command
+from seg_perception.command_line import by_name, run_command
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.options import (
     AdaptCommandOptions,
@@ -117,17 +117,7 @@ def _doctor(options: DoctorOptions) -> int:
     return report(examine(options.model, options.quick))
 
 
-COMMANDS: dict[str, Command] = {
-    'demo': _demo,
-    'run': _run,
-    'segment': _segment,
-    'replay': _replay,
-    'record': _record,
-    'evaluate': _evaluate,
-    'inspect': _inspect,
-    'adapt': _adapt,
-    'doctor': _doctor,
-}
+COMMANDS = by_name(_demo, _run, _segment, _replay, _record, _evaluate, _inspect, _adapt, _doctor)
 
 
 def _prepare(command: str, words: Sequence[str]) -> None:

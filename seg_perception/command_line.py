@@ -208,6 +208,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}{end} See `{self.prog} --help`.\n')
 
 
+def by_name(*commands: Command) -> dict[str, Command]:
+    """Commands by the names of their functions: ``_find_lr`` is ``find-lr``."""
+    return {each.__name__.strip('_').replace('_', '-'): each for each in commands}
+
+
 def run_command(
     prog: str,
     description: str,

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_perception.command_line import Command, run_command
+from seg_perception.command_line import by_name, run_command
 from seg_perception.core.errors import SegPerceptionError
 from training.options import (
     BlendOptions,
@@ -159,18 +159,7 @@ def _with_folder(text: str, out: Path | None) -> str:
     return f'{text}\nwrote {out}' if out else text
 
 
-COMMANDS: dict[str, Command] = {
-    'fit': _fit,
-    'overfit': _overfit,
-    'find-lr': _find_lr,
-    'evaluate': _evaluate,
-    'ood': _ood,
-    'sheet': _sheet,
-    'pseudo-label': _pseudo_label,
-    'blend': _blend,
-    'export': _export,
-    'stats': _stats,
-    'shard': _shard,
-    'summary': _summary,
-    'study': _study,
-}
+COMMANDS = by_name(
+    *(_fit, _overfit, _find_lr, _evaluate, _ood, _sheet, _pseudo_label, _blend, _export),
+    *(_stats, _shard, _summary, _study),
+)

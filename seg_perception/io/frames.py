@@ -19,6 +19,8 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.p
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg', '.webm', '.mjpeg')
 _SUFFIXES_FIX = f'Images: {" ".join(IMAGE_SUFFIXES)}; videos: {" ".join(VIDEO_SUFFIXES)}.'
 
+DEFAULT_FPS = 20.0  # of what has no rate of its own
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -42,6 +44,11 @@ def count_frames(file: Path) -> int:
     with suppress(SourceError):
         return 1 if file.suffix.lower() in IMAGE_SUFFIXES else scan_video(file).frames
     return 1
+
+
+def frame_rate(file: Path) -> float:
+    """Frames per second of a video; a usual rate for images."""
+    return scan_video(file).fps if file.suffix.lower() in VIDEO_SUFFIXES else DEFAULT_FPS
 
 
 def read_frames(file: Path) -> Iterator[Frame]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
@@ -15,15 +16,12 @@ from rosbags.interfaces import (
     QosDurability,
     QosLiveliness,
     QosReliability,
-    QosTime,
 )
 
 DEPTH = 10  # recorders do not learn the depth of a publisher
 LATCHED_DEPTH = 100  # each of several static transforms has to be there for who comes late
 STATIC_TRANSFORMS = '/tf_static'
 INFINITE_S = 2**31 - 1  # from here on a duration means "for ever", and so does zero
-
-_MANUAL = QosLiveliness.MANUAL_BY_TOPIC
 
 
 def profile_for(connections: Sequence[Connection]) -> QoSProfile:
@@ -36,14 +34,13 @@ def profile_for(connections: Sequence[Connection]) -> QoSProfile:
     offers = [offer for connection in connections for offer in _offers(connection)]
     latched = is_latched(connections)
     weak = offers and all(offer.reliability == QosReliability.BEST_EFFORT for offer in offers)
-    profile = QoSProfile(
+    is_same = offers and all(offer == offers[0] for offer in offers)
+    return QoSProfile(
         depth=max([LATCHED_DEPTH if latched else DEPTH, *(offer.depth for offer in offers)]),
         reliability=ReliabilityPolicy.BEST_EFFORT if weak else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        **(_times(offers[0]) if is_same else {}),
     )
-    if offers and all(offer == offers[0] for offer in offers):
-        _add_times(profile, offers[0])
-    return profile
 
 
 def is_latched(connections: Sequence[Connection]) -> bool:
@@ -61,19 +58,13 @@ def _offers(connection: Connection) -> list[Qos]:
     return [] if isinstance(ext, ConnectionExtRosbag1) else ext.offered_qos_profiles
 
 
-def _add_times(profile: QoSProfile, offer: Qos) -> None:
+def _times(offer: Qos) -> dict[str, Any]:
     """Deadline, lifespan and liveliness that differ from the default."""
-    if (deadline := _duration(offer.deadline)) is not None:
-        profile.deadline = deadline
-    if (lifespan := _duration(offer.lifespan)) is not None:
-        profile.lifespan = lifespan
-    if offer.liveliness == _MANUAL:
-        profile.liveliness = LivelinessPolicy.MANUAL_BY_TOPIC
-    if (lease := _duration(offer.liveliness_lease_duration)) is not None:
-        profile.liveliness_lease_duration = lease
-
-
-def _duration(time: QosTime) -> Duration | None:
-    if time.sec >= INFINITE_S or (time.sec, time.nsec) == (0, 0):
-        return None
-    return Duration(seconds=time.sec, nanoseconds=time.nsec)
+    times: dict[str, Any] = {}
+    for name in ('deadline', 'lifespan', 'liveliness_lease_duration'):
+        time = getattr(offer, name)
+        if time.sec < INFINITE_S and (time.sec, time.nsec) != (0, 0):
+            times[name] = Duration(seconds=time.sec, nanoseconds=time.nsec)
+    if offer.liveliness == QosLiveliness.MANUAL_BY_TOPIC:
+        times['liveliness'] = LivelinessPolicy.MANUAL_BY_TOPIC
+    return times

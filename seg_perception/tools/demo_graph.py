@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from seg_perception.node.processes import RosProcess, free_domain, sigterm_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.tools.recorder import Recorder
+from seg_perception.tools.run import NODE_MODULE, start_source
 
 START_TIMEOUT_S = 60.0
 QUIET_S = 1.0  # no answer for so long after the last image: none is coming
@@ -59,9 +60,9 @@ def play(cast: Cast, recorder: Recorder, on_step: Callable[[RosProcess], None]) 
     """
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
-    with _start_node(cast) as node:
+    with RosProcess('node', NODE_MODULE, _node_parameters(cast), cast.logs / NODE_LOG) as node:
         _await_node(node, recorder, executor)
-        with _start_source(cast) as source:
+        with start_source(cast.source, cast.logs / SOURCE_LOG) as source:
             while source.exit_code is None:
                 executor.spin_once(timeout_sec=0.2)
                 node.check_running()
@@ -72,25 +73,10 @@ def play(cast: Cast, recorder: Recorder, on_step: Callable[[RosProcess], None]) 
     executor.shutdown()
 
 
-def _start_node(cast: Cast) -> RosProcess:
-    parameters = {
-        'cameras': [CAMERA],
-        f'{CAMERA}.image_topic': IMAGE_TOPIC,
-        f'{CAMERA}.camera_info_topic': CAMERA_INFO_TOPIC,
-        **cast.node,
-    }
-    return RosProcess('node', 'seg_perception.node.node', parameters, cast.logs / NODE_LOG)
-
-
-def _start_source(cast: Cast) -> RosProcess:
-    parameters = {
-        'image_topic': IMAGE_TOPIC,
-        'camera_info_topic': CAMERA_INFO_TOPIC,
-        'wait_for_subscribers': 1,
-        **cast.source,
-    }
-    module, log = 'seg_perception.tools.video_source', cast.logs / SOURCE_LOG
-    return RosProcess('video source', module, parameters, log)
+def _node_parameters(cast: Cast) -> dict[str, object]:
+    topics = {'image_topic': IMAGE_TOPIC, 'camera_info_topic': CAMERA_INFO_TOPIC}
+    own = {f'{CAMERA}.{name}': topic for name, topic in topics.items()}
+    return {'cameras': [CAMERA], **own, **cast.node}
 
 
 def _await_node(node: RosProcess, recorder: Recorder, executor: SingleThreadedExecutor) -> None:

@@ -35,12 +35,10 @@ from seg_perception.io.cdr_messages import (
     image_message,
     jpeg_message,
 )
-from seg_perception.io.frames import VIDEO_SUFFIXES, Frame, find_files
-from seg_perception.io.video_reader import scan_video
+from seg_perception.io.frames import VIDEO_SUFFIXES, Frame, find_files, frame_rate
 from seg_perception.options import RecordOptions
 from seg_perception.tools.each_frame import for_each_frame
 
-DEFAULT_FPS = 20.0  # of folders
 MASK_NAMES = ('{}.png', '{}_labels.png', '{}_labelIds.png')
 
 _NS = 1_000_000_000
@@ -112,7 +110,7 @@ class _Job:
         self.failures: list[SegPerceptionError] = []
         self._options, self._calibration, self._bag = options, calibration, bag
         self._start_ns = time.time_ns() if options.start_ns is None else options.start_ns
-        self._period_ns = _NS / (options.rate_hz or _rate_of(files[0]))
+        self._period_ns = _NS / (options.rate_hz or frame_rate(files[0]))
         self._places = {file: place for place, file in enumerate(files)}
         self._count = 0  # frames so far, those that could not be read too
 
@@ -200,11 +198,6 @@ def _check(options: RecordOptions, files: list[Path]) -> None:
             'images alone, or one video',
             'Make a bag of each video.',
         )
-
-
-def _rate_of(file: Path) -> float:
-    is_video = file.suffix.lower() in VIDEO_SUFFIXES
-    return scan_video(file).fps if is_video else DEFAULT_FPS
 
 
 def _read_mask(folder: Path, name: str, size: tuple[int, int]) -> np.ndarray | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from seg_perception.node.processes import RosProcess, sigterm_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.options import RunOptions
 from seg_perception.tools.video_inputs import open_source
+
+NODE_MODULE = 'seg_perception.node.node'
 
 
 def run_node(options: RunOptions) -> int:
@@ -23,26 +26,36 @@ def run_node(options: RunOptions) -> int:
     """
     if options.video is not None:
         open_source(options.video)  # before a process starts: its error would drown in the log
+    topics = _given(
+        {'image_topic': options.image_topic, 'camera_info_topic': options.camera_info_topic}
+    )
+    own = {'model': options.model and str(options.model.resolve()), 'provider': options.provider}
+    parameters = _given(own) | {f'{CAMERA}.{name}': topic for name, topic in topics.items()}
+    ros_args = _params_file(options.params_file)
     with sigterm_as_exit(), ExitStack() as stack:
-        processes = [stack.enter_context(_start_node(options))]
+        node = RosProcess('node', NODE_MODULE, parameters, ros_args=ros_args)
+        processes = [stack.enter_context(node)]
         if options.video is not None:
-            processes.append(stack.enter_context(_start_source(options)))
+            video = {**topics, 'source': options.video, 'loop': True}
+            processes.append(stack.enter_context(start_source(video)))
         while all(process.exit_code is None for process in processes):
             time.sleep(0.1)
         return next(code for process in processes if (code := process.exit_code) is not None)
 
 
-def _start_node(options: RunOptions) -> RosProcess:
-    wanted = {
-        'model': options.model and str(options.model.resolve()),
-        'provider': options.provider,
-        f'{CAMERA}.image_topic': options.image_topic,
-        f'{CAMERA}.camera_info_topic': options.camera_info_topic,
+def start_source(parameters: Mapping[str, object], log: Path | None = None) -> RosProcess:
+    """A video source that feeds the node, as a process; ``log`` takes its output."""
+    usual = {
+        'image_topic': IMAGE_TOPIC,
+        'camera_info_topic': CAMERA_INFO_TOPIC,
+        'wait_for_subscribers': 1,
     }
-    parameters = {name: value for name, value in wanted.items() if value is not None}
-    return RosProcess(
-        'node', 'seg_perception.node.node', parameters, ros_args=_params_file(options.params_file)
-    )
+    module = 'seg_perception.tools.video_source'
+    return RosProcess('video source', module, usual | dict(parameters), log)
+
+
+def _given(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _params_file(path: Path | None) -> list[str]:
@@ -51,14 +64,3 @@ def _params_file(path: Path | None) -> list[str]:
     if not path.is_file():
         raise ParameterError('params_file', repr(str(path)), 'a file', 'Check the path.')
     return ['--params-file', str(path.resolve())]
-
-
-def _start_source(options: RunOptions) -> RosProcess:
-    parameters = {
-        'source': options.video,
-        'image_topic': options.image_topic or IMAGE_TOPIC,
-        'camera_info_topic': options.camera_info_topic or CAMERA_INFO_TOPIC,
-        'loop': True,
-        'wait_for_subscribers': 1,
-    }
-    return RosProcess('video source', 'seg_perception.tools.video_source', parameters)

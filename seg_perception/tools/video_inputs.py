@@ -15,13 +15,11 @@ import numpy as np
 
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import SourceError
-from seg_perception.io.frames import VIDEO_SUFFIXES, count_frames, find_files, read_frames
-from seg_perception.io.video_reader import scan_video
+from seg_perception.io.frames import DEFAULT_FPS, count_frames, find_files, frame_rate, read_frames
 from seg_perception.synthetic.street import Street
 from seg_perception.synthetic.weather import check_weather
 
 SYNTHETIC = 'synthetic'
-DEFAULT_FPS = 20.0  # of folders and the renderer
 STREET_S = 10.0  # length of the renderer's clip
 _SMALL = (64, 64)  # the extrinsics is that of every size, and a small street is built quickly
 
@@ -145,7 +143,7 @@ def _open_files(path: Path, fps: float) -> FrameSource:
     files = find_files([path])
     return FrameSource(
         str(path),
-        fps or _own_fps(files[0]),
+        fps or frame_rate(files[0]),
         next(_read_files(files)).shape[:2],
         lambda: _read_files(files),
         count=sum(map(count_frames, files)),
@@ -156,10 +154,6 @@ def _read_files(files: list[Path]) -> Iterator[np.ndarray]:
     for file in files:
         for frame in read_frames(file):
             yield frame.bgr
-
-
-def _own_fps(file: Path) -> float:
-    return scan_video(file).fps if file.suffix.lower() in VIDEO_SUFFIXES else DEFAULT_FPS
 
 
 def _open_device(device: str) -> FrameSource:
