@@ -12,7 +12,6 @@ No torch is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from onnx import TensorProto, compose, helper
 
 from seg_perception.adapt.graph import FLOATS, Builder, opset_of, outputs_of, prune
 from seg_perception.adapt.heads import READY_LABELS, Output, add_head, sides_of_labels, understand
-from seg_perception.adapt.network import Network, load_network
+from seg_perception.adapt.network import Network, load_network, refused_as
 from seg_perception.adapt.yolo import YoloOutputs, add_yolo_head, find_yolo
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ModelFileError, ParameterError, SourceError
@@ -104,20 +103,16 @@ def adapt(source: Path, out: Path, options: AdaptOptions, rgb: np.ndarray) -> Ad
     size = network.size or options.size
     working = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR)
     outputs = _run(network, options, working)
-    output: Output | YoloOutputs | None = None
-    if not options.output:
-        output = find_yolo(outputs, len(options.classes))
-    if output is None:
-        sigmoids = outputs_of(network.model, 'Sigmoid')
-        output = understand(outputs, sigmoids, options.output, options.classes, size)
+    yolo = None if options.output else find_yolo(outputs, len(options.classes))
+    sigmoids = outputs_of(network.model, 'Sigmoid')
+    output = yolo or understand(outputs, sigmoids, options.output, options.classes, size)
     lines = _story(network, options, output, size)
-
-    def check(answer: Segmentation) -> None:
+    with whole(out) as unfinished:  # named when the node's engine gives the same answer
+        onnx.save(_wrapped(network, options, output), str(unfinished))
+        answer = OnnxEngine(unfinished, 'cpu').run(working[None])
         if isinstance(output, Output):
             array = outputs[output.name]
             lines.append(_compare(array, output, len(options.classes), answer))
-
-    answer = _write_checked(_wrapped(network, options, output), out, working, check)
     lines.append(_shares(answer.labels[0], options.classes))
     return Adapted(lines, overlay(working, answer.labels[0], options.classes))
 
@@ -129,17 +124,9 @@ def _run(network: Network, options: AdaptOptions, rgb: np.ndarray) -> dict[str, 
         scale, shift = options.scale_and_shift()
         pixels = (pixels * scale + shift).astype(FLOATS[network.input_type])
     images = pixels.transpose(2, 0, 1) if network.is_nchw else pixels
-    try:
+    thing = f'model {network.path} on {rgb.shape[0]} x {rgb.shape[1]}'
+    with refused_as(thing, 'an answer', 'Give a size that it takes with --size and --multiple.'):
         return network.run(np.ascontiguousarray(images[None]))
-    except ModelFileError:
-        raise
-    except Exception as error:  # onnxruntime's errors share no base of their own
-        raise ModelFileError(
-            f'model {network.path} on {rgb.shape[0]} x {rgb.shape[1]}',
-            str(error).strip().splitlines()[0],
-            'an answer',
-            'Give a size that it takes with --size and --multiple.',
-        ) from error
 
 
 def _wrapped(
@@ -202,17 +189,6 @@ def _card(network: Network, options: AdaptOptions) -> ModelCard:
         licence=options.licence,
         commit='',
     )
-
-
-def _write_checked(
-    model: onnx.ModelProto, out: Path, rgb: np.ndarray, check: Callable[[Segmentation], None]
-) -> Segmentation:
-    """Run the file with the engine of the node, check its answer, and only then name it."""
-    with whole(out) as unfinished:
-        onnx.save(model, str(unfinished))
-        answer = OnnxEngine(unfinished, 'cpu').run(rgb[None])
-        check(answer)
-    return answer
 
 
 def _compare(array: np.ndarray, output: Output, num_classes: int, answer: Segmentation) -> str:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,17 @@ class Network:
     is_one_by_one: bool
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name for normalised images in the network's own layout and type."""
-        session = session_of(self.model, self.path)
+        """
+        Outputs by name for normalised images in the network's own layout and type, on the CPU.
+
+        :raises ModelFileError: when the model does not load.
+        """
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        with refused_as(f'model {self.path}', 'a graph that onnxruntime runs'):
+            session = ort.InferenceSession(
+                self.model.SerializeToString(), options, providers=['CPUExecutionProvider']
+            )
         names = [value.name for value in session.get_outputs()]
         return dict(zip(names, session.run(names, {self.input_name: images}), strict=True))
 
@@ -70,42 +81,35 @@ def load_network(path: Path) -> Network:
     return Network(path, model, value.name, kind, is_nchw, size, isinstance(shape[0], int))
 
 
-def session_of(model: onnx.ModelProto, path: Path) -> ort.InferenceSession:
+@contextmanager
+def refused_as(thing: str, expected: str, fix: str = '') -> Iterator[None]:
     """
-    The model in onnxruntime on the CPU.
+    Name the file in an error of onnx, protobuf or onnxruntime, which share no base of their own.
 
-    :raises ModelFileError: when it does not load.
+    :raises ModelFileError: in place of any other error.
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
     try:
-        return ort.InferenceSession(
-            model.SerializeToString(), options, providers=['CPUExecutionProvider']
-        )
-    except Exception as error:  # onnxruntime's errors share no base of their own
-        seen = str(error).strip().splitlines()[0]
-        raise ModelFileError(f'model {path}', seen, 'a graph that onnxruntime runs') from error
+        yield
+    except ModelFileError:
+        raise
+    except Exception as error:
+        seen = f'{type(error).__name__}: {str(error).strip()}'.splitlines()[0]
+        raise ModelFileError(thing, seen, expected, fix) from error
 
 
 def _load(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise ModelFileError(f'model {path}', 'no file', 'an ONNX file')
-    try:
+    with refused_as(f'model {path}', 'a whole ONNX file'):
         model = onnx.load(str(path))  # including external weight files
-    except Exception as error:  # protobuf's errors and file errors of all kinds
-        raise ModelFileError(
-            f'model {path}', f'{type(error).__name__}: {error}', 'a whole ONNX file'
-        ) from error
     if not model.graph.node:
         raise ModelFileError(f'model {path}', 'an empty graph', 'a whole ONNX file')
     opset = opset_of(model)
     if opset >= OLDEST_OPSET:
         return model
-    try:
+    fix = f'Export it again with opset_version={OLDEST_OPSET} or above.'
+    with refused_as(f'opset {opset} of {path}', f'{OLDEST_OPSET} or above', fix):
         return onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except Exception as error:  # of C++: RuntimeError and others
-        fix = f'Export it again with opset_version={OLDEST_OPSET} or above.'
-        raise ModelFileError(f'opset of {path}', opset, f'{OLDEST_OPSET} or above', fix) from error
 
 
 def _layout(name: str, shape: list[Any]) -> tuple[bool, list[Any]]:
