@@ -160,14 +160,11 @@ def _read_tables() -> dict[str, ClassTable]:
     lines = Path(__file__).with_name('class_tables.csv').read_text().splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith('#'))
     return {
-        name: ClassTable(name, tuple(_row_from_csv(row) for row in group))
+        name: ClassTable(
+            name, tuple(_row_from_dict(name, row | {'rgb': row['rgb'].split()}) for row in group)
+        )
         for name, group in groupby(rows, lambda row: row['table'])
     }
-
-
-def _row_from_csv(row: Mapping[str, str]) -> SegClass:
-    rgb = int(row['red']), int(row['green']), int(row['blue'])
-    return SegClass(int(row['id']), row['name'], rgb, Role(row['role']))
 
 
 _READ = _read_tables()

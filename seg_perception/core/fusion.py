@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import compress
 from math import isfinite, nan, pi, tau
 from typing import Annotated
 
@@ -115,11 +116,7 @@ def fuse(
     """
     newest_s = max((scene.stamp_s for scene in scenes if _answered(scene)), default=nan)
     statuses = tuple(_status(scene, newest_s, params.skew_s) for scene in scenes)
-    live = [
-        scene
-        for scene, status in zip(scenes, statuses, strict=True)
-        if status.state is CameraState.OK
-    ]
+    live = list(compress(scenes, (status.state is CameraState.OK for status in statuses)))
     grids = [(scene.camera, scene.grid) for scene in live if scene.grid is not None]
     worst = min(live, key=lambda scene: scene.risk.score, default=None)
     return FusedScene(

@@ -14,6 +14,7 @@ from seg_perception.synthetic.canvas import Rgb
 from seg_perception.synthetic.people import PHASES, Sprite
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import Surface
+from seg_perception.synthetic.textures import level_of
 from seg_perception.synthetic.view import Glow, View, warped
 
 _TOWARDS = (-0.6, 0.0, 0.5)
@@ -68,7 +69,7 @@ def _sprite(
         return
     top, bottom, left, right = region
     zoom = height / art.levels[0].shape[0]
-    rgba = art.levels[int(np.clip(-np.log2(zoom) + 0.3, 0, len(art.levels) - 1))]
+    rgba = level_of(art.levels, zoom, 0.3)
     sx, sy = width / rgba.shape[1], height / rgba.shape[0]
     start, turn = (x + width / 2, -sx) if flip else (x - width / 2, sx)
     # The last row of the sprite ends at the foot; texel centres are at half steps.

@@ -15,7 +15,7 @@ from seg_perception.synthetic.scene import Scene, Thing
 from seg_perception.synthetic.view import View
 from seg_perception.synthetic.walls import building_depth_m
 
-_LENGTHS_M = {'person': 1.6, 'cyclist': 1.6}
+_PERSON_M = 1.6
 _REACH_M = 75.0  # farther shadows are too flat to be seen
 _CAST, _CONTACT = 190, 255
 
@@ -56,8 +56,8 @@ def _outlines(scene: Scene, thing: Thing, reach: np.ndarray) -> list[Outline]:
         centre = place - reach * 0.6 * thing.height_m
         trunk = _line(place, centre, 0.12)
         return [(_ring(0.30 * thing.height_m) + centre, _CAST), (trunk, _CAST)]
-    if thing.kind in _LENGTHS_M:
-        tip = place - reach * _LENGTHS_M[thing.kind]
+    if thing.kind in ('person', 'cyclist'):
+        tip = place - reach * _PERSON_M
         return [(_line(place, tip, 0.2), _CAST), (_ring(0.3) + place, _CONTACT)]
     if thing.kind in ('lamp', 'sign', 'traffic_light', 'bollard'):
         return [(_line(place, place - reach * thing.height_m, 0.06), _CAST)]

@@ -46,6 +46,16 @@ def pyramid(picture: np.ndarray, smallest: int = 16) -> list[np.ndarray]:
     return levels
 
 
+def level_of(levels: list[np.ndarray], scale: float, blur: float = 0.0) -> np.ndarray:
+    """
+    The level of a pyramid to draw at a scale, in image pixels per texel of the finest level.
+
+    :param blur: in levels; 0 takes the next finer one, 0.5 the nearest.
+    """
+    number = np.clip(blur - np.log2(max(scale, 1e-6)), 0, len(levels) - 1)
+    return levels[int(number)]
+
+
 def shade(picture: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
     """Picture (H, W, 3) times a factor (H, W) or number, uint8."""
     factor = factor[..., None] if isinstance(factor, np.ndarray) else factor

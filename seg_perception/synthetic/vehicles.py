@@ -31,7 +31,8 @@ def draw_vehicle(view: View, thing: Thing, foot: np.ndarray) -> None:
     """A vehicle whose middle stands at a camera point (3,)."""
     mesh = vehicle(thing.kind)
     half_m = mesh.length_m / 2 + 1
-    beside_m = max(foot[2] + half_m, 0.0) * view.half_width
+    half_view = view.camera.size[1] / 2 / view.camera.focal_px  # its width at one metre's depth
+    beside_m = max(foot[2] + half_m, 0.0) * half_view
     if foot[2] + half_m < 1.0 or abs(foot[0]) > beside_m + half_m:
         return
     turn = thing.turn_rad + view.scene.heading_rad(thing.along_m)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import exp
 
 import cv2
@@ -42,17 +41,6 @@ class View:
     pose: tuple[float, float, float]  # world X and Y in metres, heading in radians
     glows: list[Glow] = field(default_factory=list)
     lights: dict[tuple[float, float, float], np.ndarray] = field(default_factory=dict)
-
-    @cached_property
-    def haze(self) -> Rgb:
-        """Colour of the haze."""
-        r, g, b = self.light.haze.tolist()
-        return r, g, b
-
-    @cached_property
-    def half_width(self) -> float:
-        """Half the width of the view, in metres at one metre's depth."""
-        return self.camera.size[1] / 2 / self.camera.focal_px
 
     @property
     def camera(self) -> SyntheticCamera:
@@ -90,7 +78,7 @@ class View:
     def seen(self, colour: Rgb, lit: Sequence[float], depth_m: float) -> Rgb:
         """A colour under a light (factor per channel) and through the haze."""
         clear = exp(-self.light.haze_per_m * depth_m)
-        r, g, b = self.haze
+        r, g, b = self.light.haze.tolist()
         haze = 1 - clear
         return (
             min(255.0, colour[0] * lit[0] * clear + r * haze),

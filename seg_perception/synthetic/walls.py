@@ -16,7 +16,7 @@ from seg_perception.synthetic.assets import Assets
 from seg_perception.synthetic.canvas import clip_near, to_fixed
 from seg_perception.synthetic.scene import Thing
 from seg_perception.synthetic.surfaces import SURFACE_OF, Surface
-from seg_perception.synthetic.textures import Facade
+from seg_perception.synthetic.textures import Facade, level_of
 from seg_perception.synthetic.view import NEAREST_M, View, warped
 
 STRIPS = ('fence', 'rail', 'wall', 'hedge')
@@ -169,8 +169,7 @@ def _draw_flat(
 
 def _draw_wall(view: View, art: Facade, wall: Wall, part: Part) -> None:
     """A textured wall, as far as it can be seen."""
-    region = view.canvas.region(wall.pixels)
-    if region is None:
+    if (region := view.canvas.region(wall.pixels)) is None:
         return
     top, bottom, first, last = region
     first, last, bottom = max(first, part.first), min(last, part.last), min(bottom, part.bottom)
@@ -214,15 +213,21 @@ def _hang(view: View, art: Facade, wall: Wall) -> tuple[np.ndarray, np.ndarray]:
     """The level of the facade to use and its perspective into the image."""
     levels = art.lit if view.light.weather == 'night' else art.levels
     scale = view.camera.focal_px / float(wall.corners[:, 2].mean()) / art.px_per_m
-    number = int(np.clip(np.floor(-np.log2(max(scale, 1e-6)) + 0.5), 0, len(levels) - 1))
-    texture = levels[number]
+    texture = level_of(levels, scale, 0.5)
     texel = texture.shape[1] / art.width_m, texture.shape[0] / art.height_m
     length, height = min(wall.extent_m[0], art.width_m), min(wall.extent_m[1], art.height_m)
-    u0, u1 = (share * length * texel[0] for share in wall.shares)
     bottom = float(texture.shape[0])
-    top = bottom - height * texel[1]
-    source = np.array([[u0, top], [u1, top], [u1, bottom], [u0, bottom]], np.float32) - 0.5
-    return texture, cv2.getPerspectiveTransform(source, wall.pixels.astype(np.float32))
+    rows = (bottom - height * texel[1], bottom)
+    return texture, _perspective(wall, wall.pixels, length * texel[0], rows)
+
+
+def _perspective(
+    wall: Wall, pixels: np.ndarray, width: float, rows: tuple[float, float]
+) -> np.ndarray:
+    """From a texture, whose whole width and rows cover the wall, to the pixels of its corners."""
+    u0, u1 = (share * width for share in wall.shares)
+    source = np.array([[u0, rows[0]], [u1, rows[0]], [u1, rows[1]], [u0, rows[1]]], np.float32)
+    return cv2.getPerspectiveTransform(source - 0.5, pixels.astype(np.float32))
 
 
 def _wall_light(view: View, normal: Normal) -> np.ndarray:
@@ -237,26 +242,20 @@ def draw_strip(view: View, assets: Assets, thing: Thing, feet: np.ndarray) -> No
 
     :param feet: camera points (3, 3) of ``feet_of_walls``.
     """
-    shape = _standing(view, feet[1:] if thing.left_m > 0 else feet[:0:-1], thing.height_m)
-    if shape is None:
-        return
-    corners, (u0, u1) = shape
-    pixels = view.canvas.project(corners)
-    region = view.canvas.region(pixels)
-    if region is None or pixels[1, 0] - pixels[0, 0] < 0.5:
+    front = feet[1:] if thing.left_m > 0 else feet[:0:-1]
+    normal = (0.0, -float(np.sign(thing.left_m)), 0.0)
+    wall = _wall(view, front, (thing.length_m, thing.height_m), normal)
+    if wall is None or (region := view.canvas.region(wall.pixels)) is None:
         return
     top, bottom, first, last = region
     levels = assets.strips[thing.kind]
-    scale = float(pixels[2, 1] - pixels[1, 1]) / levels[0].shape[0]
-    texture = levels[int(np.clip(-np.log2(max(scale, 1e-3)), 0, len(levels) - 1))]
+    scale = float(wall.pixels[2, 1] - wall.pixels[1, 1]) / levels[0].shape[0]
+    texture = level_of(levels, scale)
     height, width = texture.shape[:2]
-    u0, u1 = u0 * width, u1 * width
-    source = np.array([[u0, 0], [u1, 0], [u1, height], [u0, height]], np.float32) - 0.5
-    warp = cv2.getPerspectiveTransform(source, (pixels - (first, top)).astype(np.float32))
+    warp = _perspective(wall, wall.pixels - (first, top), width, (0.0, height))
     patch = cv2.warpPerspective(texture, warp, (last - first, bottom - top), borderValue=0)
-    normal = (0.0, -float(np.sign(thing.left_m)), 0.0)
-    light = view.light.matrix(view.lit(normal), float(corners[:, 2].mean()))
+    light = view.light.matrix(view.lit(normal), float(wall.corners[:, 2].mean()))
     mask = cv2.threshold(cv2.extractChannel(patch, 3), 127, 255, cv2.THRESH_BINARY)[1]
-    plane = view.canvas.plane_through(SURFACE_OF[thing.kind], corners)
+    plane = view.canvas.plane_through(SURFACE_OF[thing.kind], wall.corners)
     lit = cv2.transform(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), light)
     view.canvas.paste(lit, mask, top, first, plane)

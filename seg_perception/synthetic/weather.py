@@ -48,13 +48,9 @@ class Light:
         sky = (0.92 + 0.18 * normals[:, 2])[:, None]
         return np.asarray(self.ambient * sky + facing[:, None] * self.sun)
 
-    def haze_share(self, depth_m: float) -> float:
-        """Share 0..1 of the haze in the colour of something at a depth."""
-        return 1 - exp(-self.haze_per_m * depth_m)
-
     def matrix(self, factor: np.ndarray, depth_m: float) -> np.ndarray:
         """Light and haze as one (3, 4) float32 matrix for ``cv2.transform``."""
-        share = self.haze_share(depth_m)
+        share = 1 - exp(-self.haze_per_m * depth_m)  # of the haze in the colour
         matrix = np.zeros((3, 4), np.float32)
         matrix[_DIAGONAL] = factor * (1 - share)
         matrix[:, 3] = self.haze * share
