@@ -6,51 +6,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rclpy.qos import QoSProfile
-from rosbags.interfaces import Connection
 from rosbags.serde import SerdeError
-from rosbags.typesys.store import Typestore
 
 from seg_perception.core.errors import SourceError
 from seg_perception.io.bags import Bag
 from seg_perception.options import ReplayOptions
-from seg_perception.replay.bag_qos import is_latched, profile_for
-from seg_perception.replay.bag_types import definition, find_type, is_same
+from seg_perception.replay.channel import Channel, channel_of
 from seg_perception.replay.timeline import NS
 
 CLOCK_TOPIC = '/clock'
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 # What is read ahead: 0.8 s of raw 1280x720 at 30 Hz, or 1 s of a sensor at 1 kHz. Reading on and
 # on through a loop of small messages would take the time that publishing needs.
 HELD_BYTES, HELD_MESSAGES = 64 << 20, 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Channel:
-    """A topic of the bag that can be published."""
-
-    topic: str
-    type_name: str
-    type: Any
-    qos: QoSProfile
-    is_latched: bool
-    count: int
-    ros1: Typestore | None  # the bag's own types, where it is one of ROS 1
-
-    @property
-    def is_image(self) -> bool:
-        return self.type_name in IMAGE_TYPES
-
-    def to_cdr(self, raw: bytes) -> bytes:
-        """
-        A message of the bag as rclpy publishes it.
-
-        :raises SerdeError: when one of ROS 1 is not of the type.
-        """
-        return bytes(raw if self.ros1 is None else self.ros1.ros1_to_cdr(raw, self.type_name))
 
 
 class Message(NamedTuple):
@@ -169,7 +138,7 @@ class BagSource:
         skipped: dict[str, str] = {}
         for topic in topics:
             connections = [row for row in self._bag.connections if row.topic == topic]
-            found = _channel(connections, is_ros1=self.path.suffix == '.bag')
+            found = channel_of(connections, is_ros1=self.path.suffix == '.bag')
             if topic == CLOCK_TOPIC and own_clock:
                 skipped[topic] = 'replaced by the clock of this replay'
             elif isinstance(found, Channel):
@@ -198,28 +167,3 @@ class BagSource:
         if options.duration_s is None:
             return start_ns, last_ns
         return start_ns, min(last_ns, start_ns + round(options.duration_s * NS))
-
-
-def _channel(connections: Sequence[Connection], is_ros1: bool) -> Channel | str:
-    """The channel of one topic, or the reason why it has none."""
-    names = sorted({connection.msgtype for connection in connections})
-    if len(names) > 1:
-        return f'it has messages of {" and ".join(names)}'
-    name = names[0]
-    kind = find_type(name)
-    if kind is None:
-        return f'{name} is not installed'
-    store = definition(connections, is_ros1)
-    if store is None:
-        return f'the definition of {name} in the bag cannot be read'
-    if not is_same(kind, name, store):
-        return f'{name} is not defined as the installed one'
-    return Channel(
-        connections[0].topic,
-        name,
-        kind,
-        profile_for(connections),
-        is_latched(connections),
-        sum(connection.msgcount for connection in connections),
-        store if is_ros1 else None,
-    )

@@ -24,7 +24,7 @@ from seg_perception.io.cdr_messages import (
     typestore,
 )
 from seg_perception.io.scene_fields import Origin, scene_fields
-from seg_perception.replay.bag_types import is_same
+from seg_perception.replay.channel import is_same
 from seg_perception_msgs.msg import RoadScene
 
 HEAD = header(5_000_000_007, 'front_optical')
