@@ -33,7 +33,7 @@ from seg_perception.node.topics import CAMERA
 from seg_perception.node.transport import ensure_transport
 from seg_perception.synthetic.street import Street
 from seg_perception.tools.demo_graph import Cast, play, private_graph
-from seg_perception.tools.recorder import Recorder
+from seg_perception.tools.recorder import Recorder, stage_ms
 from seg_perception.tools.video_inputs import street_extrinsics
 
 SIZE, SEED = (720, 1280), 1
@@ -106,7 +106,7 @@ def _write_street(folder: Path) -> None:
 
 def _round(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
     slow = _run(options, folder, options.rate)
-    model_ms = float(np.median([scene.stage_ms['inference'] for scene in slow.scenes]))
+    model_ms = float(np.median([stage_ms(scene)['inference'] for scene in slow.scenes]))
     fast_hz = 2e3 / model_ms
     fast = _run(options, folder, fast_hz)
     return {
@@ -144,12 +144,12 @@ def _rss_mb(process: RosProcess) -> float:
 def _cost(run: Run) -> dict[str, float]:
     """Milliseconds, each the median over frames."""
     pairs = [(run.recorder.latency_ms[stamp], run.recorder.scenes[stamp]) for stamp in run.stamps]
-    pipeline_ms = [sum(scene.stage_ms.values()) for _, scene in pairs]
+    pipeline_ms = [sum(scene.stage_ms) for _, scene in pairs]
     medians = {
-        f'{stage}_ms': float(np.median([scene.stage_ms[stage] for scene in run.scenes]))
-        for stage in run.scenes[0].stage_ms
+        f'{stage}_ms': float(np.median([stage_ms(scene)[stage] for scene in run.scenes]))
+        for stage in run.scenes[0].stage_names
     }
-    around = [scene.node_ms - scene.stage_ms['inference'] for scene in run.scenes]
+    around = [scene.latency_ms - stage_ms(scene)['inference'] for scene in run.scenes]
     dds = [seen - took for (seen, _), took in zip(pairs, pipeline_ms, strict=True)]
     return {
         **medians,

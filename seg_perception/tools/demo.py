@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from seg_perception.core.errors import SegPerceptionError
+from seg_perception.core.results import RiskLevel
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_json
 from seg_perception.io.video_writer import LiveVideoWriter
@@ -21,7 +22,7 @@ from seg_perception.node.topics import CAMERA
 from seg_perception.options import DemoOptions
 from seg_perception.tools.contact_sheet import write_sheet
 from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
-from seg_perception.tools.recorder import Recorder, Scene
+from seg_perception.tools.recorder import Recorder, stage_ms
 from seg_perception.tools.versions import environment
 from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
 
@@ -106,19 +107,20 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
     published = int(recorder.source_report['frames_published'])
     node = recorder.node_report
     scenes = list(recorder.scenes.values())
+    times_ms = [stage_ms(scene) for scene in scenes]
     return {
         'source': options.source,
         'frames_published': published,
         'frames_segmented': len(recorder.latency_ms),
         'frames_dropped': published - len(recorder.latency_ms),
         'latency_ms': _percentiles(recorder.latency_ms.values()),
-        'inference_ms': _percentiles(scene.stage_ms['inference'] for scene in scenes),
-        'stage_ms': _stages_ms(scenes),
+        'inference_ms': _percentiles(times['inference'] for times in times_ms),
+        'stage_ms': _medians(times_ms),
         'provider': node['provider'],
         'provider_fallback': node['provider_fallback'],
         'model': scenes[0].model,
-        'risk': _range([scene.score for scene in scenes]),
-        'free_distance_m': _range([scene.free_distance_m for scene in scenes]),
+        'risk': _range([scene.safety_risk.score for scene in scenes]),
+        'free_distance_m': _range([scene.drivable_area.free_distance_m for scene in scenes]),
         'environment': environment(),
     }
 
@@ -138,14 +140,13 @@ def _range(values: Sequence[float]) -> dict[str, float] | None:
     }
 
 
-def _stages_ms(scenes: Sequence[Scene]) -> dict[str, float]:
+def _medians(times_ms: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Median of each stage over the frames that have it; some come and go with their listeners."""
-    stages = dict.fromkeys(stage for scene in scenes for stage in scene.stage_ms)
-    times_ms = {
-        stage: [scene.stage_ms[stage] for scene in scenes if stage in scene.stage_ms]
+    stages = dict.fromkeys(stage for times in times_ms for stage in times)
+    return {
+        stage: round(float(np.median([times[stage] for times in times_ms if stage in times])), 2)
         for stage in stages
     }
-    return {stage: round(float(np.median(each)), 2) for stage, each in times_ms.items()}
 
 
 def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
@@ -156,8 +157,10 @@ def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
 def _write_sheet(out: Path, film: LiveVideoWriter, recorder: Recorder, fps: float) -> None:
     captions = {}
     for index, stamp_ns in enumerate(film.stamps_ns):
-        scene = recorder.scenes.get(stamp_ns)
-        said = f'safety {scene.score:.0f} {scene.level.name}' if scene else 'no road scene'
+        said = 'no road scene'
+        if scene := recorder.scenes.get(stamp_ns):
+            risk = scene.safety_risk
+            said = f'safety {risk.score:.0f} {RiskLevel(risk.level).name}'
         captions[index] = f'{index / fps:.1f} s   {said}'
     write_sheet(film.path, out / 'contact_sheet.png', captions)
 

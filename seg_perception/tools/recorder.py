@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,14 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
-from seg_perception.core.results import RiskLevel
 from seg_perception.io.video_writer import LiveVideoWriter
 from seg_perception.node.qos import matched_publishers
 from seg_perception_msgs.msg import RoadScene
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What the node said about one frame."""
-
-    model: str
-    score: float
-    level: RiskLevel
-    stage_ms: dict[str, float]
-    free_distance_m: float  # NaN without calibration
-    node_ms: float  # from the arrival of the image at the node to its answer published
+def stage_ms(scene: RoadScene) -> dict[str, float]:
+    """Times of the stages that a frame went through."""
+    return dict(zip(scene.stage_names, scene.stage_ms, strict=True))
 
 
 class Recorder(Node):
@@ -45,7 +36,7 @@ class Recorder(Node):
     ) -> None:
         super().__init__('recorder')
         self.latency_ms: dict[int, float] = {}  # by stamp [ns]: image stamp to mask received
-        self.scenes: dict[int, Scene] = {}  # by stamp [ns]
+        self.scenes: dict[int, RoadScene] = {}  # by stamp [ns], those with an answer
         self._reports: dict[str, dict[str, str]] = {}  # of /diagnostics, by name
         self.arrivals = 0
         self._film = film
@@ -87,17 +78,8 @@ class Recorder(Node):
         self.arrivals += 1
 
     def _on_scene(self, message: RoadScene) -> None:
-        if message.status not in (RoadScene.OK, RoadScene.DEGRADED):
-            return
-        risk = message.safety_risk
-        self.scenes[_stamp_ns(message)] = Scene(
-            message.model,
-            risk.score,
-            RiskLevel(risk.level),
-            dict(zip(message.stage_names, message.stage_ms, strict=True)),
-            message.drivable_area.free_distance_m,
-            message.latency_ms,
-        )
+        if message.status in (RoadScene.OK, RoadScene.DEGRADED):
+            self.scenes[_stamp_ns(message)] = message
 
     def _on_overlay(self, overlay: Image) -> None:
         rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
