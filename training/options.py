@@ -48,7 +48,9 @@ Overrides = Annotated[
     Option('NAME=VALUE', names=('--set',), repeat=True, bare=True),
 ]
 Checkpoint = Annotated[Path, Setting('best.pt or last.pt of a run'), FILE]
-NamedPaths = Mapping[str, tuple[Path, ...]]
+FrameSets = Annotated[
+    Mapping[str, tuple[Path, ...]], Option('NAME=PATH,PATH', read=named_paths, repeat=True)
+]
 EVERY = Setting('take every n-th frame of videos', '', 1)
 
 
@@ -170,12 +172,8 @@ class OodOptions(Settings, name='ood'):
     """
 
     checkpoint: Checkpoint
-    known: Annotated[NamedPaths, Option('NAME=PATH,PATH', read=named_paths, repeat=True)] = field(
-        default_factory=dict
-    )
-    unknown: Annotated[NamedPaths, Option('NAME=PATH,PATH', read=named_paths, repeat=True)] = (
-        field(default_factory=dict)
-    )
+    known: FrameSets = field(default_factory=dict)
+    unknown: FrameSets = field(default_factory=dict)
     out: Annotated[Path | None, FOLDER] = None
     docs: Annotated[Path | None, FILE] = None
     show: Annotated[tuple[str, ...], Option('NAME', repeat=True)] = ()
