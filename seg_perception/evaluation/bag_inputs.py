@@ -237,7 +237,7 @@ def _bag_frame(
         frame_id=image.header.frame_id,
         name=str(stamp_ns),
         decode=partial(_pixels, image, message.topic),
-        truth=labels.find(stamp_ns, message.log_ns),
+        ground_truth=labels.find(stamp_ns, message.log_ns),
     )
 
 

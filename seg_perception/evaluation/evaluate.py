@@ -1,9 +1,9 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Evaluate recordings: share out their parts, go on where an earlier run stopped, merge.
+Evaluate recordings: share out their shards, resume an earlier run, merge.
 
-    make_plan -> parts that are not finished -> this process, several, or a Ray cluster -> merge
+    make_job -> shards that are not finished -> this process, several, or a Ray cluster -> merge
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tqdm import tqdm
 
 from seg_perception.evaluation.executors import run_in_processes, run_on_ray
-from seg_perception.evaluation.job import Part, Plan, make_plan
+from seg_perception.evaluation.job import EvaluationJob, Shard, make_job
 from seg_perception.evaluation.merge import merge
-from seg_perception.evaluation.shard import PART_FILE, Seen, run_part
+from seg_perception.evaluation.shard import SHARD_FILE, Seen, run_shard
 from seg_perception.inference.engine import thread_count
 from seg_perception.io.atomic import output_error
 from seg_perception.options import EvaluationOptions
@@ -70,26 +70,26 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     :raises SegPerceptionError: when an option, the model, all inputs or the output cannot be used.
     :raises KeyboardInterrupt: when interrupted; what is finished stays.
     """
-    plan = make_plan(options)
-    folder = plan.folder
-    with _output_errors(plan.out), folder.locked():
+    job = make_job(options)
+    folder = job.folder
+    with _output_errors(job.out), folder.locked():
         folder.claim()
         folder.clear_unfinished()
         try:
-            _run(plan, options)
-            summary = merge(plan)
-            report = _report(plan.out) if 'report' in plan.outputs else None
+            _run(job, options)
+            summary = merge(job)
+            report = _report(job.out) if 'report' in job.outputs else None
         except KeyboardInterrupt:
-            done = len(plan.parts) - len(_unfinished(plan))
+            done = len(job.shards) - len(_unfinished(job))
             log.warning(
                 'Interrupted: %d of %d parts are finished in %s. '
                 'The same command resumes from there.',
                 done,
-                len(plan.parts),
-                plan.out,
+                len(job.shards),
+                job.out,
             )
             raise
-    return Evaluation(plan.out, summary, report)
+    return Evaluation(job.out, summary, report)
 
 
 def evaluate_against(
@@ -116,29 +116,29 @@ def evaluate_against(
     return evaluation, compare(evaluation.out, baseline.absolute(), limits)
 
 
-def _run(plan: Plan, options: EvaluationOptions) -> None:
-    parts = _unfinished(plan)
+def _run(job: EvaluationJob, options: EvaluationOptions) -> None:
+    shards = _unfinished(job)
     cores = thread_count(0)
     bar: tqdm[NoReturn]
-    with tqdm(total=plan.frames, initial=_frames_done(plan), unit='frame', disable=None) as bar:
+    with tqdm(total=job.frames, initial=_frames_done(job), unit='frame', disable=None) as bar:
         tick: Callable[[int], Any] = bar.update
         if options.ray:
-            run_on_ray(plan, parts, options.ray, options.threads or 1, tick)
-        elif options.workers > 1 and len(parts) > 1:
-            workers = min(options.workers, len(parts))
-            run_in_processes(plan, parts, workers, options.threads or cores // workers or 1, tick)
+            run_on_ray(job, shards, options.ray, options.threads or 1, tick)
+        elif options.workers > 1 and len(shards) > 1:
+            workers = min(options.workers, len(shards))
+            run_in_processes(job, shards, workers, options.threads or cores // workers or 1, tick)
         else:
             seen: Sequence[Seen] = ()
-            for part in parts:
-                seen = run_part(plan, part, options.threads or cores, lambda: tick(1), seen)
+            for shard in shards:
+                seen = run_shard(job, shard, options.threads or cores, lambda: tick(1), seen)
 
 
-def _unfinished(plan: Plan) -> list[Part]:
-    return [part for part in plan.parts if not plan.folder.part(part.folder).is_dir()]
+def _unfinished(job: EvaluationJob) -> list[Shard]:
+    return [shard for shard in job.shards if not job.folder.part(shard.folder).is_dir()]
 
 
-def _frames_done(plan: Plan) -> int:
-    files = (plan.folder.part(part.folder) / PART_FILE for part in plan.parts)
+def _frames_done(job: EvaluationJob) -> int:
+    files = (job.folder.part(shard.folder) / SHARD_FILE for shard in job.shards)
     return sum(json.loads(file.read_text())['frames'] for file in files if file.is_file())
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hand the parts of an evaluation to processes of this machine, or to a Ray cluster."""
+"""Hand the shards of an evaluation to processes of this machine, or to a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ from importlib import import_module
 from typing import Any
 
 from seg_perception.core.errors import SegPerceptionError, SourceError
-from seg_perception.evaluation.job import RUN_FILE, Part, Plan
-from seg_perception.evaluation.shard import run_part
+from seg_perception.evaluation.job import RUN_FILE, EvaluationJob, Shard
+from seg_perception.evaluation.shard import run_shard
 
 LOCAL = 'local'
 _LOOK_S = 0.5  # how often the progress is looked at
-_RETRIES = 2  # of a part whose node went down
+_RETRIES = 2  # of a shard whose node went down
 
 
 def run_in_processes(
-    plan: Plan, parts: Sequence[Part], workers: int, threads: int, tick: Callable[[int], Any]
+    job: EvaluationJob,
+    shards: Sequence[Shard],
+    workers: int,
+    threads: int,
+    tick: Callable[[int], Any],
 ) -> None:
     """
-    Work on the parts in several processes.
+    Work on the shards in several processes.
 
     :param tick: told of the frames that were finished.
-    :raises SegPerceptionError: when a part fails, or a process is killed.
+    :raises SegPerceptionError: when a shard fails, or a process is killed.
     """
     # A fork would copy the locks of threads that it does not have.
     context = multiprocessing.get_context('spawn')
     frames = context.Value('q', 0)
     before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, context, _begin, (plan, threads, frames)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (job, threads, frames)) as pool:
         try:
-            futures = [pool.submit(_work, part) for part in parts]
+            futures = [pool.submit(_work, shard) for shard in shards]
             _watch(futures, frames, tick)
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -55,14 +59,18 @@ def run_in_processes(
 
 
 def run_on_ray(
-    plan: Plan, parts: Sequence[Part], address: str, threads: int, tick: Callable[[int], Any]
+    job: EvaluationJob,
+    shards: Sequence[Shard],
+    address: str,
+    threads: int,
+    tick: Callable[[int], Any],
 ) -> None:
     """
-    Work on the parts on a Ray cluster, whose nodes see inputs, model and output at the same paths.
+    Work on the shards on a Ray cluster; all nodes see inputs, model and output at the same paths.
 
     :param address: of the cluster; ``local`` starts one on this machine and ends it.
-    :param threads: cores that a part takes.
-    :raises SegPerceptionError: when Ray is not installed, not reached, or a part fails.
+    :param threads: cores that a shard takes.
+    :raises SegPerceptionError: when Ray is not installed, not reached, or a shard fails.
     """
     ray = _ray()
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing about the run leaves it
@@ -76,17 +84,17 @@ def run_on_ray(
             f'Ray cluster {address!r}', error, 'one that answers', 'Is `ray start --head` running?'
         ) from error
     try:
-        _run_tasks(ray, plan, parts, threads, tick)
+        _run_tasks(ray, job, shards, threads, tick)
     finally:
         ray.shutdown()
 
 
 def _run_tasks(
-    ray: Any, plan: Plan, parts: Sequence[Part], threads: int, tick: Callable[[int], Any]
+    ray: Any, job: EvaluationJob, shards: Sequence[Shard], threads: int, tick: Callable[[int], Any]
 ) -> None:
     work = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_work_on)
-    shared = ray.put(plan)
-    waiting = [work.remote(shared, part.number, threads) for part in parts]
+    shared = ray.put(job)
+    waiting = [work.remote(shared, shard.number, threads) for shard in shards]
     try:
         while waiting:
             done, waiting = ray.wait(waiting, timeout=_LOOK_S)
@@ -101,11 +109,11 @@ def _run_tasks(
         raise
 
 
-def _work_on(plan: Plan, number: int, threads: int) -> int:
-    """A task of Ray: one part; how many frames it had."""
-    if not (plan.out / RUN_FILE).is_file():
+def _work_on(job: EvaluationJob, number: int, threads: int) -> int:
+    """A task of Ray: one shard; how many frames it had."""
+    if not (job.out / RUN_FILE).is_file():
         raise SourceError(
-            f'output folder {str(plan.out)!r}',
+            f'output folder {str(job.out)!r}',
             f'nothing there on node {os.uname().nodename}',
             'a file system that all nodes share',
             'Put inputs, model and --out where every node sees them at the same path.',
@@ -116,7 +124,7 @@ def _work_on(plan: Plan, number: int, threads: int) -> int:
         nonlocal frames
         frames += 1
 
-    run_part(plan, plan.parts[number], threads, count)
+    run_shard(job, job.shards[number], threads, count)
     return frames
 
 
@@ -141,10 +149,10 @@ def _watch(futures: Sequence[Future[None]], frames: Any, tick: Callable[[int], A
             future.result()
 
 
-def _begin(plan: Plan, threads: int, frames: Any) -> None:
-    """Once in each process, before its first part."""
-    global _job
-    _job = plan, threads, frames
+def _begin(job: EvaluationJob, threads: int, frames: Any) -> None:
+    """Once in each process, before its first shard."""
+    global _shared
+    _shared = job, threads, frames
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -156,14 +164,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(part: Part) -> None:
-    plan, threads, frames = _job
+def _work(shard: Shard) -> None:
+    job, threads, frames = _shared
 
     def count() -> None:
         with frames.get_lock():
             frames.value += 1
 
-    run_part(plan, part, threads, count)
+    run_shard(job, shard, threads, count)
 
 
-_job: tuple[Plan, int, Any]
+_shared: tuple[EvaluationJob, int, Any]

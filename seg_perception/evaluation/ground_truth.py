@@ -30,7 +30,7 @@ _CONDITION_COLUMNS = ['source', 'start_s', 'stop_s', 'condition']
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """
     Where the truth is, one of ``folder`` and ``topic``, and how its values are read.
 
@@ -137,7 +137,11 @@ class Score:
 
 
 def score_frame(
-    truth: Truth, table: ClassTable, ids: np.ndarray, labels: np.ndarray, confidence: np.ndarray
+    truth: GroundTruth,
+    table: ClassTable,
+    ids: np.ndarray,
+    labels: np.ndarray,
+    confidence: np.ndarray,
 ) -> Score:
     """
     Score one frame at the size of its truth.
@@ -182,7 +186,7 @@ def row_of(score: Score | None, table: ClassTable) -> dict[str, float]:
     }
 
 
-def read_truth(where: str, classes: str, table: ClassTable) -> Truth | None:
+def read_ground_truth(where: str, classes: str, table: ClassTable) -> GroundTruth | None:
     """
     What ``--truth`` and ``--truth-classes`` say; None for no truth.
 
@@ -196,12 +200,12 @@ def read_truth(where: str, classes: str, table: ClassTable) -> Truth | None:
         return None
     own = load_table(classes) if classes else table
     if Path(where).is_dir():
-        return Truth(where, '', own, class_lut(own, table))
+        return GroundTruth(where, '', own, class_lut(own, table))
     if not where.startswith('/'):
         raise SourceError(
             f'truth {where!r}', 'no folder', 'a folder of masks, or a topic such as /camera/labels'
         )
-    return Truth('', where, own, class_lut(own, table))
+    return GroundTruth('', where, own, class_lut(own, table))
 
 
 def read_conditions(path: Path | None) -> Conditions:

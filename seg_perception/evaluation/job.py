@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation is asked for, cut into parts that any process can work on by itself."""
+"""What an evaluation is asked for, cut into shards that any process can work on by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from typing import Any
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.core.settings import load
-from seg_perception.evaluation.ground_truth import Conditions, Truth, read_conditions, read_truth
+from seg_perception.evaluation.ground_truth import (
+    Conditions,
+    GroundTruth,
+    read_conditions,
+    read_ground_truth,
+)
 from seg_perception.evaluation.inputs import find_sources
 from seg_perception.evaluation.streams import NS, Failure, Source, Wanted
 from seg_perception.inference.model_file import read_card
@@ -32,7 +37,7 @@ _UNUSED = ('grid', 'scan', 'fusion')
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """A span of one source; ``number`` is its place among all."""
 
     number: int
@@ -46,12 +51,12 @@ class Part:
 
     @property
     def starts_within(self) -> bool:
-        """Whether the part before it is of the same source."""
+        """Whether the shard before it is of the same source."""
         return self.start_ns > self.source.start_ns
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationJob:
     """Everything that decides the numbers: it goes to every process as it is."""
 
     out: Path
@@ -61,9 +66,9 @@ class Plan:
     provider: str
     sources: tuple[Source, ...]
     failures: tuple[Failure, ...]
-    parts: tuple[Part, ...]
+    shards: tuple[Shard, ...]
     extrinsics: Extrinsics | None
-    truth: Truth | None
+    ground_truth: GroundTruth | None
     conditions: Conditions
     outputs: tuple[str, ...]
     overlay_width: int
@@ -89,9 +94,9 @@ class Plan:
         }
 
 
-def make_plan(options: EvaluationOptions) -> Plan:
+def make_job(options: EvaluationOptions) -> EvaluationJob:
     """
-    Look at the inputs and cut them into parts.
+    Look at the inputs and cut them into shards.
 
     :raises SegPerceptionError: when an option or the model cannot be used, or no input can.
     """
@@ -99,11 +104,11 @@ def make_plan(options: EvaluationOptions) -> Plan:
     extrinsics = _extrinsics(options.mount)
     model = model_path(options.model).absolute()
     card = read_card(model)
-    truth = read_truth(options.truth, options.truth_classes, card.classes)
+    truth = read_ground_truth(options.truth, options.truth_classes, card.classes)
     calibration = read_calibration(options.calibration) if options.calibration else None
     wanted = Wanted(options.topics, truth.topic if truth else '', options.fps, calibration)
     sources, failures = find_sources(options.inputs, wanted)
-    return Plan(
+    return EvaluationJob(
         out=options.out.absolute(),
         model=model,
         model_name=card.name,
@@ -111,9 +116,9 @@ def make_plan(options: EvaluationOptions) -> Plan:
         provider=options.provider,
         sources=tuple(sources),
         failures=tuple(failures),
-        parts=tuple(_cut(sources, round(options.part_s * NS))),
+        shards=tuple(_cut(sources, round(options.part_s * NS))),
         extrinsics=extrinsics,
-        truth=truth,
+        ground_truth=truth,
         conditions=read_conditions(options.conditions),
         outputs=options.outputs,
         overlay_width=options.overlay_width,
@@ -158,12 +163,12 @@ def _rules(settings: Mapping[str, Any]) -> Rules:
     return read_rules(str(profile), changes)
 
 
-def _cut(sources: list[Source], length_ns: int) -> Iterator[Part]:
+def _cut(sources: list[Source], length_ns: int) -> Iterator[Shard]:
     number = 0
     for source in sources:
         for start_ns in range(source.start_ns, source.stop_ns, length_ns):
             stop_ns = min(start_ns + length_ns, source.stop_ns)
-            yield Part(number, source, start_ns, stop_ns)
+            yield Shard(number, source, start_ns, stop_ns)
             number += 1
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Finished parts become one result: the same, byte for byte in its numbers, whoever did which part.
+Finished shards become one result: the same, byte for byte in its numbers, whoever did which shard.
 
 Parts are taken in the order of their numbers, counts are integers, and rows are sorted. What is
 large is linked, not copied.
@@ -29,9 +29,9 @@ from seg_perception.core.classes import ClassTable
 from seg_perception.core.horizon import pitch_difference
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.ground_truth import Score
-from seg_perception.evaluation.job import FORMAT, Part, Plan
+from seg_perception.evaluation.job import FORMAT, EvaluationJob, Shard
 from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
-from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
+from seg_perception.evaluation.shard import SCORES_FILE, SHARD_FILE
 from seg_perception.evaluation.streams import Source, Stream
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import ModelCard, read_card
@@ -44,63 +44,63 @@ _WARN_PITCH_RAD, _LEAST_PITCHES = 0.02, 10  # as the node's diagnostics have the
 _ROW_KEYS = [('stamp_ns', 'ascending'), ('topic', 'ascending'), ('index', 'ascending')]
 
 
-def merge(plan: Plan) -> dict[str, Any]:
+def merge(job: EvaluationJob) -> dict[str, Any]:
     """
-    Make everything in the output folder from its parts; what ``summary.json`` says.
+    Make everything in the output folder from its shards; what ``summary.json`` says.
 
     :raises OSError: when it cannot be written.
     """
-    facts = {part.number: _facts(plan, part) for part in plan.parts}
-    _merge_rows(plan, facts)
-    for source, parts in _by_source(plan):
-        _merge_files(plan, source, parts, facts)
-    summary = _summary(plan, facts)
-    write_json(plan.out / SUMMARY_FILE, summary)
+    facts = {shard.number: _facts(job, shard) for shard in job.shards}
+    _merge_rows(job, facts)
+    for source, shards in _by_source(job):
+        _merge_files(job, source, shards, facts)
+    summary = _summary(job, facts)
+    write_json(job.out / SUMMARY_FILE, summary)
     return summary
 
 
-def _by_source(plan: Plan) -> list[tuple[Source, list[Part]]]:
-    """The parts of each source; none of an input without any span."""
-    parts: dict[str, list[Part]] = {source.name: [] for source in plan.sources}
-    for part in plan.parts:
-        parts[part.source.name].append(part)
-    return [(source, parts[source.name]) for source in plan.sources]
+def _by_source(job: EvaluationJob) -> list[tuple[Source, list[Shard]]]:
+    """The shards of each source; none of an input without any span."""
+    shards: dict[str, list[Shard]] = {source.name: [] for source in job.sources}
+    for shard in job.shards:
+        shards[shard.source.name].append(shard)
+    return [(source, shards[source.name]) for source in job.sources]
 
 
-def _folder(plan: Plan, part: Part) -> Path:
-    return plan.folder.part(part.folder)
+def _folder(job: EvaluationJob, shard: Shard) -> Path:
+    return job.folder.part(shard.folder)
 
 
-def _facts(plan: Plan, part: Part) -> dict[str, Any]:
-    text = (_folder(plan, part) / PART_FILE).read_text(encoding='utf-8')
+def _facts(job: EvaluationJob, shard: Shard) -> dict[str, Any]:
+    text = (_folder(job, shard) / SHARD_FILE).read_text(encoding='utf-8')
     facts: dict[str, Any] = json.loads(text)
     return facts
 
 
-def _merge_rows(plan: Plan, facts: dict[int, dict[str, Any]]) -> None:
+def _merge_rows(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> None:
     """Sorted by source and stamp; one source at a time is in memory."""
     tables = (
         pa.concat_tables(rows).sort_by(_ROW_KEYS)
-        for source, parts in _by_source(plan)
-        if (rows := list(_part_rows(plan, source, parts, facts)))
+        for source, shards in _by_source(job)
+        if (rows := list(_shard_rows(job, source, shards, facts)))
     )
     first = next(tables, None)
     if first is None:
         return
     with (
-        whole(plan.out / FRAMES_FILE) as path,
+        whole(job.out / FRAMES_FILE) as path,
         pq.ParquetWriter(path, first.schema, compression='zstd') as writer,
     ):
         for table in chain([first], tables):
             writer.write_table(table.select(writer.schema.names))
 
 
-def _part_rows(
-    plan: Plan, source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+def _shard_rows(
+    job: EvaluationJob, source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
 ) -> Iterator[pa.Table]:
     """Rows with their source, their index in all of it, and where the thumbnail will be."""
-    for part, before in _with_counts(source, parts, facts):
-        path = _folder(plan, part) / ROWS
+    for shard, before in _with_counts(source, shards, facts):
+        path = _folder(job, shard) / ROWS
         if not path.is_file():
             continue
         table = pq.read_table(path)
@@ -120,13 +120,13 @@ def _part_rows(
 
 
 def _with_counts(
-    source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
-) -> Iterator[tuple[Part, Counter[str]]]:
-    """Each part, and how many frames each camera had before it."""
+    source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
+) -> Iterator[tuple[Shard, Counter[str]]]:
+    """Each shard, and how many frames each camera had before it."""
     before: Counter[str] = Counter()
-    for part in parts:
-        yield part, before.copy()
-        before.update(facts[part.number]['counts'])
+    for shard in shards:
+        yield shard, before.copy()
+        before.update(facts[shard.number]['counts'])
 
 
 def _with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
@@ -139,25 +139,25 @@ def _thumb_path(source: Source, camera: str, index: int) -> str:
 
 
 def _merge_files(
-    plan: Plan, source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+    job: EvaluationJob, source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
 ) -> None:
-    if 'bag' in plan.outputs:
-        _merge_bags(plan, source, parts)
-    if 'thumbs' in plan.outputs:
-        for part, before in _with_counts(source, parts, facts):
-            _link_thumbs(plan, source, part, before)
-    if 'video' in plan.outputs:
+    if 'bag' in job.outputs:
+        _merge_bags(job, source, shards)
+    if 'thumbs' in job.outputs:
+        for shard, before in _with_counts(source, shards, facts):
+            _link_thumbs(job, source, shard, before)
+    if 'video' in job.outputs:
         for stream in source.streams:
-            _merge_videos(plan, source, stream, parts)
+            _merge_videos(job, source, stream, shards)
 
 
-def _merge_bags(plan: Plan, source: Source, parts: Sequence[Part]) -> None:
-    """One bag whose files are those of the parts, as recorders split long ones."""
-    bags = [_folder(plan, part) / BAG for part in parts]
+def _merge_bags(job: EvaluationJob, source: Source, shards: Sequence[Shard]) -> None:
+    """One bag whose files are those of the shards, as recorders split long ones."""
+    bags = [_folder(job, shard) / BAG for shard in shards]
     read = [yaml.safe_load((bag / 'metadata.yaml').read_text(encoding='utf-8')) for bag in bags]
     infos = [data['rosbag2_bagfile_information'] for data in read]
     used = [(bag, info) for bag, info in zip(bags, infos, strict=True) if info['message_count']]
-    final = plan.out / 'bags' / source.name
+    final = job.out / 'bags' / source.name
     shutil.rmtree(final, ignore_errors=True)
     if not used:
         return
@@ -192,21 +192,23 @@ def _joined(infos: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, 
     }
 
 
-def _link_thumbs(plan: Plan, source: Source, part: Part, before: Counter[str]) -> None:
-    for file in (_folder(plan, part) / THUMBS).glob('*.jpg'):
+def _link_thumbs(job: EvaluationJob, source: Source, shard: Shard, before: Counter[str]) -> None:
+    for file in (_folder(job, shard) / THUMBS).glob('*.jpg'):
         camera, _, index = file.stem.rpartition('_')
-        target = plan.out / _thumb_path(source, camera, int(index) + before[camera])
+        target = job.out / _thumb_path(source, camera, int(index) + before[camera])
         target.parent.mkdir(parents=True, exist_ok=True)
         _link(file, target)
 
 
-def _merge_videos(plan: Plan, source: Source, stream: Stream, parts: Sequence[Part]) -> None:
-    videos = [_folder(plan, part) / VIDEOS / f'{stream.camera}.mp4' for part in parts]
+def _merge_videos(
+    job: EvaluationJob, source: Source, stream: Stream, shards: Sequence[Shard]
+) -> None:
+    videos = [_folder(job, shard) / VIDEOS / f'{stream.camera}.mp4' for shard in shards]
     videos = [video for video in videos if video.is_file()]
     if not videos:
         return
     name = source.name if len(source.streams) == 1 else f'{source.name}_{stream.camera}'
-    final = plan.out / 'overlay' / f'{name}.mp4'
+    final = job.out / 'overlay' / f'{name}.mp4'
     with whole(final) as unfinished:
         if len(videos) == 1:
             _link(videos[0], unfinished)
@@ -223,27 +225,27 @@ def _link(file: Path, target: Path) -> None:
         shutil.copyfile(file, target)
 
 
-def _summary(plan: Plan, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    card = read_card(plan.model)
-    path = plan.out / FRAMES_FILE
+def _summary(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    card = read_card(job.model)
+    path = job.out / FRAMES_FILE
     frames = sum(fact['frames'] for fact in facts.values())
     seconds = _busy_s([(fact['started_s'], fact['ended_s']) for fact in facts.values()])
-    truth = _truth(plan, card.classes)
+    truth = _truth(job, card.classes)
     providers = sorted({fact['provider'] for fact in facts.values()})
     return {
         'format': FORMAT,
-        'model': _model(card, plan),
+        'model': _model(card, job),
         'environment': environment() | {'provider': ', '.join(providers)},
-        'inputs': [_input(*pair, facts) for pair in _by_source(plan)],
+        'inputs': [_input(*pair, facts) for pair in _by_source(job)],
         'frames': frames,
         'seconds': round(seconds, 3),
         'fps': round(frames / seconds, 3) if seconds else 0.0,
         **(_figures(pq.ParquetFile(path), card.classes) if frames else _NO_FIGURES),
         'truth': truth,
         'failures': [
-            *({'source': row.source, 'what': row.what} for row in plan.failures),
-            *({'source': s, 'what': what} for s, what in _problems(plan, facts)),
-            *_missing_truth(plan, truth, facts),
+            *({'source': row.source, 'what': row.what} for row in job.failures),
+            *({'source': s, 'what': what} for s, what in _problems(job, facts)),
+            *_missing_truth(job, truth, facts),
         ],
         'skipped': _skipped(facts),
         'warnings': _extrinsics_warnings(pq.ParquetFile(path)) if frames else [],
@@ -294,15 +296,15 @@ def _figures(file: pq.ParquetFile, table: ClassTable) -> dict[str, Any]:
     }
 
 
-def _model(card: ModelCard, plan: Plan) -> dict[str, Any]:
+def _model(card: ModelCard, job: EvaluationJob) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(card.to_json())
-    return facts | {'sha256': plan.model_sha256}
+    return facts | {'sha256': job.model_sha256}
 
 
 def _input(
-    source: Source, parts: Sequence[Part], facts: dict[int, dict[str, Any]]
+    source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
-    own = [facts[part.number] for part in parts]
+    own = [facts[shard.number] for shard in shards]
     return {
         'source': source.name,
         'kind': source.kind,
@@ -322,9 +324,9 @@ def _own_problems(source: Source, facts: Sequence[dict[str, Any]]) -> Iterator[s
     yield from dict.fromkeys(told)
 
 
-def _problems(plan: Plan, facts: dict[int, dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    for source, parts in _by_source(plan):
-        for text in _own_problems(source, [facts[part.number] for part in parts]):
+def _problems(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for source, shards in _by_source(job):
+        for text in _own_problems(source, [facts[shard.number] for shard in shards]):
             yield source.name, text
 
 
@@ -337,36 +339,36 @@ def _skipped(facts: dict[int, dict[str, Any]]) -> dict[str, dict[str, int]]:
     return {source: dict(counts) for source, counts in skipped.items()}
 
 
-def _truth(plan: Plan, table: ClassTable) -> dict[str, Any] | None:
-    if plan.truth is None:
+def _truth(job: EvaluationJob, table: ClassTable) -> dict[str, Any] | None:
+    if job.ground_truth is None:
         return None
     whole, conditions = Score(len(table)), dict[str, Score]()
-    for part in plan.parts:
-        for condition, score in _scores(_folder(plan, part) / SCORES_FILE):
+    for shard in job.shards:
+        for condition, score in _scores(_folder(job, shard) / SCORES_FILE):
             whole.merge(score)
             if condition:
                 conditions.setdefault(condition, Score(len(table))).merge(score)
     return whole.summary(table) | {
-        'table': plan.truth.table.name,
+        'table': job.ground_truth.table.name,
         'conditions': {name: score.summary(table) for name, score in sorted(conditions.items())},
     }
 
 
 def _missing_truth(
-    plan: Plan, truth: dict[str, Any] | None, facts: dict[int, dict[str, Any]]
+    job: EvaluationJob, truth: dict[str, Any] | None, facts: dict[int, dict[str, Any]]
 ) -> Iterator[dict[str, str]]:
     """Masks under other names are the likeliest of all mistakes."""
-    if plan.truth is None or truth is None or truth['frames']:
+    if job.ground_truth is None or truth is None or truth['frames']:
         return
     name = next((fact['first_name'] for fact in facts.values() if fact['first_name']), '')
     what = f'no mask for any frame, such as {f"{name}.png"!r}'
-    if plan.truth.topic:
+    if job.ground_truth.topic:
         what = 'no label image with the stamp of any frame'
-    yield {'source': plan.truth.folder or plan.truth.topic, 'what': what}
+    yield {'source': job.ground_truth.folder or job.ground_truth.topic, 'what': what}
 
 
 def _scores(path: Path) -> Iterator[tuple[str, Score]]:
-    """The scores of a part by condition, in the order of the conditions' names."""
+    """The scores of a shard by condition, in the order of the conditions' names."""
     if not path.is_file():
         return
     with np.load(path) as arrays:
@@ -377,7 +379,7 @@ def _scores(path: Path) -> Iterator[tuple[str, Score]]:
 
 
 def _busy_s(spans: Sequence[tuple[float, float]]) -> float:
-    """Seconds in which at least one part was worked on, over all runs that it took."""
+    """Seconds in which at least one shard was worked on, over all runs that it took."""
     total, reached = 0.0, 0.0
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, reached))

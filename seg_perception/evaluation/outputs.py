@@ -52,27 +52,27 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Movie:
+class VideoFormat:
     """Frames per second and (height, width) of a video."""
 
     fps: float
     size: tuple[int, int]
 
 
-class PartWriter:
+class ShardWriter:
     """
     Takes the frames of a part in their order.
 
     :param folder: where to write; it is there and empty.
-    :param movies: what the overlay video of each camera is like; none are written when empty.
+    :param formats: what the overlay video of each camera is like; none are written when empty.
     """
 
-    def __init__(self, folder: Path, with_bag: bool, movies: Mapping[str, Movie]) -> None:
+    def __init__(self, folder: Path, with_bag: bool, formats: Mapping[str, VideoFormat]) -> None:
         self.folder = folder
         self.problems: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._bag = BagWriter(folder / BAG, compressed=True) if with_bag else None
-        self._movies = movies
+        self._formats = formats
         self._videos: dict[str, VideoWriter] = {}
         self._thumbs: dict[str, _Thumb] = {}
 
@@ -83,7 +83,7 @@ class PartWriter:
             for name, raw in frame.messages.items():
                 topic = f'/seg_perception/{frame.camera}/{name}'
                 self._bag.write(topic, TOPICS[name], frame.log_ns, raw)
-        if frame.overlay is not None and frame.camera in self._movies:
+        if frame.overlay is not None and frame.camera in self._formats:
             self._video(frame.camera).write(frame.overlay)
         if frame.thumbnail is not None:
             self._keep_worst(frame)
@@ -110,8 +110,8 @@ class PartWriter:
         if camera not in self._videos:
             folder = self.folder / VIDEOS
             folder.mkdir(exist_ok=True)
-            movie = self._movies[camera]
-            self._videos[camera] = VideoWriter(folder / f'{camera}.mp4', movie.fps, movie.size)
+            video = self._formats[camera]
+            self._videos[camera] = VideoWriter(folder / f'{camera}.mp4', video.fps, video.size)
         return self._videos[camera]
 
     def _keep_worst(self, frame: Packed) -> None:

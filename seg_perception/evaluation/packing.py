@@ -19,7 +19,7 @@ from seg_perception.core.drivable import scale_area
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, row_of
-from seg_perception.evaluation.job import Plan
+from seg_perception.evaluation.job import EvaluationJob
 from seg_perception.evaluation.outputs import Packed
 from seg_perception.evaluation.streams import RawFrame
 from seg_perception.inference.answer import FrameContext
@@ -39,7 +39,7 @@ class Answer:
     """What is known of one frame."""
 
     frame: RawFrame
-    index: int  # among those of its camera in the part
+    index: int  # among those of its camera in the shard
     pixels: Pixels
     record: SceneRecord
     decode_ms: float
@@ -60,12 +60,12 @@ class Packer:
     """
 
     def __init__(
-        self, plan: Plan, table: ClassTable, condition: Callable[[RawFrame], str]
+        self, job: EvaluationJob, table: ClassTable, condition: Callable[[RawFrame], str]
     ) -> None:
-        self._plan, self._table, self._condition = plan, table, condition
+        self._job, self._table, self._condition = job, table, condition
 
     def pack(self, answer: Answer) -> Packed:
-        frame, outputs = answer.frame, self._plan.outputs
+        frame, outputs = answer.frame, self._job.outputs
         overlay = thumbnail = None
         messages: dict[str, memoryview] = {}
         if {'bag', 'video', 'thumbs'} & set(outputs):
@@ -80,7 +80,7 @@ class Packer:
     def _draw(self, answer: Answer) -> np.ndarray:
         """The overlay, (h, w, 3) uint8 BGR, drawn at its own size."""
         pixels, record = answer.pixels, answer.record
-        small = _narrowed(pixels.array, self._plan.overlay_width or pixels.array.shape[1])
+        small = _narrowed(pixels.array, self._job.overlay_width or pixels.array.shape[1])
         size = small.shape[0], small.shape[1]
         rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB) if pixels.order == 'bgr' else small
         scene = draw_scene(
@@ -91,7 +91,7 @@ class Packer:
                 area=scale_area(record.area, size),
             ),
             self._table,
-            corridor=self._plan.rules.corridor,
+            corridor=self._job.rules.corridor,
             camera=answer.camera.scaled(size) if answer.camera else None,
         )
         return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
@@ -109,7 +109,7 @@ class Packer:
     def _fields(self, answer: Answer) -> dict[str, Any]:
         """The fields of the road scene; times are those of the evaluation."""
         record = answer.record
-        origin = Origin(answer.frame.stream.camera, self._plan.model_name, _GROUND_FRAME)
+        origin = Origin(answer.frame.stream.camera, self._job.model_name, _GROUND_FRAME)
         return scene_fields(record, origin, sum(record.stage_ms.values()))
 
     def _row(self, answer: Answer) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Packer:
             'strange': record.ood_score,
             **_class_shares(record.labels, self._table),
         }
-        if self._plan.truth is not None:
+        if self._job.ground_truth is not None:
             row |= row_of(answer.score, self._table)
         condition = self._condition(frame)
         return row | {'condition': condition, 'thumbnail': '', 'lat': latitude, 'lon': longitude}

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Work on one part of an evaluation: read, segment, write.
+Work on one shard of an evaluation: read, segment, write.
 
     read (this thread) -> decode, segment, score (pool) -> risk over time (this thread)
         -> draw, encode (pool) -> write (this thread)
@@ -30,10 +30,10 @@ import numpy as np
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.results import SafetyRisk, SceneRecord
-from seg_perception.evaluation.ground_truth import Score, Truth, condition_of, score_frame
+from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition_of, score_frame
 from seg_perception.evaluation.inputs import read_span
-from seg_perception.evaluation.job import WARM_UP_NS, Part, Plan
-from seg_perception.evaluation.outputs import Movie, Packed, PartWriter
+from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
+from seg_perception.evaluation.outputs import Packed, ShardWriter, VideoFormat
 from seg_perception.evaluation.packing import Answer, Packer, narrow
 from seg_perception.evaluation.streams import RawFrame, Stream
 from seg_perception.inference.answer import (
@@ -47,11 +47,11 @@ from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.encodings import Pixels
 
-PART_FILE, SCORES_FILE = 'part.json', 'scores.npz'
+SHARD_FILE, SCORES_FILE = 'part.json', 'scores.npz'
 _AHEAD = 3  # frames in work or waiting, for each thread and stage
 _NO_EXTRINSICS = Missing('no extrinsics of the camera are given')
 _PITCH_EVERY = 8  # frames; the extrinsics of a camera does not change
-_MAX_PROBLEMS = 20  # of a part: a camera that is broken says the same of every frame
+_MAX_PROBLEMS = 20  # of a shard: a camera that is broken says the same of every frame
 
 Item = TypeVar('Item')
 Made = TypeVar('Made')
@@ -68,9 +68,9 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Seen:
-    """The risk of one frame by itself, which the next part may want for its warm-up."""
+    """The risk of one frame by itself, which the next shard may want for its warm-up."""
 
-    part: int
+    shard: int
     camera: str
     log_ns: int
     stamp_ns: int
@@ -78,28 +78,28 @@ class Seen:
     frame_id: str
 
 
-def run_part(
-    plan: Plan,
-    part: Part,
+def run_shard(
+    job: EvaluationJob,
+    shard: Shard,
     threads: int,
     progress: Callable[[], None] = lambda: None,
     before: Sequence[Seen] = (),
 ) -> list[Seen]:
     """
-    Evaluate a part into ``parts/<number>``, which is there once all of it is.
+    Evaluate a shard into ``parts/<number>``, which is there once all of it is.
 
     :param threads: how many frames are worked on at once.
     :param progress: called after each frame.
-    :param before: what the part before this one gave; saves its end from being segmented again.
-    :return: what the part after this one may be given.
+    :param before: what the shard before this one gave; saves its end from being segmented again.
+    :return: what the shard after this one may be given.
     :raises SegPerceptionError: when the model cannot be used or the output not be written.
     """
-    if plan.folder.part(part.folder).is_dir():
+    if job.folder.part(shard.folder).is_dir():
         return []
-    engine = _engine(str(plan.model), plan.provider)
-    follows = bool(before) and before[-1].part == part.number - 1 and part.starts_within
-    with plan.folder.new_part(part.folder) as hidden:
-        run = _PartRun(plan, part, engine, hidden, progress, before if follows else ())
+    engine = _engine(str(job.model), job.provider)
+    follows = bool(before) and before[-1].shard == shard.number - 1 and shard.starts_within
+    with job.folder.new_part(shard.folder) as hidden:
+        run = _ShardRun(job, shard, engine, hidden, progress, before if follows else ())
         run.run(threads)
     return run.seen
 
@@ -109,29 +109,29 @@ def _engine(model: str, provider: str) -> Engine:
     return open_engine(model, provider, threads=1)
 
 
-class _PartRun:
-    """One part in work."""
+class _ShardRun:
+    """One shard in work."""
 
     def __init__(
         self,
-        plan: Plan,
-        part: Part,
+        job: EvaluationJob,
+        shard: Shard,
         engine: Engine,
         folder: Path,
         progress: Callable[[], None],
         before: Sequence[Seen],
     ) -> None:
-        self._plan, self._part, self._folder, self._progress = plan, part, folder, progress
+        self._job, self._shard, self._folder, self._progress = job, shard, folder, progress
         self._before = before
-        self.seen = [row for row in before if row.log_ns >= part.stop_ns - WARM_UP_NS]
+        self.seen = [row for row in before if row.log_ns >= shard.stop_ns - WARM_UP_NS]
         self._answerer = FrameAnswerer(engine)
-        self._settings = AnswerSettings(plan.rules.drivable, plan.rules.risk)
-        self._horizon = plan.rules.horizon
+        self._settings = AnswerSettings(job.rules.drivable, job.rules.risk)
+        self._horizon = job.rules.horizon
         self._table = engine.card.classes
-        cameras = [stream.camera for stream in part.source.streams]
+        cameras = [stream.camera for stream in shard.source.streams]
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
         self._memories = {name: CameraMemory() for name in cameras}
-        self._packer = Packer(plan, engine.card.classes, self._condition)
+        self._packer = Packer(job, engine.card.classes, self._condition)
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
         self._problems: list[str] = []
@@ -141,9 +141,9 @@ class _PartRun:
 
     def run(self, threads: int) -> None:
         started_s = time.time()
-        outputs = self._plan.outputs
-        videos = {s.camera: self._movie(s) for s in self._part.source.streams}
-        writer = PartWriter(self._folder, 'bag' in outputs, videos if 'video' in outputs else {})
+        outputs = self._job.outputs
+        videos = {s.camera: self._video_format(s) for s in self._shard.source.streams}
+        writer = ShardWriter(self._folder, 'bag' in outputs, videos if 'video' in outputs else {})
         written = 0
         try:
             with _quiet_opencv(), _pool(threads) as pool:
@@ -157,25 +157,27 @@ class _PartRun:
             raise
         self._save(written, started_s)
 
-    def _movie(self, stream: Stream) -> Movie:
-        """Rate and size of the overlay video, the same for all parts of an input."""
-        height, width = narrow(stream.size, self._plan.overlay_width or stream.size[1])
-        return Movie(stream.fps, (max(2, height // 2 * 2), max(2, width // 2 * 2)))
+    def _video_format(self, stream: Stream) -> VideoFormat:
+        """Rate and size of the overlay video, the same for all shards of an input."""
+        height, width = narrow(stream.size, self._job.overlay_width or stream.size[1])
+        return VideoFormat(stream.fps, (max(2, height // 2 * 2), max(2, width // 2 * 2)))
 
     def _frames(self, pool: ThreadPoolExecutor, ahead: int) -> Iterator[Packed]:
         """Lazily, in order; no more than ``ahead`` frames wait anywhere."""
-        part = self._part
-        frames = read_span(part.source, part.start_ns - WARM_UP_NS, part.stop_ns, self._problems)
+        shard = self._shard
+        frames = read_span(
+            shard.source, shard.start_ns - WARM_UP_NS, shard.stop_ns, self._problems
+        )
         answers = in_order(pool, self._answer, self._numbered(frames), ahead)
         return in_order(pool, self._packer.pack, self._over_time(answers), ahead)
 
     def _numbered(self, frames: Iterable[RawFrame]) -> Iterator[tuple[int, RawFrame]]:
-        """With the index in the part; -1 before it begins, which is left out where it is known."""
+        """Frames with their index in the shard; -1 for those of the warm-up, read where needed."""
         for frame in frames:
             index = -1
-            if self._before and frame.log_ns < self._part.start_ns:
+            if self._before and frame.log_ns < self._shard.start_ns:
                 continue
-            if frame.log_ns >= self._part.start_ns:
+            if frame.log_ns >= self._shard.start_ns:
                 self._first_name = self._first_name or frame.name
                 index = self._counts[frame.stream.camera]
                 self._counts[frame.stream.camera] += 1
@@ -203,17 +205,17 @@ class _PartRun:
     def _view(self, frame: RawFrame, pixels: Pixels) -> CameraView:
         size = pixels.array.shape[0], pixels.array.shape[1]
         keeper = self._keepers[frame.stream.camera]
-        view = keeper.view(frame.calibration, self._plan.extrinsics or _NO_EXTRINSICS, size)
+        view = keeper.view(frame.calibration, self._job.extrinsics or _NO_EXTRINSICS, size)
         if view.is_fault:
             self._note(f'{frame.stream.topic}: {view.reason}')
         return view
 
     def _score(self, frame: RawFrame, record: SceneRecord) -> Score | None:
-        truth = self._plan.truth
+        truth = self._job.ground_truth
         if truth is None:
             return None
         try:
-            ids = self._truth_ids(truth, frame)
+            ids = self._ground_truth_ids(truth, frame)
             if ids is None:
                 return None
             return score_frame(truth, self._table, ids, record.labels, record.confidence)
@@ -221,15 +223,15 @@ class _PartRun:
             self._note(str(error))
             return None
 
-    def _truth_ids(self, truth: Truth, frame: RawFrame) -> np.ndarray | None:
+    def _ground_truth_ids(self, truth: GroundTruth, frame: RawFrame) -> np.ndarray | None:
         if truth.folder:
-            return truth.mask_of(self._part.source.name, frame.name)
-        return frame.truth() if frame.truth else None
+            return truth.mask_of(self._shard.source.name, frame.name)
+        return frame.ground_truth() if frame.ground_truth else None
 
     def _over_time(self, answers: Iterable[Answer | Rejected]) -> Iterator[Answer]:
-        """The part's own frames, with the risk as its filter remembers it."""
+        """The shard's own frames, with the risk as its filter remembers it."""
         for row in self._before:
-            if row.log_ns >= self._part.start_ns - WARM_UP_NS:
+            if row.log_ns >= self._shard.start_ns - WARM_UP_NS:
                 context = FrameContext(
                     self._settings, stamp_s=row.stamp_ns / 1e9, frame_id=row.frame_id
                 )
@@ -237,7 +239,7 @@ class _PartRun:
         for answer in answers:
             frame = answer.frame
             if isinstance(answer, Rejected):
-                if frame.log_ns >= self._part.start_ns:
+                if frame.log_ns >= self._shard.start_ns:
                     self._skipped[answer.thing] += 1
                     self._note(answer.what)
                 continue
@@ -250,10 +252,10 @@ class _PartRun:
 
     def _remember(self, answer: Answer) -> None:
         frame = answer.frame
-        if frame.log_ns >= self._part.stop_ns - WARM_UP_NS:
+        if frame.log_ns >= self._shard.stop_ns - WARM_UP_NS:
             times = frame.log_ns, frame.stamp_ns
             camera, risk = frame.stream.camera, answer.record.risk
-            self.seen.append(Seen(self._part.number, camera, *times, risk, frame.frame_id))
+            self.seen.append(Seen(self._shard.number, camera, *times, risk, frame.frame_id))
 
     def _add_score(self, answer: Answer) -> None:
         if answer.score is not None:
@@ -261,7 +263,7 @@ class _PartRun:
             self._scores.setdefault(condition, Score(len(self._table))).merge(answer.score)
 
     def _condition(self, frame: RawFrame) -> str:
-        return condition_of(self._plan.conditions, self._part.source.name, frame.stamp_ns)
+        return condition_of(self._job.conditions, self._shard.source.name, frame.stamp_ns)
 
     def _note(self, problem: str) -> None:
         """Keep what went wrong, each thing once and not without end."""
@@ -269,9 +271,9 @@ class _PartRun:
             self._problems.append(problem)
 
     def _save(self, written: int, started_s: float) -> None:
-        """What the parts are merged from, beside the files of the frames."""
+        """What the shards are merged from, beside the files of the frames."""
         facts = {
-            'source': self._part.source.name,
+            'source': self._shard.source.name,
             'frames': written,
             'first_name': self._first_name,
             'counts': dict(self._counts),
@@ -281,7 +283,7 @@ class _PartRun:
             'started_s': started_s,
             'ended_s': time.time(),
         }
-        (self._folder / PART_FILE).write_text(json.dumps(facts), encoding='utf-8')
+        (self._folder / SHARD_FILE).write_text(json.dumps(facts), encoding='utf-8')
         if self._scores:
             arrays = {
                 f'{condition}/{name}': array

@@ -76,7 +76,7 @@ class RawFrame:
     decode: Callable[[], Pixels]
     calibration: Calibration | Missing = NO_CALIBRATION
     fix: tuple[float, float] | None = None  # latitude, longitude
-    truth: Callable[[], np.ndarray] | None = None
+    ground_truth: Callable[[], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)

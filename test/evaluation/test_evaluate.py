@@ -316,7 +316,7 @@ def test_output_of_another_run_is_refused(tmp_path: Path, model: Path) -> None:
     ):
         evaluate(replace(asked, part_s=30.0))
     with pytest.raises(SourceError, match=r'got parameters\.mount=None, expected .*mount=\{'):
-        evaluate(replace(asked, extrinsics=MountOptions(height_m=1.5)))
+        evaluate(replace(asked, mount=MountOptions(height_m=1.5)))
     other = write_tiny_model(tmp_path / 'other.onnx', delay=0.1)
     with pytest.raises(
         SourceError, match=r"got model\.sha256='\w+\.*, expected model\.sha256='\w+"
@@ -510,7 +510,7 @@ def test_metres_with_calibration_and_mount(tmp_path: Path, model: Path) -> None:
     info = ('/camera/front/camera_info', CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1))
     bag = write_bag(tmp_path / 'drive', [info, *street_rows(3)])
     found = evaluate(
-        options(tmp_path, model, bag, extrinsics=MountOptions(height_m=1.5), outputs=('bag',))
+        options(tmp_path, model, bag, mount=MountOptions(height_m=1.5), outputs=('bag',))
     )
     assert all(np.isfinite(row['free_distance_m']) for row in rows_of(found.out))
     scenes = messages_of(found.out / 'bags' / 'drive', '/road_scene')

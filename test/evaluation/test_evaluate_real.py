@@ -62,7 +62,7 @@ def converted(source: Path, target: Path, kind: str) -> Path:
 @pytest.mark.skipif(not BAG.is_dir(), reason='no real bag in ../shared/data')
 def test_real_bag(tmp_path: Path) -> None:
     found = evaluated(
-        tmp_path, BAG, extrinsics=MountOptions(height_m=1.3), outputs=('bag', 'video', 'thumbs')
+        tmp_path, BAG, mount=MountOptions(height_m=1.3), outputs=('bag', 'video', 'thumbs')
     )
     rows = rows_of(found)
     assert (len(rows), found.summary['failures']) == (38, [])
@@ -79,12 +79,12 @@ def test_real_bag(tmp_path: Path) -> None:
 @pytest.mark.skipif(not BAG.is_dir(), reason='no real bag in ../shared/data')
 def test_real_bag_of_three_kinds_gives_the_same(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / 'm.onnx')
-    rows = rows_of(evaluated(tmp_path, BAG, model=model, extrinsics=MountOptions(height_m=1.3)))
+    rows = rows_of(evaluated(tmp_path, BAG, model=model, mount=MountOptions(height_m=1.3)))
     assert len(rows) == 38
     for kind, name in KINDS.items():
         other = converted(BAG, tmp_path / kind / name, kind)
         again = rows_of(
-            evaluated(tmp_path / kind, other, model=model, extrinsics=MountOptions(height_m=1.3))
+            evaluated(tmp_path / kind, other, model=model, mount=MountOptions(height_m=1.3))
         )
         for column in ('stamp_ns', 'score', 'share_road', 'reason'):
             assert [row[column] for row in again] == [row[column] for row in rows]

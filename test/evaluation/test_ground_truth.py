@@ -14,11 +14,11 @@ from seg_perception.core.classes import BDD100K_DRIVABLE_3, CAMVID_11, CITYSCAPE
 from seg_perception.core.errors import ClassTableError, ImageError, SourceError
 from seg_perception.evaluation.class_mapping import class_lut
 from seg_perception.evaluation.ground_truth import (
+    GroundTruth,
     Score,
-    Truth,
     condition_of,
     read_conditions,
-    read_truth,
+    read_ground_truth,
     row_of,
     score_frame,
 )
@@ -27,8 +27,8 @@ SKY, ROAD, CAR, VOID = 0, 3, 8, 255
 SIZE = (10, 20)
 
 
-def camvid(folder: Path | str = '') -> Truth:
-    return Truth(str(folder), '', CAMVID_11, class_lut(CAMVID_11, CAMVID_11))
+def camvid(folder: Path | str = '') -> GroundTruth:
+    return GroundTruth(str(folder), '', CAMVID_11, class_lut(CAMVID_11, CAMVID_11))
 
 
 def halves(top: int, bottom: int, rows: int = 5) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_value_that_is_no_class() -> None:
 
 def test_truth_of_another_table_is_scored_in_the_classes_of_the_model() -> None:
     """Cityscapes: 0 road, 10 sky, 14 truck, which is CamVid's car; its 255 is void."""
-    truth = Truth('', '', CITYSCAPES_19, class_lut(CITYSCAPES_19, CAMVID_11))
+    truth = GroundTruth('', '', CITYSCAPES_19, class_lut(CITYSCAPES_19, CAMVID_11))
     ids = np.full(SIZE, 255, np.uint8)
     ids[:4], ids[4:6], ids[6:9] = 10, 14, 0
     found = np.full(SIZE, ROAD, np.uint8)
@@ -107,7 +107,7 @@ def test_truth_of_another_table_is_scored_in_the_classes_of_the_model() -> None:
 
 def test_only_the_drivable_area_of_bdd100k() -> None:
     """Its background is no class of CamVid, but it is known not to be free."""
-    truth = Truth('', '', BDD100K_DRIVABLE_3, class_lut(BDD100K_DRIVABLE_3, CAMVID_11))
+    truth = GroundTruth('', '', BDD100K_DRIVABLE_3, class_lut(BDD100K_DRIVABLE_3, CAMVID_11))
     found = halves(SKY, ROAD, 6)
     ids = halves(2, 0)
     ids[8:] = 1
@@ -147,22 +147,22 @@ def test_colour_picture_is_no_mask(tmp_path: Path) -> None:
 
 
 def test_where_the_truth_is(tmp_path: Path) -> None:
-    assert read_truth('', '', CAMVID_11) is None
-    folder = read_truth(str(tmp_path), 'cityscapes_19', CAMVID_11)
+    assert read_ground_truth('', '', CAMVID_11) is None
+    folder = read_ground_truth(str(tmp_path), 'cityscapes_19', CAMVID_11)
     assert folder is not None and (folder.folder, folder.topic) == (str(tmp_path), '')
     assert folder.table.name == 'cityscapes_19'
-    topic = read_truth('/camera/labels', '', CAMVID_11)
+    topic = read_ground_truth('/camera/labels', '', CAMVID_11)
     assert topic is not None and (topic.topic, topic.table.name) == ('/camera/labels', 'camvid_11')
     with pytest.raises(SourceError, match="truth 'no': got no folder"):
-        read_truth('no', '', CAMVID_11)
+        read_ground_truth('no', '', CAMVID_11)
     with pytest.raises(ClassTableError, match="got 'no_table'"):
-        read_truth(str(tmp_path), 'no_table', CAMVID_11)
+        read_ground_truth(str(tmp_path), 'no_table', CAMVID_11)
 
 
 def test_tables_without_a_map(tmp_path: Path) -> None:
     expected = r'classes of coco_80: person, .*: got no class of that name in bdd100k_drivable_3'
     with pytest.raises(ClassTableError, match=expected):
-        read_truth(str(tmp_path), 'coco_80', BDD100K_DRIVABLE_3)
+        read_ground_truth(str(tmp_path), 'coco_80', BDD100K_DRIVABLE_3)
 
 
 def test_conditions(tmp_path: Path) -> None:

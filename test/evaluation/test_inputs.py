@@ -236,7 +236,7 @@ def test_labels_by_stamp_before_and_after_their_frame(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', sorted(rows, key=lambda row: row[2]))
     source = only(path, Wanted(truth_topic=LABELS))
     assert [stream.topic for stream in source.streams] == [TOPIC]
-    masks = [frame.truth() if frame.truth else None for frame in frames_of(source)]
+    masks = [frame.ground_truth() if frame.ground_truth else None for frame in frames_of(source)]
     assert [None if mask is None else int(mask[5, 5]) for mask in masks] == [8, 3, None]
     assert masks[0].shape == SIZE
 

@@ -14,11 +14,11 @@ import pytest
 
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.evaluation.class_mapping import class_lut
-from seg_perception.evaluation.ground_truth import Score, Truth
-from seg_perception.evaluation.job import Part, Plan
+from seg_perception.evaluation.ground_truth import GroundTruth, Score
+from seg_perception.evaluation.job import EvaluationJob, Shard
 from seg_perception.evaluation.merge import merge
 from seg_perception.evaluation.outputs import ROWS, table_of
-from seg_perception.evaluation.shard import PART_FILE, SCORES_FILE
+from seg_perception.evaluation.shard import SCORES_FILE, SHARD_FILE
 from seg_perception.evaluation.streams import NS, Source, Stream
 from tiny_model import write_tiny_model
 
@@ -33,41 +33,43 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp('model') / 'm.onnx')
 
 
-def plan_of(out: Path, model: Path, bags: int) -> Plan:
+def job_of(out: Path, model: Path, bags: int) -> EvaluationJob:
     """The first bags are of two parts, the others of one."""
     stream = Stream('/camera', 'camera', 2 * FRAMES, (4, 4), 1.0)
     sources = tuple(
         Source(f'bag{i:04d}', 'bag', f'bag{i}', (), (stream,), 0, 6 * NS) for i in range(bags)
     )
     spans = [(s, half) for i, s in enumerate(sources) for half in ((0, 1) if i < LONG else (0,))]
-    parts = tuple(
-        Part(number, source, 3 * half * NS, 3 * (half + 1) * NS)
+    shards = tuple(
+        Shard(number, source, 3 * half * NS, 3 * (half + 1) * NS)
         for number, (source, half) in enumerate(spans)
     )
     lut = class_lut(CAMVID_11, CAMVID_11)
-    truth = Truth('masks', '', CAMVID_11, lut)
-    return Plan(out, model, 'tiny', '0', 'cpu', sources, (), parts, None, truth, (), (), 640)
+    truth = GroundTruth('masks', '', CAMVID_11, lut)
+    return EvaluationJob(
+        out, model, 'tiny', '0', 'cpu', sources, (), shards, None, truth, (), (), 640
+    )
 
 
-def write_part(plan: Plan, part: Part) -> tuple[np.ndarray, float]:
+def write_shard(job: EvaluationJob, shard: Shard) -> tuple[np.ndarray, float]:
     """A part with made-up counts; its confusion and the sum of its scores."""
-    rng = np.random.default_rng(part.number)
-    folder = plan.out / 'parts' / part.folder
+    rng = np.random.default_rng(shard.number)
+    folder = job.out / 'parts' / shard.folder
     folder.mkdir(parents=True)
-    rows = [row(part, i, float(rng.integers(0, 101))) for i in range(FRAMES)]
+    rows = [row(shard, i, float(rng.integers(0, 101))) for i in range(FRAMES)]
     pq.write_table(table_of(rows), folder / ROWS)
     facts = {
-        'source': part.source.name,
+        'source': shard.source.name,
         'frames': FRAMES,
         'first_name': '0',
         'counts': {'camera': FRAMES},
-        'skipped': {'image encoding': part.number % 2},
+        'skipped': {'image encoding': shard.number % 2},
         'problems': [],
         'provider': 'cpu',
-        'started_s': float(part.number),
-        'ended_s': part.number + 2.0,
+        'started_s': float(shard.number),
+        'ended_s': shard.number + 2.0,
     }
-    (folder / PART_FILE).write_text(json.dumps(facts))
+    (folder / SHARD_FILE).write_text(json.dumps(facts))
     score = Score(CLASSES)
     score.frames = FRAMES
     score.confusion.counts[:] = rng.integers(0, 10**9, (CLASSES, CLASSES))
@@ -79,11 +81,11 @@ def write_part(plan: Plan, part: Part) -> tuple[np.ndarray, float]:
     return score.confusion.counts, sum(row['score'] for row in rows)
 
 
-def row(part: Part, i: int, score: float) -> dict[str, Any]:
+def row(shard: Shard, i: int, score: float) -> dict[str, Any]:
     return {
         'topic': '/camera',
         'index': i,
-        'stamp_ns': part.start_ns + i * NS,
+        'stamp_ns': shard.start_ns + i * NS,
         'inference_ms': 1.0,
         'score': score,
         'pitch_off_rad': float('nan'),
@@ -95,10 +97,10 @@ def row(part: Part, i: int, score: float) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_thousand_bags_in_any_order(tmp_path: Path, model: Path) -> None:
-    plan = plan_of(tmp_path, model, BAGS)
-    order = np.random.default_rng(7).permutation(len(plan.parts))
-    written = [write_part(plan, plan.parts[i]) for i in order]
-    summary = merge(plan)
+    job = job_of(tmp_path, model, BAGS)
+    order = np.random.default_rng(7).permutation(len(job.shards))
+    written = [write_shard(job, job.shards[i]) for i in order]
+    summary = merge(job)
     assert summary['frames'] == PARTS * FRAMES
     truth = summary['truth']
     assert truth['confusion'] == sum(counts for counts, _ in written).tolist()
@@ -116,12 +118,12 @@ def test_a_thousand_bags_in_any_order(tmp_path: Path, model: Path) -> None:
 
 
 def test_merging_again_gives_the_same_bytes(tmp_path: Path, model: Path) -> None:
-    plans = [plan_of(tmp_path / name, model, 5) for name in ('a', 'b')]
-    for plan, step in zip(plans, (1, -1), strict=True):
-        for part in plan.parts[::step]:
-            write_part(plan, part)
-    first, second = (json.dumps(merge(plan)) for plan in plans)
+    jobs = [job_of(tmp_path / name, model, 5) for name in ('a', 'b')]
+    for job, step in zip(jobs, (1, -1), strict=True):
+        for shard in job.shards[::step]:
+            write_shard(job, shard)
+    first, second = (json.dumps(merge(job)) for job in jobs)
     assert first == second
-    assert json.dumps(merge(plans[0])) == first
-    files = [(plan.out / 'frames.parquet').read_bytes() for plan in plans]
+    assert json.dumps(merge(jobs[0])) == first
+    files = [(job.out / 'frames.parquet').read_bytes() for job in jobs]
     assert files[0] == files[1]
