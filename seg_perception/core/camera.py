@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import CalibrationError
-from seg_perception.core.settings import Setting, Settings
+from seg_perception.core.settings import Setting, Settings, setting
 
 # Distortion models of CameraInfo and the numbers of coefficients that each may have.
 _PLUMB_BOB, _RATIONAL, _FISHEYE = 'plumb_bob', 'rational_polynomial', 'equidistant'
@@ -201,25 +201,19 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
     height_m: Annotated[
         float, Setting('height of the optical centre above the ground', 'm', 0.05, 30)
     ]
-    pitch_rad: Annotated[float, Setting('pitch; positive looks down', 'rad', -pi / 4, pi / 2)] = (
-        0.0
-    )
-    roll_rad: Annotated[float, Setting('roll; positive lifts the left side', 'rad', -pi, pi)] = 0.0
-    yaw_rad: Annotated[float, Setting('yaw; positive looks to the left', 'rad', -pi, pi)] = 0.0
-    forward_m: Annotated[float, Setting('optical centre ahead of base_frame', 'm', -30, 30)] = 0.0
-    left_m: Annotated[float, Setting('optical centre to the left of base_frame', 'm', -30, 30)] = (
-        0.0
-    )
+    pitch_rad: float = setting(0.0, 'pitch; positive looks down', 'rad', -pi / 4, pi / 2)
+    roll_rad: float = setting(0.0, 'roll; positive lifts the left side', 'rad', -pi, pi)
+    yaw_rad: float = setting(0.0, 'yaw; positive looks to the left', 'rad', -pi, pi)
+    forward_m: float = setting(0.0, 'optical centre ahead of base_frame', 'm', -30, 30)
+    left_m: float = setting(0.0, 'optical centre to the left of base_frame', 'm', -30, 30)
     # About half a degree: suspension, load and slope. What uncertainties of distances come from.
-    pitch_std_rad: Annotated[
-        float,
-        Setting(
-            'standard deviation of the pitch on the road, for the uncertainty of distances',
-            'rad',
-            0,
-            0.2,
-        ),
-    ] = 0.009
+    pitch_std_rad: float = setting(
+        0.009,
+        'standard deviation of the pitch on the road, for the uncertainty of distances',
+        'rad',
+        0,
+        0.2,
+    )
 
     @classmethod
     def from_transform(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import cos, inf, pi
-from typing import Annotated
 
 import cv2
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.settings import Setting, Settings
+from seg_perception.core.settings import Settings, setting
 
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m
 _NOWHERE_M = 1e9  # to the left of the path: what is not on it
@@ -38,29 +37,26 @@ class Corridor(Settings, name='corridor'):
     road are half the width at the bottom row (some 4.5 m ahead) and 8 % at the top (28 m).
     """
 
-    top_share: Annotated[
-        float, Setting('far end of the trapezoid, from the top', 'image heights', 0, 0.95)
-    ] = 0.54
-    near_width_share: Annotated[
-        float, Setting('width of the trapezoid at the bottom row', 'image widths', 0.01, 1)
-    ] = 0.5
-    far_width_share: Annotated[
-        float, Setting('width of the trapezoid at its far end', 'image widths', 0.005, 1)
-    ] = 0.08
-    ego_mask_share: Annotated[
-        float,
-        Setting('height of the own vehicle at the bottom of the image', 'image heights', 0, 0.4),
-    ] = 0.0
-    vehicle_width_m: Annotated[float, Setting('width of the vehicle', 'm', 0.1, 20)] = 1.9
-    margin_m: Annotated[
-        float, Setting('space to keep free on each side of the vehicle', 'm', 0, 10)
-    ] = 0.3
-    reach_m: Annotated[
-        float, Setting('length of the corridor; coarse pixels end it sooner', 'm', 1, 500)
-    ] = 60.0
-    blocking_m: Annotated[
-        float, Setting('width of the smallest object that ends the free road', 'm', 0, 5)
-    ] = 0.05
+    top_share: float = setting(
+        0.54, 'far end of the trapezoid, from the top', 'image heights', 0, 0.95
+    )
+    near_width_share: float = setting(
+        0.5, 'width of the trapezoid at the bottom row', 'image widths', 0.01, 1
+    )
+    far_width_share: float = setting(
+        0.08, 'width of the trapezoid at its far end', 'image widths', 0.005, 1
+    )
+    ego_mask_share: float = setting(
+        0.0, 'height of the own vehicle at the bottom of the image', 'image heights', 0, 0.4
+    )
+    vehicle_width_m: float = setting(1.9, 'width of the vehicle', 'm', 0.1, 20)
+    margin_m: float = setting(0.3, 'space to keep free on each side of the vehicle', 'm', 0, 10)
+    reach_m: float = setting(
+        60.0, 'length of the corridor; coarse pixels end it sooner', 'm', 1, 500
+    )
+    blocking_m: float = setting(
+        0.05, 'width of the smallest object that ends the free road', 'm', 0, 5
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

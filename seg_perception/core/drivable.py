@@ -32,7 +32,7 @@ from seg_perception.core.free_distance import (
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
-from seg_perception.core.settings import HIDDEN, Setting, Settings, share
+from seg_perception.core.settings import HIDDEN, Setting, Settings, setting
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
 _ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to
@@ -45,7 +45,9 @@ _SPECK = np.ones((2, 1), np.uint8)  # the least that counts as a person or vehic
 
 # At 20 m it makes a vehicle 0.8 m nearer than it seems: about what its bumper overhangs.
 CLEARANCE = Setting('height above the ground of the lowest visible part of a vehicle', 'm', 0, 0.5)
-MIN_CONFIDENCE = share('confidence below which the label of a pixel counts as unknown')
+MIN_CONFIDENCE = Setting(
+    'confidence below which the label of a pixel counts as unknown', '0..1', 0, 1
+)
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,19 @@ class DrivableParams(Settings, name='drivable'):
     """How the drivable area is found."""
 
     corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)
-    ego_zone_share: Annotated[
-        float, Setting('height of the ego zone at the bottom', 'image heights', 0.001, 1)
-    ] = 0.1
-    columns: Annotated[
-        int, Setting('number of boundary columns, evenly spaced over the image', '', 1, 4096)
-    ] = 64
+    ego_zone_share: float = setting(
+        0.1, 'height of the ego zone at the bottom', 'image heights', 0.001, 1
+    )
+    columns: int = setting(
+        64, 'number of boundary columns, evenly spaced over the image', '', 1, 4096
+    )
     min_confidence: Annotated[float, MIN_CONFIDENCE, HIDDEN] = 0.3
-    pole_share: Annotated[
-        float, Setting('width up to which static objects cut off no road', 'image widths', 0, 0.2)
-    ] = 0.025
-    polygon_tolerance_m: Annotated[
-        float,
-        Setting('largest distance between the ground polygon and the true outline', 'm', 0, 10),
-    ] = 0.2
+    pole_share: float = setting(
+        0.025, 'width up to which static objects cut off no road', 'image widths', 0, 0.2
+    )
+    polygon_tolerance_m: float = setting(
+        0.2, 'largest distance between the ground polygon and the true outline', 'm', 0, 10
+    )
     clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
 
 

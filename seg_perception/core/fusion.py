@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import compress
 from math import isfinite, nan, pi, tau
-from typing import Annotated
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import UNKNOWN_RISK, Grid, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import level_of
 from seg_perception.core.risk_params import RiskParams
-from seg_perception.core.settings import Setting, Settings, share
+from seg_perception.core.settings import Settings, setting, share
 
 _DIRECTIONS = 720  # the circle is covered in steps of half a degree
 
@@ -39,13 +38,12 @@ class CameraState(IntEnum):
 class FusionParams(Settings, name='fusion'):
     """How cameras are put together."""
 
-    skew_s: Annotated[
-        float,
-        Setting('maximum age of an answer, relative to the newest of all cameras', 's', 0.0, 10),
-    ] = 0.2
-    lost_risk: Annotated[
-        float, share('share of the remaining safety that a camera without an answer takes away')
-    ] = 0.5
+    skew_s: float = setting(
+        0.2, 'maximum age of an answer, relative to the newest of all cameras', 's', 0.0, 10
+    )
+    lost_risk: float = share(
+        0.5, 'share of the remaining safety that a camera without an answer takes away'
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import CLEARANCE, MIN_CONFIDENCE, under_vehicles
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import Grid
-from seg_perception.core.settings import HIDDEN, Setting, Settings
+from seg_perception.core.settings import HIDDEN, Settings, setting
 
 FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
 _MOST_CELLS = 4_000_000
@@ -34,35 +34,27 @@ _VEHICLE_M = 2.5  # room that a vehicle takes across
 class GridParams(Settings, name='grid'):
     """Extent of the grid in the vehicle frame, and what counts as seen."""
 
-    resolution_m: Annotated[float, Setting('side length of a grid cell', 'm', 0.02, 5)] = 0.2
-    ahead_m: Annotated[float, Setting('extent of the grid ahead of base_frame', 'm', 0.1, 200)] = (
-        40.0
+    resolution_m: float = setting(0.2, 'side length of a grid cell', 'm', 0.02, 5)
+    ahead_m: float = setting(40.0, 'extent of the grid ahead of base_frame', 'm', 0.1, 200)
+    behind_m: float = setting(
+        0.0, 'extent of the grid behind base_frame, for rear cameras', 'm', 0, 200
     )
-    behind_m: Annotated[
-        float, Setting('extent of the grid behind base_frame, for rear cameras', 'm', 0, 200)
-    ] = 0.0
-    side_m: Annotated[
-        float, Setting('extent of the grid to each side of base_frame', 'm', 0.1, 200)
-    ] = 12.0
+    side_m: float = setting(12.0, 'extent of the grid to each side of base_frame', 'm', 0.1, 200)
     clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
-    coarse_m: Annotated[
-        float,
-        Setting(
-            'length of ground in one pixel above which the pixel says nothing about its cells',
-            'm',
-            0.01,
-            50,
-        ),
-    ] = 1.0
-    foot_m: Annotated[
-        float,
-        Setting(
-            'depth of the blocked cells behind the line where an object meets the ground',
-            'm',
-            0,
-            20,
-        ),
-    ] = 0.5
+    coarse_m: float = setting(
+        1.0,
+        'length of ground in one pixel above which the pixel says nothing about its cells',
+        'm',
+        0.01,
+        50,
+    )
+    foot_m: float = setting(
+        0.5,
+        'depth of the blocked cells behind the line where an object meets the ground',
+        'm',
+        0,
+        20,
+    )
     min_confidence: Annotated[float, MIN_CONFIDENCE, HIDDEN] = 0.3
 
     def __post_init__(self) -> None:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import hypot
-from typing import Annotated
 
 import numpy as np
 
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.results import PitchEstimate
-from seg_perception.core.settings import Setting, Settings, share
+from seg_perception.core.settings import Settings, setting, share
 
 _ROUNDS, _WIDEST = 16, 16.0  # from a wide tolerance to the true one, past false fits
 _LONGEST_STEP = 0.02  # rad; longer ones overshoot
@@ -31,23 +30,20 @@ _LEAST_SLOPE = 1e-3  # keeps points at the horizon in bounds
 class HorizonParams(Settings, name='horizon'):
     """When the edges of the road tell the pitch."""
 
-    reach_m: Annotated[
-        float, Setting('distance up to which the road edges are used', 'm', 5, 200)
-    ] = 35.0
-    least_rows: Annotated[
-        int, Setting('minimum number of rows of each road edge that fit', 'px', 5, 2000)
-    ] = 25
-    least_share: Annotated[float, share('minimum share of the visible rows that fit', 0.1)] = 0.6
-    fit_px: Annotated[
-        float,
-        Setting('distance from the fitted edge at which a row has half weight', 'px', 0.2, 20),
-    ] = 1.5
-    most_off_rad: Annotated[
-        float, Setting('largest correction of the pitch that is accepted', 'rad', 0.001, 0.5)
-    ] = 0.08
-    most_std_rad: Annotated[
-        float, Setting('largest standard deviation of an accepted estimate', 'rad', 0.0005, 0.1)
-    ] = 0.01
+    reach_m: float = setting(35.0, 'distance up to which the road edges are used', 'm', 5, 200)
+    least_rows: int = setting(
+        25, 'minimum number of rows of each road edge that fit', 'px', 5, 2000
+    )
+    least_share: float = share(0.6, 'minimum share of the visible rows that fit', 0.1)
+    fit_px: float = setting(
+        1.5, 'distance from the fitted edge at which a row has half weight', 'px', 0.2, 20
+    )
+    most_off_rad: float = setting(
+        0.08, 'largest correction of the pitch that is accepted', 'rad', 0.001, 0.5
+    )
+    most_std_rad: float = setting(
+        0.01, 'largest standard deviation of an accepted estimate', 'rad', 0.0005, 0.1
+    )
 
 
 def pitch_difference(off_rad: float) -> str:

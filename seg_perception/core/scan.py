@@ -20,17 +20,17 @@ from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
 from seg_perception.core.drivable import CLEARANCE, boundary_of_all_columns
 from seg_perception.core.results import Scan
-from seg_perception.core.settings import HIDDEN, Setting, Settings
+from seg_perception.core.settings import HIDDEN, Settings, setting
 
 
 @dataclass(frozen=True)
 class ScanParams(Settings, name='scan'):
     """Resolution and range of the pseudo scan."""
 
-    increment_rad: Annotated[float, Setting('angle between two beams', 'rad', 0.001, 0.5)] = 0.01
-    range_max_m: Annotated[
-        float, Setting('maximum range; free space beyond it is reported as infinity', 'm', 1, 500)
-    ] = 40.0
+    increment_rad: float = setting(0.01, 'angle between two beams', 'rad', 0.001, 0.5)
+    range_max_m: float = setting(
+        40.0, 'maximum range; free space beyond it is reported as infinity', 'm', 1, 500
+    )
     clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
 
 

@@ -5,11 +5,12 @@ Settings: dataclasses whose fields carry range, unit and description, and one lo
 
     @dataclass(frozen=True)
     class Corridor(Settings, name='corridor'):
-        reach_m: Annotated[float, Setting('length of the corridor', 'm', 1, 500)] = 60.0
+        reach_m: float = setting(60.0, 'length of the corridor', 'm', 1, 500)
 
-A record checks its ranges when it is made. ``load`` fills one from plain types, whatever they came
-from: YAML, ROS parameters, ``name=value`` words, JSON. ``items`` lists what can be set; parameter
-descriptors, ``params.yaml`` and the documentation follow from it.
+``Annotated[float, Setting(...)]`` does the same for a field without a default. A record checks its
+ranges when it is made. ``load`` fills one from plain types: YAML, ROS parameters, ``name=value``
+words, JSON. ``items`` lists what can be set; parameter descriptors, ``params.yaml`` and the
+documentation follow from it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -29,6 +30,7 @@ Record = TypeVar('Record')
 
 # YAML 1.1 reads 1e-4, without a point, as text.
 _SCIENTIFIC = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+')
+_SETTING = 'setting'  # key of the metadata of a field
 _KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a string'}
 
 
@@ -66,9 +68,14 @@ class Setting:
         return not self.bounded or self.low <= value <= self.high
 
 
-def share(description: str, low: float = 0, high: float = 1) -> Setting:
-    """A setting within 0 to 1."""
-    return Setting(description, '0..1', low, high)
+def setting(default: Any, *described: Any, **more: Any) -> Any:
+    """A field of a dataclass that is a setting, given its default and the rest of ``Setting``."""
+    return field(default=default, metadata={_SETTING: Setting(*described, **more)})
+
+
+def share(default: float, description: str, low: float = 0, high: float = 1) -> Any:
+    """A field that is a setting within 0 to 1."""
+    return setting(default, description, '0..1', low, high)
 
 
 HIDDEN = object()
@@ -221,7 +228,12 @@ def hints(kind: Any) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _hints(kind: Any) -> dict[str, Any]:
     resolved = get_type_hints(kind, include_extras=True)
-    return {field.name: resolved[field.name] for field in fields(kind)}
+    return {
+        each.name: Annotated[resolved[each.name], *each.metadata.values()]
+        if _SETTING in each.metadata
+        else resolved[each.name]
+        for each in fields(kind)
+    }
 
 
 @dataclass(frozen=True)
@@ -248,15 +260,15 @@ def _record(kind: Any, data: Any, place: _Place, base: Any) -> Any:
             known = [place.inside(name).path for name in kinds]
             raise unknown_key(place.what, place.inside(str(key)).path, known)
     values = {}
-    for field in fields(kind):
-        below = _default(field) if base is MISSING else getattr(base, field.name)
-        if field.name in data:
-            at = place.inside(field.name)
-            values[field.name] = _converted(kinds[field.name], data[field.name], at, below)
+    for each in fields(kind):
+        below = _default(each) if base is MISSING else getattr(base, each.name)
+        at = place.inside(each.name)
+        if each.name in data:
+            values[each.name] = _converted(kinds[each.name], data[each.name], at, below)
         elif below is not MISSING:
-            values[field.name] = below
+            values[each.name] = below
         else:
-            raise place.inside(field.name).wrong('nothing', 'a value')
+            raise at.wrong('nothing', 'a value')
     return kind(**values)
 
 

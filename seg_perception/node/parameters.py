@@ -32,6 +32,7 @@ from seg_perception.core.settings import (
     items,
     load,
     nested,
+    setting,
     share,
 )
 from seg_perception.inference.engine import PROVIDERS
@@ -64,22 +65,23 @@ class CameraParams(Settings):
     """The parameters of one camera."""
 
     name: Annotated[str, HIDDEN] = CAMERA
-    image_topic: Annotated[
-        str, Setting('topic of the images; /compressed is appended if the transport is compressed')
-    ] = f'/camera/{CAMERA}/image_raw'
-    camera_info_topic: Annotated[
-        str, Setting('topic of the calibration, which metric outputs need; empty: none')
-    ] = f'/camera/{CAMERA}/camera_info'
-    transport: Annotated[
-        str,
-        Setting('type of the images: sensor_msgs/Image or CompressedImage', choices=TRANSPORTS),
-    ] = 'raw'
-    reliable: Annotated[
-        bool, Setting('reliable delivery; best effort (false) matches every publisher')
-    ] = False
-    rectified: Annotated[
-        bool, Setting('rectified images: P of camera_info holds, without distortion')
-    ] = False
+    image_topic: str = setting(
+        f'/camera/{CAMERA}/image_raw',
+        'topic of the images; /compressed is appended if the transport is compressed',
+    )
+    camera_info_topic: str = setting(
+        f'/camera/{CAMERA}/camera_info',
+        'topic of the calibration, which metric outputs need; empty: none',
+    )
+    transport: str = setting(
+        'raw', 'type of the images: sensor_msgs/Image or CompressedImage', choices=TRANSPORTS
+    )
+    reliable: bool = setting(
+        False, 'reliable delivery; best effort (false) matches every publisher'
+    )
+    rectified: bool = setting(
+        False, 'rectified images: P of camera_info holds, without distortion'
+    )
     extrinsics: Annotated[Extrinsics | None, HIDDEN] = None
     pitch_std_rad: Annotated[float, HIDDEN] = 0.0
 
@@ -99,73 +101,59 @@ class NodeParams(Settings):
     """All parameters, checked; a change at run time makes a new record."""
 
     cameras: Annotated[tuple[CameraParams, ...], HIDDEN] = ()
-    base_frame: Annotated[
-        str, Setting('frame of all metric outputs: level, fixed to the vehicle, x forward, y left')
-    ] = 'base_link'
-    use_tf: Annotated[
-        bool,
-        Setting('camera poses from /tf and /tf_static; false: from the parameters only'),
-    ] = True
-    base_height_m: Annotated[
-        float,
-        Setting('height of the origin of base_frame above the ground; used with TF', 'm', -1, 10),
-    ] = 0.0
-    transform_max_age_s: Annotated[
-        float, Setting('largest time between an image and its transform on /tf', 's', 0.01, 3600)
-    ] = 0.5
-    model: Annotated[
-        str, Setting('path of a model file, or default.int8; empty: the embedded default')
-    ] = ''
-    provider: Annotated[
-        str,
-        Setting(
-            'execution provider of the model; auto uses CUDA if it works, else the CPU',
-            choices=PROVIDERS,
-        ),
-    ] = 'auto'
-    threads: Annotated[int, Setting('CPU threads of the model; 0: all cores', '', 0, 256)] = 0
-    autostart: Annotated[
-        bool, Setting('configuration and activation at start; false: by the lifecycle services')
-    ] = True
-    stale_after_s: Annotated[
-        float,
-        Setting('time without a frame or an answer after which a camera is stale', 's', 0.1, 3600),
-    ] = 1.0
-    diagnostics_period_s: Annotated[
-        float, Setting('time between two diagnostics messages', 's', 0.1, 60)
-    ] = 1.0
-    warn_latency_ms: Annotated[
-        float,
-        Setting('latency, arrival to publication, that makes an answer DEGRADED', 'ms', 1, 60000),
-    ] = 250.0
-    warn_confidence: Annotated[
-        float, share('mean confidence below which an answer is DEGRADED; 0: never')
-    ] = 0.4
-    warn_pitch_rad: Annotated[
-        float,
-        Setting(
-            'mean error of the configured pitch that raises a warning; 0: never', 'rad', 0, 0.5
-        ),
-    ] = 0.02
-    curvature_per_m: Annotated[
-        float,
-        Setting(
-            'curvature of the path; positive to the left, 0: straight', '1/m', *CURVATURE_RANGE
-        ),
-    ] = 0.0
-    curvature_topic: Annotated[
-        str, Setting('topic of std_msgs/Float32 in place of curvature_per_m; empty: none')
-    ] = ''
-    curvature_max_age_s: Annotated[
-        float, Setting('age of the newest curvature message that is still used', 's', 0.05, 60)
-    ] = 0.5
-    overlay_opacity: Annotated[float, share('opacity of the class colours in the overlay')] = 0.45
-    overlay_jpeg_quality: Annotated[
-        int, Setting('JPEG quality of the compressed overlay', '', 1, 100)
-    ] = JPEG_QUALITY
-    risk_profile: Annotated[
-        str, Setting('rules of area and risk: default, slow_robot, or the path of a YAML file')
-    ] = DEFAULT
+    base_frame: str = setting(
+        'base_link', 'frame of all metric outputs: level, fixed to the vehicle, x forward, y left'
+    )
+    use_tf: bool = setting(
+        True, 'camera poses from /tf and /tf_static; false: from the parameters only'
+    )
+    base_height_m: float = setting(
+        0.0, 'height of the origin of base_frame above the ground; used with TF', 'm', -1, 10
+    )
+    transform_max_age_s: float = setting(
+        0.5, 'largest time between an image and its transform on /tf', 's', 0.01, 3600
+    )
+    model: str = setting('', 'path of a model file, or default.int8; empty: the embedded default')
+    provider: str = setting(
+        'auto',
+        'execution provider of the model; auto uses CUDA if it works, else the CPU',
+        choices=PROVIDERS,
+    )
+    threads: int = setting(0, 'CPU threads of the model; 0: all cores', '', 0, 256)
+    autostart: bool = setting(
+        True, 'configuration and activation at start; false: by the lifecycle services'
+    )
+    stale_after_s: float = setting(
+        1.0, 'time without a frame or an answer after which a camera is stale', 's', 0.1, 3600
+    )
+    diagnostics_period_s: float = setting(
+        1.0, 'time between two diagnostics messages', 's', 0.1, 60
+    )
+    warn_latency_ms: float = setting(
+        250.0, 'latency, arrival to publication, that makes an answer DEGRADED', 'ms', 1, 60000
+    )
+    warn_confidence: float = share(
+        0.4, 'mean confidence below which an answer is DEGRADED; 0: never'
+    )
+    warn_pitch_rad: float = setting(
+        0.02, 'mean error of the configured pitch that raises a warning; 0: never', 'rad', 0, 0.5
+    )
+    curvature_per_m: float = setting(
+        0.0, 'curvature of the path; positive to the left, 0: straight', '1/m', *CURVATURE_RANGE
+    )
+    curvature_topic: str = setting(
+        '', 'topic of std_msgs/Float32 in place of curvature_per_m; empty: none'
+    )
+    curvature_max_age_s: float = setting(
+        0.5, 'age of the newest curvature message that is still used', 's', 0.05, 60
+    )
+    overlay_opacity: float = share(0.45, 'opacity of the class colours in the overlay')
+    overlay_jpeg_quality: int = setting(
+        JPEG_QUALITY, 'JPEG quality of the compressed overlay', '', 1, 100
+    )
+    risk_profile: str = setting(
+        DEFAULT, 'rules of area and risk: default, slow_robot, or the path of a YAML file'
+    )
     rules: Annotated[Rules, HIDDEN] = field(default_factory=Rules)
 
     def camera(self, name: str) -> CameraParams:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ParameterError, SegPerceptionError
-from seg_perception.core.settings import Setting, Settings, items, load
+from seg_perception.core.settings import Settings, items, load, setting
 from seg_perception.io.calibration_file import read_calibration
 from seg_perception.io.read_ahead import ReadAhead
 from seg_perception.node.camera_info import to_camera_info
@@ -50,47 +50,36 @@ EXIT_FAILED = 2
 class SourceParams(Settings):
     """The parameters of the video source; all of them are read when it starts."""
 
-    source: Annotated[
-        str, Setting('video file, image folder, /dev/video*, camera number or synthetic')
-    ] = SYNTHETIC
-    image_topic: Annotated[
-        str, Setting('topic of the images; /compressed is appended for JPEG')
-    ] = IMAGE_TOPIC
-    camera_info_topic: Annotated[str, Setting('topic of the calibration, if there is one')] = (
-        CAMERA_INFO_TOPIC
+    source: str = setting(
+        SYNTHETIC, 'video file, image folder, /dev/video*, camera number or synthetic'
     )
-    frame_id: Annotated[str, Setting('frame of images and calibration')] = (
-        'camera_front_optical_frame'
+    image_topic: str = setting(
+        IMAGE_TOPIC, 'topic of the images; /compressed is appended for JPEG'
     )
-    transport: Annotated[
-        str, Setting('kind of images to publish', choices=('raw', 'compressed', 'both'))
-    ] = 'raw'
-    encoding: Annotated[str, Setting('encoding of the raw images', choices=('bgr8', 'rgb8'))] = (
-        'bgr8'
+    camera_info_topic: str = setting(
+        CAMERA_INFO_TOPIC, 'topic of the calibration, if there is one'
     )
-    jpeg_quality: Annotated[int, Setting('JPEG quality of the compressed images', '', 1, 100)] = 90
-    reliable: Annotated[bool, Setting('reliable delivery, which a slow reader can hold up')] = (
-        False
+    frame_id: str = setting('camera_front_optical_frame', 'frame of images and calibration')
+    transport: str = setting(
+        'raw', 'kind of images to publish', choices=('raw', 'compressed', 'both')
     )
-    rate: Annotated[float, Setting('frame rate; 0: that of the source', 'Hz', 0, 1000)] = 0.0
-    loop: Annotated[bool, Setting('start again at the end')] = False
-    max_frames: Annotated[
-        int,
-        Setting(
-            'number of frames to stop after; 0: no limit, ten seconds if synthetic', '', 0, 10**9
-        ),
-    ] = 0
-    height: Annotated[int, Setting('height to resize to; 0 keeps the size', 'px', 0, 16384)] = 0
-    width: Annotated[int, Setting('width to resize to; 0 keeps the size', 'px', 0, 16384)] = 0
-    calibration: Annotated[str, Setting('YAML file of camera_calibration; empty: none')] = ''
-    seed: Annotated[int, Setting('seed of the synthetic street', '', 0, 10**9)] = 0
-    weather: Annotated[
-        str, Setting('weather of the synthetic street', choices=(*WEATHERS, 'random'))
-    ] = 'clear'
-    read_ahead: Annotated[int, Setting('number of frames to decode ahead', '', 1, 1000)] = 8
-    wait_for_subscribers: Annotated[
-        int, Setting('number of image subscribers to wait for', '', 0, 100)
-    ] = 0
+    encoding: str = setting('bgr8', 'encoding of the raw images', choices=('bgr8', 'rgb8'))
+    jpeg_quality: int = setting(90, 'JPEG quality of the compressed images', '', 1, 100)
+    reliable: bool = setting(False, 'reliable delivery, which a slow reader can hold up')
+    rate: float = setting(0.0, 'frame rate; 0: that of the source', 'Hz', 0, 1000)
+    loop: bool = setting(False, 'start again at the end')
+    max_frames: int = setting(
+        0, 'number of frames to stop after; 0: no limit, ten seconds if synthetic', '', 0, 10**9
+    )
+    height: int = setting(0, 'height to resize to; 0 keeps the size', 'px', 0, 16384)
+    width: int = setting(0, 'width to resize to; 0 keeps the size', 'px', 0, 16384)
+    calibration: str = setting('', 'YAML file of camera_calibration; empty: none')
+    seed: int = setting(0, 'seed of the synthetic street', '', 0, 10**9)
+    weather: str = setting(
+        'clear', 'weather of the synthetic street', choices=(*WEATHERS, 'random')
+    )
+    read_ahead: int = setting(8, 'number of frames to decode ahead', '', 1, 1000)
+    wait_for_subscribers: int = setting(0, 'number of image subscribers to wait for', '', 0, 100)
 
 
 class VideoSourceNode(Node):

@@ -16,6 +16,7 @@ from seg_perception.core.settings import (
     load,
     merged,
     nested,
+    setting,
     share,
     unknown_key,
 )
@@ -30,9 +31,9 @@ class Inner(Settings, name='inner'):
 @dataclass(frozen=True)
 class Outer(Settings):
     name: str
-    weight: Annotated[float, share('weight of the path')] = 0.5
-    rows: Annotated[int, Setting('number of rows', 'px', 1, 9)] = 4
-    mode: Annotated[str, Setting('how to look', choices=('slow', 'fast'))] = 'slow'
+    weight: float = share(0.5, 'weight of the path')
+    rows: int = setting(4, 'number of rows', 'px', 1, 9)
+    mode: str = setting('slow', 'how to look', choices=('slow', 'fast'))
     crop: Annotated[tuple[int, int], Setting('size of the view', 'px', 32, 64)] = (32, 32)
     inner: Inner = field(default_factory=lambda: Inner(3.0))
     parts: tuple[Inner, ...] = ()
