@@ -9,10 +9,11 @@ Times are seconds of a steady clock, handed in: stamps of a bag or a jumping clo
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import nan
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -21,7 +22,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from seg_perception.core.horizon import pitch_difference
 
 WINDOW_S = 10.0
-"""Rates and latencies are those of so many seconds."""
+"""Length of the window over which rates and latencies are taken."""
 
 _MAX_SAMPLES = 1000  # of a window, at 100 Hz
 _PITCHES, _LEAST_PITCHES = 60, 10  # of the median; the road tells it in a part of the frames
@@ -37,41 +38,43 @@ class State(str, Enum):
     REJECTED = 'rejected'  # frames come but the last one could not be used
 
 
-@dataclass(frozen=True)
-class Quantiles:
+class Quantiles(NamedTuple):
     """Of latencies in milliseconds; NaN without any."""
 
-    p50: float
-    p95: float
-    p99: float
+    p50: float = nan
+    p95: float = nan
+    p99: float = nan
 
 
-@dataclass(frozen=True)
+_UNKNOWN = Quantiles()
+
+
+@dataclass
 class CameraReport:
     """What is known of one camera at one moment. Counters run since the node was activated."""
 
     camera: str
-    state: State
-    silent_s: float  # since the last answer, or since activation
-    received: int
-    segmented: int
-    dropped: int
-    rejected: dict[str, int]  # by kind of fault
-    last_rejection: str
-    failures: int
-    last_failure: str
-    fault: str  # of the last frame; empty if it was good
-    degraded: str  # why the last answer was not to be trusted fully; empty if it was
-    stamps_back: int
-    input_rate_hz: float
-    output_rate_hz: float
-    latency: Quantiles  # from the arrival of the image to its answer published
-    age: Quantiles  # from the stamp of the image to its answer published, where it makes sense
-    image_size: tuple[int, int] | None
-    calibration_size: tuple[int, int] | None
-    no_metres: str | None  # why the last answer had none; empty: it had; None: no answer yet
-    pitch_off_rad: float  # of the extrinsics, beside what the road looks like; NaN: cannot be told
-    ood_score: float  # 0..1, the median of the last answers; NaN: the model does not say
+    state: State = State.WAITING
+    silent_s: float = 0.0  # since the last answer, or since activation
+    received: int = 0
+    segmented: int = 0
+    dropped: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)  # by kind of fault
+    last_rejection: str = ''
+    failures: int = 0
+    last_failure: str = ''
+    fault: str = ''  # of the last frame; empty if it was good
+    degraded: str = ''  # why the last answer was not to be trusted fully; empty if it was
+    stamps_back: int = 0
+    input_rate_hz: float = 0.0
+    output_rate_hz: float = 0.0
+    latency: Quantiles = _UNKNOWN  # from the arrival of the image to its answer published
+    age: Quantiles = _UNKNOWN  # from its stamp to its answer published, where it makes sense
+    image_size: tuple[int, int] | None = None
+    calibration_size: tuple[int, int] | None = None
+    no_metres: str | None = None  # why the last answer had none; empty: it had; None: no answer
+    pitch_off_rad: float = nan  # estimated less configured pitch; NaN: cannot be told
+    ood_score: float = nan  # 0..1, the median of the last answers; NaN: the model does not say
 
 
 class CameraHealth:
@@ -82,50 +85,42 @@ class CameraHealth:
     """
 
     def __init__(self, camera: str, now_s: float) -> None:
-        self.camera = camera
         self._lock = Lock()
+        self._known = CameraReport(camera)
         self._start_s = now_s
         self._arrived_s: float | None = None
         self._answered_s: float | None = None
-        self._fault = ''
-        self._received = self._segmented = self._dropped = 0
-        self._failures = self._stamps_back = 0
         self._last_stamp_ns: int | None = None
-        self._rejected: Counter[str] = Counter()
-        self._last_rejection = self._last_failure = self._degraded = ''
         self._arrivals_s: deque[float] = deque(maxlen=_MAX_SAMPLES)
         self._answers: deque[tuple[float, float, float, float]] = deque(maxlen=_MAX_SAMPLES)
-        self._image_size: tuple[int, int] | None = None
-        self._calibration_size: tuple[int, int] | None = None
-        self._no_metres: str | None = None
         self._pitches_off_rad: deque[float] = deque(maxlen=_PITCHES)
 
     def arrived(self, now_s: float, stamp_ns: int) -> None:
         """A frame has come from the camera."""
         with self._lock:
-            self._received += 1
+            self._known.received += 1
             self._arrived_s = now_s
             self._arrivals_s.append(now_s)
             if self._last_stamp_ns is not None and stamp_ns < self._last_stamp_ns:
-                self._stamps_back += 1
+                self._known.stamps_back += 1
             self._last_stamp_ns = stamp_ns
 
     def dropped(self) -> None:
         """A frame was overtaken by a newer one before anyone looked at it."""
         with self._lock:
-            self._dropped += 1
+            self._known.dropped += 1
 
     def rejected(self, fault: str, message: str) -> None:
         """A frame could not be used."""
         with self._lock:
-            self._rejected[fault] += 1
-            self._last_rejection = self._fault = message
+            self._known.rejected[fault] += 1
+            self._known.last_rejection = self._known.fault = message
 
     def failed(self, message: str) -> None:
         """Processing a frame failed."""
         with self._lock:
-            self._failures += 1
-            self._last_failure = self._fault = message
+            self._known.failures += 1
+            self._known.last_failure = self._known.fault = message
 
     def answered(
         self,
@@ -147,18 +142,19 @@ class CameraHealth:
         :param ood_score: 0..1, how unlike what the model has learned the frame is; NaN: not known.
         """
         with self._lock:
-            self._segmented += 1
-            self._answered_s, self._fault = now_s, ''
+            self._answered_s = now_s
             self._answers.append((now_s, latency_ms, age_ms, ood_score))
-            self._image_size, self._degraded, self._no_metres = size, degraded, no_metres
+            known = self._known
+            known.segmented, known.fault = known.segmented + 1, ''
+            known.image_size, known.degraded, known.no_metres = size, degraded, no_metres
 
     def calibrated(self, size: tuple[int, int]) -> None:
         """A CameraInfo for images of (height, width) has come."""
         with self._lock:
-            self._calibration_size = size
+            self._known.calibration_size = size
 
     def pitch_seen(self, off_rad: float) -> None:
-        """The edges of the road look as if the camera's pitch were so far off its mount's."""
+        """The road gives a pitch that differs by ``off_rad`` from that of the extrinsics."""
         with self._lock:
             self._pitches_off_rad.append(off_rad)
 
@@ -172,27 +168,15 @@ class CameraHealth:
         with self._lock:
             answers = [answer for answer in self._answers if now_s - answer[0] <= WINDOW_S]
             arrivals_s = [time_s for time_s in self._arrivals_s if now_s - time_s <= WINDOW_S]
-            return CameraReport(
-                camera=self.camera,
+            return replace(
+                self._known,
                 state=self._state(now_s, stale_after_s),
                 silent_s=self._silent_s(now_s),
-                received=self._received,
-                segmented=self._segmented,
-                dropped=self._dropped,
-                rejected=dict(self._rejected),
-                last_rejection=self._last_rejection,
-                failures=self._failures,
-                last_failure=self._last_failure,
-                fault=self._fault,
-                degraded=self._degraded,
-                stamps_back=self._stamps_back,
+                rejected=self._known.rejected.copy(),
                 input_rate_hz=_rate_hz(arrivals_s, now_s),
                 output_rate_hz=_rate_hz([answer[0] for answer in answers], now_s),
                 latency=_quantiles([answer[1] for answer in answers]),
                 age=_quantiles([answer[2] for answer in answers]),
-                image_size=self._image_size,
-                calibration_size=self._calibration_size,
-                no_metres=self._no_metres,
                 pitch_off_rad=self._pitch_off_rad(),
                 ood_score=_median([answer[3] for answer in answers]),
             )
@@ -211,7 +195,7 @@ class CameraHealth:
             return State.WAITING
         if now_s - self._arrived_s > stale_after_s:
             return State.STALE
-        if self._fault:
+        if self._known.fault:
             return State.REJECTED
         return State.STALE if self._silent_s(now_s) > stale_after_s else State.ACTIVE
 
@@ -249,22 +233,18 @@ def to_array(
     """
     array = DiagnosticArray()
     array.header.stamp = stamp
-    array.status = [_to_status(node, report, hint, model, limits) for report, hint in reports]
+    for report, hint in reports:
+        level, message = judge(report, hint, model, limits)
+        values = _values(report, model) | {'connection': hint}
+        status = DiagnosticStatus(
+            level=level,
+            name=f'{node}: camera {report.camera}',
+            hardware_id=report.camera,
+            message=message,
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        array.status.append(status)
     return array
-
-
-def _to_status(
-    node: str, report: CameraReport, hint: str, model: ModelReport, limits: Limits
-) -> DiagnosticStatus:
-    level, message = judge(report, hint, model, limits)
-    values = _values(report, model) | {'connection': hint}
-    return DiagnosticStatus(
-        level=level,
-        name=f'{node}: camera {report.camera}',
-        hardware_id=report.camera,
-        message=message,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
 
 
 def judge(
@@ -289,8 +269,8 @@ def _judge_state(report: CameraReport, hint: str, limits: Limits) -> tuple[bytes
             level = DiagnosticStatus.ERROR if late else DiagnosticStatus.WARN
             return level, f'waiting: no frame for {report.silent_s:.1f} s, {hint}'
         case State.STALE:
-            silent = f'stale: no answer for {report.silent_s:.1f} s, {hint}'
-            return DiagnosticStatus.ERROR, silent
+            message = f'stale: no answer for {report.silent_s:.1f} s, {hint}'
+            return DiagnosticStatus.ERROR, message
         case State.REJECTED:
             return DiagnosticStatus.ERROR, f'rejected: {report.fault}'
         case State.ACTIVE:
@@ -313,25 +293,20 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
 
 
 def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
-    counters = {
+    rejected = sorted(report.rejected.items())
+    values: dict[str, object] = {
+        'state': report.state.value,
         'frames_received': report.received,
         'frames_segmented': report.segmented,
         'frames_dropped': report.dropped,
-        'frames_rejected': sum(report.rejected.values()),
-        **{f'rejected: {fault}': count for fault, count in sorted(report.rejected.items())},
+        'frames_rejected': report.rejected.total(),
+        **{f'rejected: {fault}': count for fault, count in rejected},
         'processing_failures': report.failures,
         'stamps_back': report.stamps_back,
-    }
-    measures = {
-        'input_rate_hz': report.input_rate_hz,
-        'output_rate_hz': report.output_rate_hz,
+        'input_rate_hz': f'{report.input_rate_hz:.1f}',
+        'output_rate_hz': f'{report.output_rate_hz:.1f}',
         **_quantile_values('latency_ms', report.latency),
         **_quantile_values('stamp_age_ms', report.age),
-    }
-    return {
-        'state': report.state.value,
-        **{name: str(count) for name, count in counters.items()},
-        **{name: f'{value:.1f}' for name, value in measures.items()},
         'last_rejection': report.last_rejection,
         'last_failure': report.last_failure,
         'image_size': _size(report.image_size),
@@ -344,14 +319,11 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'model': model.name,
         'model_path': model.path,
     }
+    return {name: str(value) for name, value in values.items()}
 
 
-def _quantile_values(name: str, quantiles: Quantiles) -> dict[str, float]:
-    return {
-        f'{name}_p50': quantiles.p50,
-        f'{name}_p95': quantiles.p95,
-        f'{name}_p99': quantiles.p99,
-    }
+def _quantile_values(name: str, quantiles: Quantiles) -> dict[str, str]:
+    return {f'{name}_{key}': f'{value:.1f}' for key, value in quantiles._asdict().items()}
 
 
 def _metric(no_metres: str | None) -> str:
@@ -380,7 +352,4 @@ def _median(values: list[float]) -> float:
 
 def _quantiles(values_ms: list[float]) -> Quantiles:
     known = [value for value in values_ms if value == value]  # without NaN
-    if not known:
-        return Quantiles(nan, nan, nan)
-    p50, p95, p99 = np.percentile(known, [50, 95, 99])
-    return Quantiles(float(p50), float(p95), float(p99))
+    return Quantiles(*map(float, np.percentile(known, [50, 95, 99]))) if known else _UNKNOWN

@@ -91,10 +91,10 @@ class SegPerceptionNode(LifecycleNode):
         self.has_failed = False
         self._answerer: FrameAnswerer | None = None
         self._model = ModelReport('', '', '')
-        self._ports: list[CameraInterface] = []
+        self._cameras: list[CameraInterface] = []
         self._fused: FusionPublisher | None = None
         self._frames, self._steering = FrameTree(), Steering()
-        self._subscriptions_beside: list[Any] = []
+        self._shared_subscriptions: list[Any] = []
         self._inbox: FairLatest[str, tuple[CameraInterface, Frame]] = FairLatest()
         self._worker: Thread | None = None
         self._diagnostics: Any = None
@@ -126,7 +126,7 @@ class SegPerceptionNode(LifecycleNode):
         self._answerer = answerer = FrameAnswerer(engine)
         self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
         self._fused = FusionPublisher(self, self.settings)
-        self._ports = [
+        self._cameras = [
             CameraInterface(
                 self,
                 camera,
@@ -151,11 +151,11 @@ class SegPerceptionNode(LifecycleNode):
         self._inbox = FairLatest()
         self._worker = Thread(target=self._work, args=(self._inbox,), name='worker', daemon=True)
         self._worker.start()
-        self._listen_beside()
+        self._subscribe_shared()
         if self._fused is not None:
             self._fused.reset()
-        for port in self._ports:
-            port.open(self.on_image)
+        for camera in self._cameras:
+            camera.open(self.on_image)
         self._watch_timer = self._every(WATCH_PERIOD_S, self._watch)
         return result
 
@@ -190,10 +190,10 @@ class SegPerceptionNode(LifecycleNode):
         self._stop()
         self.destroy_node()
 
-    def on_image(self, port: CameraInterface, frame: Frame) -> None:
+    def on_image(self, camera: CameraInterface, frame: Frame) -> None:
         """Leave a frame for the worker; an older one of the camera still unread is dropped."""
-        if self._inbox.put(port.name, (port, frame)):
-            port.health.dropped()
+        if self._inbox.put(camera.name, (camera, frame)):
+            camera.health.dropped()
 
     def _work(self, inbox: FairLatest[str, tuple[CameraInterface, Frame]]) -> None:
         """Process frames, camera by camera, until the inbox is closed."""
@@ -202,22 +202,22 @@ class SegPerceptionNode(LifecycleNode):
             if taken is not None:
                 self._process_safely(*taken[1])
 
-    def _process_safely(self, port: CameraInterface, frame: Frame) -> None:
+    def _process_safely(self, camera: CameraInterface, frame: Frame) -> None:
         """A frame that fails is counted; the next one may be fine."""
         try:
             try:
-                self._process(port, frame)
+                self._process(camera, frame)
             except ImageError as error:
-                port.reject(frame, error)
+                camera.reject(frame, error)
             except Exception as error:
                 if self.context.ok():  # else it is the end of the process, no failure
-                    port.fail(frame, error)
+                    camera.fail(frame, error)
         except Exception:
             # Nothing can be published; at the end of the process nothing can be logged either.
             if self.context.ok():
                 self.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
-    def _process(self, port: CameraInterface, frame: Frame) -> None:
+    def _process(self, camera: CameraInterface, frame: Frame) -> None:
         params = self.settings.now
         assert self._answerer is not None  # the worker runs between activate and deactivate only
         start_s = time.perf_counter()
@@ -225,15 +225,15 @@ class SegPerceptionNode(LifecycleNode):
         convert_ms = (time.perf_counter() - start_s) * 1e3
         motion = self._steering.at(time.monotonic(), params)
         size = pixels.array.shape[0], pixels.array.shape[1]
-        context = port.context(frame, size, params, motion)
+        context = camera.context(frame, size, params, motion)
         record = self._answerer.answer(pixels.array, pixels.order, context)
-        port.publish(frame, Answered(params, context, pixels, record, convert_ms))
+        camera.publish(frame, Answered(params, context, pixels, record, convert_ms))
 
-    def _listen_beside(self) -> None:
-        """Subscribe to what is no camera's: transforms and curvature."""
+    def _subscribe_shared(self) -> None:
+        """Subscribe to transforms and curvature, which all cameras share."""
         self._frames.clear()
         self._steering = Steering()
-        subscribe, add = self.create_subscription, self._subscriptions_beside.append
+        subscribe, add = self.create_subscription, self._shared_subscriptions.append
         if TF_MESSAGE is not None and self.settings.now.use_tf:
             add(subscribe(TF_MESSAGE, '/tf', partial(self._on_transforms, False), 100))
             add(subscribe(TF_MESSAGE, '/tf_static', partial(self._on_transforms, True), _STATIC))
@@ -244,19 +244,19 @@ class SegPerceptionNode(LifecycleNode):
     def _on_transforms(self, is_static: bool, message: Any) -> None:
         for link in links_of(message, is_static):
             self._frames.add(link)
-        for port in self._ports:
-            port.prepare()
+        for camera in self._cameras:
+            camera.prepare()
 
     def _on_curvature(self, message: Float32) -> None:
         self._steering.heard(message.data, time.monotonic())
 
     def _stop(self) -> None:
         """Undo activation; harmless where there was none."""
-        for port in self._ports:
-            port.close()
-        for subscription in self._subscriptions_beside:
+        for camera in self._cameras:
+            camera.close()
+        for subscription in self._shared_subscriptions:
             self.destroy_subscription(subscription)
-        self._subscriptions_beside.clear()
+        self._shared_subscriptions.clear()
         self._inbox.close()
         if self._worker is None:
             return
@@ -268,24 +268,24 @@ class SegPerceptionNode(LifecycleNode):
 
     def _release(self) -> None:
         """Undo configuration; harmless where there was none."""
-        for port in self._ports:
-            port.destroy()
+        for camera in self._cameras:
+            camera.destroy()
         if self._fused is not None:
             self._fused.destroy()
         if self._diagnostics is not None:
             self.destroy_timer(self._diagnostics_timer)
             self.destroy_publisher(self._diagnostics)
-        self._ports, self._fused, self._diagnostics, self._answerer = [], None, None, None
+        self._cameras, self._fused, self._diagnostics, self._answerer = [], None, None, None
 
     def _watch(self) -> None:
         now_s, params = time.monotonic(), self.settings.now
-        for port in self._ports:
-            port.watch(now_s, params.stale_after_s)
+        for camera in self._cameras:
+            camera.watch(now_s, params.stale_after_s)
 
     def _publish_diagnostics(self) -> None:
         params = self.settings.now
         is_active = self._worker is not None
-        reports = [port.report(params.stale_after_s, is_active) for port in self._ports]
+        reports = [camera.report(params.stale_after_s, is_active) for camera in self._cameras]
         limits = Limits(params.stale_after_s, params.warn_latency_ms, params.warn_pitch_rad)
         stamp = self.get_clock().now().to_msg()
         array = to_array(self.get_fully_qualified_name(), reports, self._model, limits, stamp)

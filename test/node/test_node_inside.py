@@ -136,7 +136,7 @@ def test_a_frame_unlike_what_was_learned_is_degraded(graph, tmp_path):
         publisher = graph.publisher(Image, '/doubting/image')
         known = send(graph, publisher, scenes, 1)
         ood_score = send(graph, publisher, scenes, 2, ROAD + np.uint8(9))
-        values = node._ports[0].health.report(time.monotonic(), 1.0)
+        values = node._cameras[0].health.report(time.monotonic(), 1.0)
     assert (known.status, known.status_text) == (RoadScene.OK, '')
     assert ood_score.status == RoadScene.DEGRADED
     # The confidence of 0.78 is believed to 30 %.
