@@ -13,14 +13,7 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import ClassTable, Role
-from seg_perception.core.corridor import (
-    AHEAD,
-    LEFT,
-    RIGHT,
-    Corridor,
-    Strips,
-    ground_in_reach,
-)
+from seg_perception.core.corridor import AHEAD, LEFT, RIGHT, Corridor, Strips, ground_in_reach
 
 ROAD, OWN, SOLID, STATIC, VEHICLE, KNOWN = 1, 2, 4, 8, 16, 32
 """What a class is to the drivable area, a bit each, so that one lookup sorts every pixel."""

@@ -87,11 +87,7 @@ def estimate_pitch(
 
 
 def _edges(
-    mask: np.ndarray,
-    labels: np.ndarray,
-    table: ClassTable,
-    camera: Camera,
-    params: HorizonParams,
+    mask: np.ndarray, labels: np.ndarray, table: ClassTable, camera: Camera, params: HorizonParams
 ) -> list[np.ndarray]:
     """Points (N, 2) of u and v on the left and on the right edge of the road, one a row."""
     height, width = mask.shape

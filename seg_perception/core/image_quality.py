@@ -162,10 +162,7 @@ def worst_doubt(
             _ramp(known.false_ground_share, p.false_ground_from, p.false_ground_full),
             f'{known.false_ground_share:.0%} ground above the horizon',
         ),
-        (
-            _ood_doubt(known.ood_score, p),
-            'unlike what the model has learned',
-        ),
+        (_ood_doubt(known.ood_score, p), 'unlike what the model has learned'),
     ]
     if exposure is not None:
         seen = exposure

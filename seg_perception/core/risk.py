@@ -36,13 +36,7 @@ from seg_perception.core.hazards import (
     zones_of,
 )
 from seg_perception.core.image_quality import Knowledge, look_at, scaled_confidence, worst_doubt
-from seg_perception.core.results import (
-    DrivableArea,
-    Hazard,
-    RiskFactor,
-    RiskLevel,
-    SafetyRisk,
-)
+from seg_perception.core.results import DrivableArea, Hazard, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk_params import RiskParams
 
 _WORDS = {'vulnerable_road_users': 'people, riders or animals'}  # the others go by their name
@@ -177,11 +171,7 @@ class _View:
 
 
 def _view(
-    labels: np.ndarray,
-    confidence: np.ndarray,
-    table: ClassTable,
-    zones: Zones,
-    known: np.ndarray,
+    labels: np.ndarray, confidence: np.ndarray, table: ClassTable, zones: Zones, known: np.ndarray
 ) -> _View:
     rows = zones.rows
     return _View(

@@ -14,12 +14,7 @@ import onnxruntime as ort
 
 from seg_perception.core.errors import ProviderError
 from seg_perception.inference.engine import Engine, check_provider, thread_count
-from seg_perception.inference.model_file import (
-    INPUT_NAME,
-    OUTPUT_NAMES,
-    card_of,
-    open_session,
-)
+from seg_perception.inference.model_file import INPUT_NAME, OUTPUT_NAMES, card_of, open_session
 
 _ORT_NAMES = {
     'tensorrt': 'TensorrtExecutionProvider',

@@ -36,11 +36,7 @@ from seg_perception.inference.model_file import (
     torch_card,
 )
 
-PRECISIONS = {
-    'float32': torch.float32,
-    'float16': torch.float16,
-    'bfloat16': torch.bfloat16,
-}
+PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 MAX_SHAPES = 8  # of which buffers and CUDA graphs are kept; the longest unused goes
 WARM_RUNS = 3  # in which cuDNN times its algorithms, before a CUDA graph records the choice
 

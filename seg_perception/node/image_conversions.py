@@ -19,14 +19,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from seg_perception.io.encodings import (
-    Pixels,
-    check_size,
-    decode,
-    knows,
-    unknown_encoding,
-    unpack,
-)
+from seg_perception.io.encodings import Pixels, check_size, decode, knows, unknown_encoding, unpack
 
 # Half the bytes a second of 90 at 720p, and the class colours stay apart.
 JPEG_QUALITY = 80

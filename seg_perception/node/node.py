@@ -50,9 +50,7 @@ WATCH_PERIOD_S = 0.1  # a silent camera is noticed so much late at most
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
 
 _STATIC = QoSProfile(  # as every publisher of /tf_static has it
-    depth=100,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]

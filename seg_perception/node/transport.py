@@ -23,10 +23,7 @@ PROFILE_VARIABLES = (
 
 # Keeps image-sized blocks in the heap. By default glibc maps and unmaps each one, and the page
 # faults cost more than the transport: 7.4 ms against 1.1 for a 720p round trip.
-MALLOC_SETTINGS = {
-    'MALLOC_MMAP_THRESHOLD_': '268435456',
-    'MALLOC_TRIM_THRESHOLD_': '1073741824',
-}
+MALLOC_SETTINGS = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '1073741824'}
 
 
 def profile_path() -> Path:
