@@ -32,7 +32,7 @@ from seg_perception.core.free_distance import (
 )
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import DrivableArea
-from seg_perception.core.settings import HIDDEN, Setting, Settings, setting
+from seg_perception.core.settings import HIDDEN, Setting, Settings, setting, share
 
 _REACHED = 128  # between the 0 and 255 of the mask that is flooded
 _ALTERNATIVE = 'alternative'  # BDD100K's class of the lanes that one may change to
@@ -45,9 +45,7 @@ _SPECK = np.ones((2, 1), np.uint8)  # the least that counts as a person or vehic
 
 # At 20 m it makes a vehicle 0.8 m nearer than it seems: about what its bumper overhangs.
 CLEARANCE = Setting('height above the ground of the lowest visible part of a vehicle', 'm', 0, 0.5)
-MIN_CONFIDENCE = Setting(
-    'confidence below which the label of a pixel counts as unknown', '0..1', 0, 1
-)
+MIN_CONFIDENCE = share('confidence below which the label of a pixel counts as unknown')
 
 
 @dataclass(frozen=True)

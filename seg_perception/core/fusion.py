@@ -21,7 +21,7 @@ from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import UNKNOWN_RISK, Grid, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import level_of
 from seg_perception.core.risk_params import RiskParams
-from seg_perception.core.settings import Settings, setting, share
+from seg_perception.core.settings import Settings, ratio, setting
 
 _DIRECTIONS = 720  # the circle is covered in steps of half a degree
 
@@ -41,7 +41,7 @@ class FusionParams(Settings, name='fusion'):
     skew_s: float = setting(
         0.2, 'maximum age of an answer, relative to the newest of all cameras', 's', 0.0, 10
     )
-    lost_risk: float = share(
+    lost_risk: float = ratio(
         0.5, 'share of the remaining safety that a camera without an answer takes away'
     )
 

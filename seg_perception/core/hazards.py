@@ -20,7 +20,7 @@ from seg_perception.core.camera_geometry import ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.results import Hazard
-from seg_perception.core.settings import Settings, setting, share
+from seg_perception.core.settings import Settings, ratio, setting
 
 ROLES = {
     'vulnerable_road_users': (Role.VULNERABLE,),
@@ -57,17 +57,17 @@ _LEAST = 0.01  # risk below which a hazard is not worth mention
 class HazardRule(Settings, name='risk hazard'):
     """How one group of classes becomes a risk."""
 
-    weight: float = share(1.0, 'largest risk that this factor alone can cause')
-    in_path: float = share(1.0, 'factor of a near hazard in the ego corridor')
-    adjacent: float = share(
+    weight: float = ratio(1.0, 'largest risk that this factor alone can cause')
+    in_path: float = ratio(1.0, 'factor of a near hazard in the ego corridor')
+    adjacent: float = ratio(
         0.3, 'factor of a near hazard up to one corridor width to the side of the corridor'
     )
-    outer: float = share(0.1, 'factor of a near hazard farther to the side')
+    outer: float = ratio(0.1, 'factor of a near hazard farther to the side')
     fade: float = setting(
         0.8, 'exponent of the proximity; with 1, twice the distance is half the factor', '', 0, 4
     )
 
-    def factor_in(self, zone: int) -> float:
+    def share(self, zone: int) -> float:
         return (self.in_path, self.adjacent, self.outer)[abs(zone)]
 
 
@@ -194,7 +194,7 @@ def find_hazards(
     seen = []
     for number, zone in enumerate(ZONES):
         row = int(lowest[number])
-        risk = hazard.factor_in(zone) * min(1.0, float(danger[row, number]))
+        risk = hazard.share(zone) * min(1.0, float(danger[row, number]))
         if risk >= _LEAST:
             first, end = zones.edges[row, number : number + 2]
             place = slice(int(zones.lifted[row]), row + 1), slice(first, end)

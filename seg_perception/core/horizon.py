@@ -19,7 +19,7 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.results import PitchEstimate
-from seg_perception.core.settings import Settings, setting, share
+from seg_perception.core.settings import Settings, ratio, setting
 
 _ROUNDS, _WIDEST = 16, 16.0  # from a wide tolerance to the true one, past false fits
 _LONGEST_STEP = 0.02  # rad; longer ones overshoot
@@ -34,7 +34,7 @@ class HorizonParams(Settings, name='horizon'):
     least_rows: int = setting(
         25, 'minimum number of rows of each road edge that fit', 'px', 5, 2000
     )
-    least_share: float = share(0.6, 'minimum share of the visible rows that fit', 0.1)
+    least_share: float = ratio(0.6, 'minimum share of the visible rows that fit', 0.1)
     fit_px: float = setting(
         1.5, 'distance from the fitted edge at which a row has half weight', 'px', 0.2, 20
     )

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.settings import Settings, setting, share
+from seg_perception.core.settings import Settings, ratio, setting
 
 _ROW_STEP = 8  # rows between those that are looked at
 _WIDE_PX = 8  # the far step over which sharpness compares grey levels
@@ -30,34 +30,34 @@ _WASHED = 245  # grey level from which a pixel holds no picture
 class PerceptionHealthParams(Settings, name='risk trust'):
     """Where each doubt begins and where it is full."""
 
-    weight: float = share(0.7, 'largest risk that poor perception alone can cause')
-    sure: float = share(0.75, 'mean confidence above which there is no doubt')
-    unsure: float = share(0.45, 'mean confidence below which doubt is full')
-    unknown_from: float = share(0.03, 'share of unknown pixels at which doubt begins')
-    unknown_full: float = share(0.4, 'share of unknown pixels at which doubt is full')
-    ood_from: float = share(0.25, 'out-of-distribution score at which doubt begins')
-    ood_full: float = share(0.75, 'out-of-distribution score at which doubt is full')
+    weight: float = ratio(0.7, 'largest risk that poor perception alone can cause')
+    sure: float = ratio(0.75, 'mean confidence above which there is no doubt')
+    unsure: float = ratio(0.45, 'mean confidence below which doubt is full')
+    unknown_from: float = ratio(0.03, 'share of unknown pixels at which doubt begins')
+    unknown_full: float = ratio(0.4, 'share of unknown pixels at which doubt is full')
+    ood_from: float = ratio(0.25, 'out-of-distribution score at which doubt begins')
+    ood_full: float = ratio(0.75, 'out-of-distribution score at which doubt is full')
     dim_level: float = setting(
         40.0, 'mean grey level of the road at which doubt begins', 'grey level', 0, 255
     )
     dark_level: float = setting(
         8.0, 'mean grey level of the road at which doubt is full', 'grey level', 0, 255
     )
-    washed_from: float = share(0.2, 'share of overexposed pixels at which doubt begins')
-    washed_full: float = share(0.7, 'share of overexposed pixels at which doubt is full')
+    washed_from: float = ratio(0.2, 'share of overexposed pixels at which doubt begins')
+    washed_full: float = ratio(0.7, 'share of overexposed pixels at which doubt is full')
     hazy_contrast: float = setting(
         18.0, 'contrast at the horizon below which doubt begins', 'grey level', 0, 128
     )
     no_contrast: float = setting(
         6.0, 'contrast at the horizon at which doubt is full', 'grey level', 0, 128
     )
-    covered_full: float = share(0.5, 'covered share of the lens at which doubt is full', 0.01)
+    covered_full: float = ratio(0.5, 'covered share of the lens at which doubt is full', 0.01)
     sharp: float = setting(0.05, 'sharpness below which doubt begins', '', 0, 1)
     blurred: float = setting(0.02, 'sharpness at which doubt is full', '', 0, 1)
-    false_ground_from: float = share(
+    false_ground_from: float = ratio(
         0.2, 'share of ground labels above the horizon at which doubt begins'
     )
-    false_ground_full: float = share(
+    false_ground_full: float = ratio(
         0.5, 'share of ground labels above the horizon at which doubt is full'
     )
 

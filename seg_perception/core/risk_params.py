@@ -11,7 +11,7 @@ from seg_perception.core.corridor import Corridor
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import ROLES, HazardRule
 from seg_perception.core.image_quality import PerceptionHealthParams
-from seg_perception.core.settings import HIDDEN, Settings, setting, share
+from seg_perception.core.settings import HIDDEN, Settings, ratio, setting
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TimeParams(Settings, name='risk time'):
     hold_s: float = setting(
         0.5, 'time for which the risk of a vanished hazard is held before it falls', 's', 0, 5
     )
-    hysteresis: float = share(
+    hysteresis: float = ratio(
         0.05, 'margin below its threshold at which a risk level ends', 0, 0.2
     )
     gap_s: float = setting(
@@ -85,34 +85,34 @@ class RiskParams(Settings, name='risk'):
     footprint_share: float = setting(
         0.12, 'width and length of a full hazard', 'corridor widths', 0.01, 1
     )
-    no_class_risk: float = share(
+    no_class_risk: float = ratio(
         0.3, 'factor of a kind of hazard for which the model has no class'
     )
-    visibility_weight: float = share(0.85, 'largest risk that an unseen road alone can cause')
-    blind_full_share: float = share(
+    visibility_weight: float = ratio(0.85, 'largest risk that an unseen road alone can cause')
+    blind_full_share: float = ratio(
         0.85, 'share of the corridor without known ground at which the factor is full', 0.01
     )
-    blind_aside: float = share(0.5, 'weight of unknown pixels at the sides of the corridor')
-    low_confidence: float = share(0.3, 'confidence up to which a pixel counts as unknown')
-    high_confidence: float = share(
+    blind_aside: float = ratio(0.5, 'weight of unknown pixels at the sides of the corridor')
+    low_confidence: float = ratio(0.3, 'confidence up to which a pixel counts as unknown')
+    high_confidence: float = ratio(
         0.6, 'confidence from which a road pixel counts as known in full'
     )
-    path_weight: float = share(0.85, 'largest risk that a blocked ego corridor alone can cause')
-    blocked_full_share: float = share(
+    path_weight: float = ratio(0.85, 'largest risk that a blocked ego corridor alone can cause')
+    blocked_full_share: float = ratio(
         0.85, 'share of the corridor that is not free at which the factor is full', 0.01
     )
-    lane_weight: float = share(0.4, 'largest risk that an unclear lane alone can cause')
-    unmarked_risk: float = share(
+    lane_weight: float = ratio(0.4, 'largest risk that an unclear lane alone can cause')
+    unmarked_risk: float = ratio(
         0.3, 'factor of a lane without markings, if the model has a class for markings'
     )
     health: PerceptionHealthParams = field(default_factory=PerceptionHealthParams)
     time: TimeParams = field(default_factory=TimeParams)
-    spread: float = share(
+    spread: float = ratio(
         0.5, 'weight of the mean of all factors, which is added to the worst factor'
     )
-    moderate_from: float = share(0.25, 'risk at which the level MODERATE begins')
-    high_from: float = share(0.5, 'risk at which the level HIGH begins')
-    critical_from: float = share(0.75, 'risk at which the level CRITICAL begins')
+    moderate_from: float = ratio(0.25, 'risk at which the level MODERATE begins')
+    high_from: float = ratio(0.5, 'risk at which the level HIGH begins')
+    critical_from: float = ratio(0.75, 'risk at which the level CRITICAL begins')
     reaction_s: float = setting(1.0, 'time before the brakes act', 's', 0, 10)
     braking_mps2: float = setting(
         4.0, 'deceleration that the brakes reach reliably', 'm/s2', 0.1, 12

@@ -73,8 +73,13 @@ def setting(default: Any, *described: Any, **more: Any) -> Any:
     return field(default=default, metadata={_SETTING: Setting(*described, **more)})
 
 
-def share(default: float, description: str, low: float = 0, high: float = 1) -> Any:
-    """A field that is a setting within 0 to 1."""
+def share(description: str, low: float = 0, high: float = 1) -> Setting:
+    """A setting within 0 to 1."""
+    return Setting(description, '0..1', low, high)
+
+
+def ratio(default: float, description: str, low: float = 0, high: float = 1) -> Any:
+    """A field of a dataclass that is a setting within 0 to 1."""
     return setting(default, description, '0..1', low, high)
 
 

@@ -32,8 +32,8 @@ from seg_perception.core.settings import (
     items,
     load,
     nested,
+    ratio,
     setting,
-    share,
 )
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.node.image_conversions import JPEG_QUALITY
@@ -132,7 +132,7 @@ class NodeParams(Settings):
     warn_latency_ms: float = setting(
         250.0, 'latency, arrival to publication, that makes an answer DEGRADED', 'ms', 1, 60000
     )
-    warn_confidence: float = share(
+    warn_confidence: float = ratio(
         0.4, 'mean confidence below which an answer is DEGRADED; 0: never'
     )
     warn_pitch_rad: float = setting(
@@ -147,7 +147,7 @@ class NodeParams(Settings):
     curvature_max_age_s: float = setting(
         0.5, 'age of the newest curvature message that is still used', 's', 0.05, 60
     )
-    overlay_opacity: float = share(0.45, 'opacity of the class colours in the overlay')
+    overlay_opacity: float = ratio(0.45, 'opacity of the class colours in the overlay')
     overlay_jpeg_quality: int = setting(
         JPEG_QUALITY, 'JPEG quality of the compressed overlay', '', 1, 100
     )

@@ -16,8 +16,8 @@ from seg_perception.core.settings import (
     load,
     merged,
     nested,
+    ratio,
     setting,
-    share,
     unknown_key,
 )
 
@@ -31,7 +31,7 @@ class Inner(Settings, name='inner'):
 @dataclass(frozen=True)
 class Outer(Settings):
     name: str
-    weight: float = share(0.5, 'weight of the path')
+    weight: float = ratio(0.5, 'weight of the path')
     rows: int = setting(4, 'number of rows', 'px', 1, 9)
     mode: str = setting('slow', 'how to look', choices=('slow', 'fast'))
     crop: Annotated[tuple[int, int], Setting('size of the view', 'px', 32, 64)] = (32, 32)

@@ -10,7 +10,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from seg_perception.core.settings import Setting
+from seg_perception.core.settings import Setting, share
 from training.losses.class_weights import ClassWeights, WeightedTerm
 from training.losses.inputs import LossInputs
 from training.losses.reduce import weighted_mean
@@ -60,8 +60,8 @@ class Ohem(WeightedTerm):
     def __init__(
         self,
         class_weights: ClassWeights,
-        threshold: Annotated[float, Setting('of the true class', '0..1', 0.001, 1)] = 0.7,
-        min_kept: Annotated[float, Setting('of all scored pixels', '0..1', 1e-6, 1)] = 1 / 16,
+        threshold: Annotated[float, share('of the true class', 0.001)] = 0.7,
+        min_kept: Annotated[float, share('of all scored pixels', 1e-6)] = 1 / 16,
         weighted: bool = True,
     ) -> None:
         super().__init__(class_weights, weighted)
