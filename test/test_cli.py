@@ -269,7 +269,7 @@ def test_words_become_options() -> None:
         Path('o'),
         topics=('/a', '/b'),
         outputs=(),
-        extrinsics=MountOptions(height_m=1.4, pitch_deg=-2.5),
+        mount=MountOptions(height_m=1.4, pitch_deg=-2.5),
         settings={'risk.spread': 0.5},
     )
 
