@@ -45,9 +45,8 @@ from seg_perception.inference.onnx_engine import OnnxEngine
 from seg_perception.inference.torch_engine import TorchEngine
 from seg_perception.synthetic.street import Street
 from training.export.deploy import Deployed, stride_of
+from training.export.files import finish, program_bytes, to_onnx, to_program, with_card
 from training.export.fold import fold_and_quantise_weights
-from training.export.onnx_file import finish, to_onnx, with_card
-from training.export.program import program_bytes, to_program
 from training.models import NETWORKS, build_model
 
 MODELS = ('dsnet', 'fast_scnn', 'ddrnet23_slim', 'pidnet_s')

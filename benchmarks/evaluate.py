@@ -241,9 +241,8 @@ def _network(path: Path, size: tuple[int, int], table: ClassTable = VISTAS_66) -
 
     from seg_perception.inference.model_file import ModelCard
     from training.export.deploy import Deployed, stride_of
+    from training.export.files import finish, to_onnx, to_program, with_card
     from training.export.fold import fold_and_quantise_weights
-    from training.export.onnx_file import finish, to_onnx, with_card
-    from training.export.program import to_program
     from training.models import build_model
 
     torch.manual_seed(0)

@@ -45,7 +45,7 @@ def write_checkpoint(
     """A checkpoint of it, taught some of the classes of CamVid or all; until the test ends."""
     classes = keep_classes(CAMVID_11, tuple(keep)) if keep else CAMVID_11
     net = NearestColour(classes.names)
-    monkeypatch.setattr('training.evaluate.network.build_model', lambda *_: net)
+    monkeypatch.setattr('training.evaluate.predictors.build_model', lambda *_: net)
     data = config.to_dict() | {'deploy': {'input_size': [64, 96]}, 'device': 'cpu'}
     data['data'] |= {'keep': list(keep)}
     state = dict.fromkeys(KEYS, 0) | {'config': data, 'classes': classes.to_dict()}

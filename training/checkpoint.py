@@ -83,7 +83,11 @@ def check_same_run(state: Mapping[str, Any], config: TrainConfig, classes: Class
     """
     fix = 'Use another out, or the configuration of that run.'
     old, new = parse_config(state['config']).to_dict(), config.to_dict()
-    check_same('checkpoint', old, new, fix, _may_change, CheckpointError)
+
+    def may_change(key: str) -> bool:
+        return key.split('.')[0] in MAY_CHANGE and key not in FIXED
+
+    check_same('checkpoint', old, new, fix, may_change, CheckpointError)
     check_table('the checkpoint', ClassTable.from_dict(state['classes']), classes)
 
 
@@ -102,7 +106,3 @@ def load_weights(net: nn.Module, weights: Mapping[str, Any]) -> None:
             'the same names and shapes',
             'Use the model and the heads of the loss that it was trained with.',
         ) from error
-
-
-def _may_change(key: str) -> bool:
-    return key.split('.')[0] in MAY_CHANGE and key not in FIXED

@@ -21,21 +21,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from seg_perception.core.settings import (
-    Setting,
-    load,
-    merged,
-    read_value,
-    set_dotted,
-    share,
-)
+from seg_perception.core.settings import Setting, load, merged, read_value, set_dotted, share
 from seg_perception.inference.engine import working_size
 from seg_perception.io.yaml_file import read_mapping, read_words
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known, near
 from training.presets import PRESETS, find_file, preset_names
 
 SIZE_MULTIPLE = 8
 """Height and width of every frame to segment are multiples of it: the stride of the logits."""
+
+Size = tuple[int, int]  # height, width
+Crop = Annotated[Size, Setting('height, width of views', '', 32, 4096)]
+Zoom = Annotated[tuple[float, float], Setting('smallest and largest zoom of views', '', 0.1, 10)]
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ class DataConfig:
     keep: tuple[str, ...] = ()  # classes to keep, in this order; others are 255. empty: all
     # car+truck in keep is one class, of the first's name
     size: Annotated[
-        tuple[int, int],
-        Setting('height, width to which frames are resized; 0: no resizing', '', 0, 16384),
+        Size, Setting('height, width to which frames are resized; 0: no resizing', '', 0, 16384)
     ] = (0, 0)
     sampling: Annotated[
         str, Setting('order of training frames', choices=('shuffle', 'class_uniform'))
@@ -111,22 +107,13 @@ class DataConfig:
 class TransformConfig:
     """Random changes of a training frame; strengths are half-widths around no change."""
 
-    crop: Annotated[tuple[int, int], Setting('height, width of training views', '', 32, 4096)] = (
-        288,
-        384,
-    )
-    scale: Annotated[
-        tuple[float, float], Setting('smallest and largest zoom of a view', '', 0.1, 10)
-    ] = (0.75, 1.8)
+    crop: Crop = (288, 384)
+    scale: Zoom = (0.75, 1.8)
     early_share: Annotated[
         float, share('share of the run with small views, for more steps in the same time')
     ] = 0.0
-    early_crop: Annotated[
-        tuple[int, int], Setting('height, width of small views', '', 32, 4096)
-    ] = (192, 256)
-    early_scale: Annotated[
-        tuple[float, float], Setting('smallest and largest zoom of small views', '', 0.1, 10)
-    ] = (0.5, 1.4)
+    early_crop: Crop = (192, 256)  # of small views
+    early_scale: Zoom = (0.5, 1.4)  # of small views
     rare_crop: Annotated[float, share('share of views centred on a pixel of a rare class')] = 0.0
     rare: tuple[str, ...] = ()  # names of those classes; empty: less than ten times the rarest
     flip: Annotated[float, share('share of mirrored views')] = 0.5
@@ -358,8 +345,7 @@ def _choose_data(config: dict[str, Any], own_folder: bool = False) -> None:
     changes, name = _changes_with_data(config, known), config.get('data')
     if not isinstance(name, str):
         return
-    if name not in known:
-        raise ConfigError('config key data', repr(name), ', '.join(known), near(name, known))
+    check_known('config key data', name, known)
     config['data'] = read_mapping(DATA_GROUPS / f'{name}.yaml', 'data group', ConfigError)
     for key, value in changes.get(name, {}).items():
         set_dotted(config, key, value)

@@ -6,6 +6,9 @@ The device, and the processes that train together: those that torchrun started, 
     torchrun --nproc-per-node 4 -m training fit --config FILE
     torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
         -m training fit --config FILE                              # the same on each machine
+
+N processes train exactly as one with the whole batch: DistributedDataParallel gives every process
+the mean of the gradients, and what a loss divides by is the mean over processes, not its own.
 """
 
 from __future__ import annotations
@@ -97,6 +100,28 @@ def mean_over_processes(value: Tensor) -> Tensor:
     total = value.clone()
     dist.all_reduce(total)
     return total / dist.get_world_size()
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Sum of weights times values by the sum of weights; 0 where all weights are 0."""
+    total = mean_over_processes(weights.sum())
+    return (weights * values).sum() / total.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def sum_over_processes(value: Tensor) -> Tensor:
+    """
+    The sum of a tensor over all processes.
+
+    Its gradient is that of the own part times their number: the mean over processes of the
+    gradients of any function of this sum is then the gradient of that function.
+    """
+    number = dist.get_world_size() if dist.is_initialized() else 1
+    return number * (value + (mean_over_processes(value) - value.detach()))
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision widened: sums over a million pixels need the digits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def from_first(value: Any) -> Any:

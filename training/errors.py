@@ -53,10 +53,7 @@ class FailedRunsError(StudyError):
 
 
 def check_known(
-    thing: str,
-    name: str,
-    known: Collection[str],
-    error: type[SegPerceptionError] = ConfigError,
+    thing: str, name: str, known: Collection[str], error: type[SegPerceptionError] = ConfigError
 ) -> None:
     """
     Refuse a name that is not among the known ones.

@@ -20,43 +20,33 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training.average import WeightAverage
-from training.checkpoint import (
-    check_same_run,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
+from training.checkpoint import check_same_run, load_checkpoint, load_weights, save_checkpoint
 from training.config import TrainConfig
 from training.data import open_frames
 from training.data.sample import FrameSet
-from training.distributed import (
-    Process,
-    average_buffers,
-    from_first,
-    joined,
-    merge_over_processes,
-)
+from training.distributed import Process, average_buffers, from_first, joined, merge_over_processes
 from training.errors import ConfigError
-from training.evaluate.network import score_network
+from training.evaluate.predictors import score_network
 from training.loader import Loader
 from training.losses import Supervised, build_loss, needs_counts
 from training.models import build_model
-from training.optimizer import build_optimizer, freeze, load_optimizer, set_learning_rate
+from training.optimizer import (
+    build_optimizer,
+    freeze,
+    learning_rate_factor,
+    load_optimizer,
+    set_learning_rate,
+)
 from training.precision import keep_exact
 from training.record import Meter, Record, Row, RunRecord, diverged
 from training.report import write_run_report
-from training.schedule import learning_rate_factor
 from training.stats import ClassStatistics, label_counts, summarise
 from training.transforms import MEAN_RGB, STD_RGB
 
 LAST, BEST = 'last.pt', 'best.pt'
 log = logging.getLogger(__name__)
 FETCH_EVERY = 16  # steps between looks at the losses, each of which waits for a GPU
-PRECISIONS = {
-    'float32': torch.float32,
-    'bfloat16': torch.bfloat16,
-    'float16': torch.float16,
-}
+PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ import pickle
 import sys
 import threading
 import traceback
-from collections import deque
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seg_perception.core.errors import SegPerceptionError
 from training.config import TrainConfig, TransformConfig
+from training.data.reading import ahead
 from training.data.sample import FrameSet
 from training.data.tables import class_id
 from training.errors import ConfigError
@@ -55,14 +55,7 @@ class Request:
     transform: TransformConfig
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An error in a worker, in place of a batch."""
-
-    error: BaseException
-
-
-class Reader:
+class Reader(Dataset[Any]):
     """Makes batches of the frames of several sets; travels to the workers."""
 
     def __init__(self, sets: Sequence[FrameSet], seed: int, rare: Sequence[int]) -> None:
@@ -78,6 +71,13 @@ class Reader:
         rgb, labels = (np.stack(parts) for parts in zip(*views, strict=True))
         return torch.from_numpy(rgb), torch.from_numpy(labels)
 
+    def __getitem__(self, request: Request) -> Batch | Exception:
+        """The batch, for workers: errors travel as values, since torch would rename them."""
+        try:
+            return self.batch(request)
+        except Exception as error:
+            return _portable(error)
+
     def _view(
         self, request: Request, position: int, frame: int, focus: int
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -90,20 +90,7 @@ class Reader:
         return augment(sample, centred, rng, (focus,))
 
 
-class WorkerReader(Dataset[Any]):
-    """The reader as workers see it: errors travel as values, since torch would rename them."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-
-    def __getitem__(self, request: Request) -> Batch | Failure:
-        try:
-            return self.reader.batch(request)
-        except Exception as error:
-            return Failure(_portable(error))
-
-
-class Loader:
+class Loader(AbstractContextManager):
     """
     Batches of the sets, each with its share of an epoch, for one of several processes.
 
@@ -155,11 +142,10 @@ class Loader:
     def _start_workers(self, count: int) -> DataLoader[Any]:
         """Persistent processes, which start with the first epoch."""
         return DataLoader(
-            WorkerReader(self._reader),
+            self._reader,
             batch_size=None,
             sampler=self._requests,
             num_workers=count,
-            collate_fn=_as_it_is,
             pin_memory=self._gpu is not None,
             worker_init_fn=_settle,
             # Not fork: it copies locked locks of other threads, and a GPU context that is no use.
@@ -197,17 +183,8 @@ class Loader:
 
     def _by_thread(self, requests: Sequence[Request]) -> Generator[Batch, None, None]:
         """The next batches are made by a thread while one is trained on."""
-        pool = ThreadPoolExecutor(1, 'loader', _begin_thread, (self._gpu,))
-        coming = deque()
-        try:
-            for request in requests:
-                coming.append(pool.submit(self._make, request))
-                if len(coming) > PREFETCH:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        begin = {'initializer': _begin_thread, 'initargs': (self._gpu,)}
+        return ahead(self._make, requests, 1, PREFETCH, **begin)
 
     def _make(self, request: Request) -> Batch:
         rgb, labels = self._reader.batch(request)
@@ -216,8 +193,8 @@ class Loader:
     def _by_workers(self, requests: Sequence[Request]) -> Generator[Batch, None, None]:
         self._requests[:] = requests
         for answer in self._workers:
-            if isinstance(answer, Failure):
-                raise answer.error
+            if isinstance(answer, Exception):
+                raise answer
             rgb, labels = answer
             yield rgb, labels
 
@@ -225,9 +202,6 @@ class Loader:
         """End the running epoch and the workers."""
         self._running.close()
         self._workers = None
-
-    def __enter__(self) -> Loader:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -251,12 +225,7 @@ def _begin_thread(gpu: int | None) -> None:
     cv2.setNumThreads(1)
     if sys.platform == 'linux':  # elsewhere threads have no priority of their own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-    _use_gpu(gpu)
-
-
-def _use_gpu(gpu: int | None) -> None:
-    """In a new thread, where pinning would else set up the first GPU too."""
-    if gpu is not None:
+    if gpu is not None:  # in a new thread, where pinning would else set up the first GPU too
         torch.cuda.set_device(gpu)
 
 
@@ -283,7 +252,3 @@ def _end_with_parent() -> None:
     """Torch's own watch misses a trainer that was killed while the worker started."""
     multiprocessing.parent_process().join()
     os._exit(1)
-
-
-def _as_it_is(answer: Any) -> Any:
-    return answer

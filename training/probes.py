@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -29,6 +28,7 @@ from training.config import TrainConfig, TransformConfig
 from training.distributed import Process, pick_device
 from training.errors import ProbeError
 from training.fit import Trainer, TrainingData, open_training_data
+from training.models.layers import resize
 from training.transforms import normalise
 
 SMOOTHING = 0.9  # share of the old mean in the smoothed loss of a sweep
@@ -223,7 +223,7 @@ def _score(trainer: Trainer, rgb: Tensor, labels: Tensor) -> ConfusionMatrix:
     count = trainer.config.optim.accumulate
     for images, truths in zip(rgb.chunk(count), labels.chunk(count), strict=True):
         logits = trainer.net(normalise(images.to(trainer.device))).float()
-        logits = F.interpolate(logits, truths.shape[1:], mode='bilinear', align_corners=False)
+        logits = resize(logits, truths.shape[1:])
         matrix.add(truths.numpy(), logits.argmax(1).byte().cpu().numpy())
     return matrix
 

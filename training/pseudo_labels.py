@@ -28,8 +28,8 @@ from training.checkpoint import load_checkpoint
 from training.config import parse_config
 from training.distributed import pick_device
 from training.errors import DatasetError
-from training.evaluate.network import checkpoint_network, image_of
 from training.evaluate.ood_samples import OodSample, picture_samples
+from training.evaluate.predictors import checkpoint_network, image_of
 from training.evaluate.views import Mode, mean_softmax
 from training.options import PseudoLabelOptions
 
@@ -55,19 +55,15 @@ def pseudo_label(options: PseudoLabelOptions) -> str:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DatasetError('frames', f'{count} of the name {name}', 'one of each', 'Rename them.')
-    _claim(options, {'run': config.name, 'step': state['step'], 'classes': classes.name})
+    network = {'run': config.name, 'step': state['step'], 'classes': classes.name}
+    wanted = {**network, 'height': options.height, 'every': options.every, 'sure': options.sure}
+    JobFolder(options.out, wanted, 'made_of.json').claim()
     net = checkpoint_network(state, pick_device(config.device))
     for sample in tqdm(samples, 'label', unit='frame', leave=False):
         if not _mask(options.out, sample.name).is_file():
             _label(sample, net, options)
     _draw(options.out, names, classes)
     return _text(options, names, classes)
-
-
-def _claim(options: PseudoLabelOptions, network: dict[str, object]) -> None:
-    """Say what the labels are made of; refuse a folder of others."""
-    wanted = {**network, 'height': options.height, 'every': options.every, 'sure': options.sure}
-    JobFolder(options.out, wanted, 'made_of.json').claim()
 
 
 def _label(sample: OodSample, net: nn.Module, options: PseudoLabelOptions) -> None:

@@ -22,7 +22,7 @@ from seg_perception.report import plots
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
 from training.data.sample import FrameSet
-from training.evaluate.network import checkpoint_network, network_predictor
+from training.evaluate.predictors import checkpoint_network, network_predictor
 from training.evaluate.report import best_median_worst, write_report, write_scores
 from training.evaluate.scores import at_working_size, score
 from training.record import CsvLog, Row

@@ -13,7 +13,6 @@ import hashlib
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,13 +157,9 @@ def label_counts(train: Sequence[tuple[FrameSet, float]], config: TrainConfig) -
 
 def count_labels(frames: FrameSet, workers: int = 0) -> np.ndarray:
     """Pixels of each class in each frame, (F, C + 1) int64; the last column is ignored pixels."""
-    bar = tqdm(total=len(frames), desc='counting labels', unit='frame', leave=False)
-    rows = []
-    with bar, closing(_rows(frames, workers)) as coming:
-        for row in coming:
-            rows.append(row)
-            bar.update()
-    return np.array(rows, np.int64).reshape(len(frames), len(frames.classes) + 1)
+    coming = _rows(frames, workers)
+    rows = tqdm(coming, 'counting labels', len(frames), leave=False, unit='frame')
+    return np.array(list(rows), np.int64).reshape(len(frames), len(frames.classes) + 1)
 
 
 def _rows(frames: FrameSet, workers: int) -> Iterator[list[int]]:

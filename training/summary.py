@@ -19,9 +19,8 @@ from seg_perception.inference.model_file import INPUT_NAME
 from seg_perception.report.text import markdown_table
 from training.errors import ConfigError, check_known
 from training.export.deploy import Deployed, stride_of
+from training.export.files import finish, to_onnx, to_program
 from training.export.fold import fold_and_quantise_weights
-from training.export.onnx_file import finish, to_onnx
-from training.export.program import to_program
 from training.models import MIN_SIZE_PX, NETWORKS, build_model
 
 CPU_THREADS = 2
@@ -111,24 +110,19 @@ def time_on_cpu(net: nn.Module, size: tuple[int, int]) -> float:
 def markdown(rows: Iterable[Row], size: tuple[int, int], num_classes: int) -> str:
     """The table, with a line that tells what was counted."""
     rows = list(rows)
-    head = ['network', 'parameters [M]', 'published [M]', 'GMACs', 'paper']
-    body = [
-        [
-            row.name,
-            f'{row.parameters / 1e6:.2f}',
-            f'{row.published / 1e6:.2f}' if row.published else '',
-            f'{row.macs / 1e9:.1f}',
-            row.paper,
-        ]
-        for row in rows
-    ]
+    timed = any(row.cpu_ms is not None for row in rows)
+    columns = {
+        'network': [row.name for row in rows],
+        'parameters [M]': [f'{row.parameters / 1e6:.2f}' for row in rows],
+        'published [M]': [f'{row.published / 1e6:.2f}' if row.published else '' for row in rows],
+        'GMACs': [f'{row.macs / 1e9:.1f}' for row in rows],
+        **({'CPU [ms]': [f'{row.cpu_ms:.1f}' for row in rows]} if timed else {}),
+        'paper': [row.paper for row in rows],
+    }
     note = f'At {size[0]}x{size[1]}, {num_classes} classes, without what only training needs.'
-    if any(row.cpu_ms is not None for row in rows):
-        head.insert(4, 'CPU [ms]')
-        for cells, row in zip(body, rows, strict=True):
-            cells.insert(4, f'{row.cpu_ms:.1f}')
-        note += (
-            f' CPU: uint8 frame to labels, onnxruntime {ort.__version__}, {CPU_THREADS} threads.'
-        )
-    align = f'l{"r" * (len(head) - 2)}l'
-    return f'{note}\n\n{markdown_table(head, body, align)}'
+    if timed:
+        engine = f'onnxruntime {ort.__version__}, {CPU_THREADS} threads'
+        note += f' CPU: uint8 frame to labels, {engine}.'
+    align = f'l{"r" * (len(columns) - 2)}l'
+    table = markdown_table([*columns], zip(*columns.values(), strict=True), align)
+    return f'{note}\n\n{table}'

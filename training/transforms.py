@@ -73,18 +73,10 @@ def _warp(
     matrix = _matrix(_centre(sample.labels, config, scale, rng, rare), config, scale, rng)
     small, small_matrix = _shrink(sample.rgb, matrix, scale)
     rgb = cv2.warpAffine(
-        small,
-        small_matrix,
-        config.crop[::-1],
-        flags=cv2.INTER_LINEAR,
-        borderValue=PADDING_RGB,
+        small, small_matrix, config.crop[::-1], flags=cv2.INTER_LINEAR, borderValue=PADDING_RGB
     )
     labels = cv2.warpAffine(
-        sample.labels,
-        matrix,
-        config.crop[::-1],
-        flags=cv2.INTER_NEAREST,
-        borderValue=(UNLABELED,),
+        sample.labels, matrix, config.crop[::-1], flags=cv2.INTER_NEAREST, borderValue=(UNLABELED,)
     )
     return rgb, labels
 
@@ -208,7 +200,7 @@ def _relight(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator)
     levels = np.linspace(0, 1, 256)[:, None] ** gamma * gain * cast  # (256, 3)
     middle = 0.45 * gain
     table = (levels - middle) * contrast + middle
-    return cv2.LUT(rgb, _to_uint8(table * 255).reshape(1, 256, 3))
+    return cv2.LUT(rgb, np.clip(np.rint(table * 255), 0, 255).astype(np.uint8)[None])
 
 
 def _degrade(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator) -> np.ndarray:
@@ -237,7 +229,3 @@ def _erase(
     rgb, labels = rgb.copy(), labels.copy()
     rgb[hole], labels[hole] = PADDING_RGB, UNLABELED
     return rgb, labels
-
-
-def _to_uint8(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from seg_perception.core.classes import BDD100K_DRIVABLE_3, CITYSCAPES_19, ClassTable
@@ -46,18 +47,8 @@ DRIVABLE = (
 )
 
 
-def open_semantic(source: SourceConfig) -> LabelledFiles:
-    """The 10k images with the classes of Cityscapes: splits train and val."""
-    return _open(source, SEMANTIC, CITYSCAPES_19)
-
-
-def open_drivable(source: SourceConfig) -> LabelledFiles:
-    """The 100k images with their drivable area: splits train and val."""
-    return _open(source, DRIVABLE, BDD100K_DRIVABLE_3)
-
-
 def _open(
-    source: SourceConfig, releases: tuple[Release, ...], classes: ClassTable
+    releases: tuple[Release, ...], classes: ClassTable, source: SourceConfig
 ) -> LabelledFiles:
     root = Path(source.root)
     present = [release for release in releases if (root / release.labels).is_dir()]
@@ -68,3 +59,9 @@ def _open(
     labels = list_files(folder, release.suffix)
     pairs = pair_files(f'BDD100K {root}, {release.labels} {source.split}', images, labels, layout)
     return LabelledFiles(classes, pairs, IdLabels(release.ids))
+
+
+open_semantic = partial(_open, SEMANTIC, CITYSCAPES_19)
+"""The 10k images with the classes of Cityscapes: splits train and val."""
+open_drivable = partial(_open, DRIVABLE, BDD100K_DRIVABLE_3)
+"""The 100k images with their drivable area: splits train and val."""

@@ -53,19 +53,17 @@ EXACT_COLOURS = dict.fromkeys(GROUPED_COLOURS, UNLABELED) | {
 }
 
 
-class GroupedLabels:
-    """Reads labels of SegNet's ids or of the original colours, told apart by the file name."""
+READ_IDS, READ_COLOURS = IdLabels(SEGNET_IDS), ColourLabels(GROUPED_COLOURS)
 
-    def __init__(self) -> None:
-        self._ids, self._colours = IdLabels(SEGNET_IDS), ColourLabels(GROUPED_COLOURS)
 
-    def __call__(self, path: Path) -> np.ndarray:
-        return (self._colours if path.name.endswith(COLOURED) else self._ids)(path)
+def read_grouped(path: Path) -> np.ndarray:
+    """Labels of SegNet's ids or of the original colours, told apart by the file name."""
+    return (READ_COLOURS if path.name.endswith(COLOURED) else READ_IDS)(path)
 
 
 def open_grouped(source: SourceConfig) -> LabelledFiles:
     """SegNet's protocol: a split for each list."""
-    return LabelledFiles(CAMVID_11, _list_pairs(source), GroupedLabels())
+    return LabelledFiles(CAMVID_11, _list_pairs(source), read_grouped)
 
 
 def open_exact(source: SourceConfig) -> LabelledFiles:

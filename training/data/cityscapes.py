@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from seg_perception.core.classes import CITYSCAPES_19, UNLABELED
@@ -20,17 +21,7 @@ LABEL_IDS = dict.fromkeys(range(34), UNLABELED) | {
 TRAIN_IDS = {row.id: row.id for row in CITYSCAPES_19.classes}
 
 
-def open_fine(source: SourceConfig) -> LabelledFiles:
-    """Splits train, val and test; the labels of test are empty dummies."""
-    return _open(source, 'gtFine')
-
-
-def open_coarse(source: SourceConfig) -> LabelledFiles:
-    """Splits train, val and train_extra."""
-    return _open(source, 'gtCoarse')
-
-
-def _open(source: SourceConfig, truth: str) -> LabelledFiles:
+def _open(truth: str, source: SourceConfig) -> LabelledFiles:
     root, split = Path(source.root), source.split
     layout = (
         f'leftImg8bit/{split}/<city>/*_leftImg8bit.png'
@@ -45,3 +36,9 @@ def _open(source: SourceConfig, truth: str) -> LabelledFiles:
         ids = LABEL_IDS
     pairs = pair_files(f'Cityscapes {root}, {truth} {split}', images, labels, layout)
     return LabelledFiles(CITYSCAPES_19, pairs, IdLabels(ids))
+
+
+open_fine = partial(_open, 'gtFine')
+"""Splits train, val and test; the labels of test are empty dummies."""
+open_coarse = partial(_open, 'gtCoarse')
+"""Splits train, val and train_extra."""

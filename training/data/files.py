@@ -33,10 +33,7 @@ class LabelledFiles:
     """Frames of image and label files; ``read_labels`` turns a label file into class ids."""
 
     def __init__(
-        self,
-        classes: ClassTable,
-        pairs: Sequence[Pair],
-        read_labels: Callable[[Path], np.ndarray],
+        self, classes: ClassTable, pairs: Sequence[Pair], read_labels: Callable[[Path], np.ndarray]
     ) -> None:
         self.classes, self.names = classes, [pair.name for pair in pairs]
         self._pairs, self._read_labels = pairs, read_labels

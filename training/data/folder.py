@@ -7,11 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.errors import ClassTableError
-from seg_perception.inference.class_file import load_table
 from training.config import SourceConfig
 from training.data.decode import IdLabels
 from training.data.files import LabelledFiles, find_folder, list_files, pair_files
+from training.data.tables import open_table
 from training.errors import DatasetError
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.JPG', '.JPEG', '.PNG')
@@ -46,11 +45,7 @@ def source_table(source: SourceConfig) -> ClassTable:
     if not source.classes:
         fix = 'Set classes to the name of a shipped table or to a YAML file.'
         raise DatasetError(f'classes of {source.kind} {source.root}', 'nothing', 'a table', fix)
-    try:
-        return load_table(source.classes)
-    except ClassTableError as error:
-        thing = f'classes {source.classes!r}: {error.thing}'
-        raise DatasetError(thing, error.seen, error.expected, error.fix) from error
+    return open_table(source.classes, 'classes ', DatasetError)
 
 
 def _has_splits(images: Path) -> bool:

@@ -41,10 +41,7 @@ class View:
     """
 
     def __init__(
-        self,
-        frames: Frames,
-        names: Sequence[str] | None = None,
-        classes: ClassTable | None = None,
+        self, frames: Frames, names: Sequence[str] | None = None, classes: ClassTable | None = None
     ) -> None:
         self._frames = frames
         self.names = frames.names if names is None else names

@@ -17,7 +17,7 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from training.config import SourceConfig
 from training.data.decode import check_sizes, damage, decode_ids, decode_rgb, read_file
 from training.data.files import find_folder
 from training.data.frames import Frames
+from training.data.reading import ahead
 from training.data.sample import Sample
 from training.errors import DatasetError
 
@@ -128,7 +129,8 @@ def write_shards(
     files = _finished(folder, mark)
     done = sum(len(_load(_beside(folder / file))['frames']) for file in files)
     bar: tqdm[Any] = tqdm(total=len(frames), initial=done, desc=str(folder), disable=not progress)
-    encoded = _read_ahead(frames, done)
+    missing = range(done, len(frames))
+    encoded = ahead(partial(_encode, frames), missing, THREADS, READ_AHEAD)
     while done < len(frames):
         file = f'{len(files):06d}.tar'
         content, rows = _fill(encoded, per_shard_mb * 2**20, bar)
@@ -159,15 +161,8 @@ def _finished(folder: Path, mark: str) -> list[str]:
     return files
 
 
-def _read_ahead(frames: Frames, start: int) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Name, suffix, image and mask of each frame in order; threads read the next ones."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        for first in range(start, len(frames), READ_AHEAD):
-            part = range(first, min(first + READ_AHEAD, len(frames)))
-            yield from pool.map(lambda index: _encode(frames, index), part)
-
-
 def _encode(frames: Frames, index: int) -> tuple[str, str, bytes, bytes]:
+    """Name, suffix, image and mask of a frame."""
     sample = frames[index]  # decoded in any case: what cannot be read is not written
     suffix, image = frames.encoded(index) or ('.png', _png(sample.rgb[:, :, ::-1]))
     return sample.name, suffix.lower(), image, _png(sample.labels)

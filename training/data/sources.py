@@ -15,9 +15,7 @@ import numpy as np
 import torch
 
 from seg_perception.core.classes import UNLABELED, ClassTable
-from seg_perception.core.errors import ClassTableError
 from seg_perception.evaluation.class_mapping import class_lut
-from seg_perception.inference.class_file import load_table
 from training.config import DataConfig, SourceConfig
 from training.data import bdd100k, camvid, cityscapes, crowdai, vistas
 from training.data.files import some
@@ -25,7 +23,7 @@ from training.data.folder import open_folder
 from training.data.frames import Cached, Frames, Joined, Mapped, Resized, Subset
 from training.data.shards import open_shards
 from training.data.synthetic import open_synthetic
-from training.data.tables import class_id, keep_classes, keep_lut
+from training.data.tables import class_id, keep_classes, keep_lut, open_table
 from training.errors import ConfigError, DatasetError, check_known
 
 KINDS: Mapping[str, Callable[[SourceConfig], Frames]] = {
@@ -91,7 +89,11 @@ def open_frames(data: DataConfig) -> OpenedData:
     _check(data)
     train = [_open(source, data) for source in data.train]
     val = [_open(source, data) for source in data.val]
-    classes = _table(data.classes) if data.classes else [*train, *val][0].classes
+    classes = (
+        open_table(data.classes, 'config key data.classes=')
+        if data.classes
+        else [*train, *val][0].classes
+    )
     kept = keep_classes(classes, data.keep) if data.keep else classes
     _warn_of_leak(data, train, val)
     finished = [_finish(frames, classes, kept, data, data.workers) for frames in train]
@@ -120,14 +122,6 @@ def _check(data: DataConfig) -> None:
         raise ConfigError('config key data.val', 'nothing', 'a list of data sets')
     if any(data.size) and not all(data.size):
         raise ConfigError('config key data.size', data.size, 'height and width, or 0 for both')
-
-
-def _table(name: str) -> ClassTable:
-    try:
-        return load_table(name)
-    except ClassTableError as error:
-        thing = f'config key data.classes={name!r}: {error.thing}'
-        raise ConfigError(thing, error.seen, error.expected, error.fix) from error
 
 
 def _open(source: SourceConfig, data: DataConfig) -> Frames:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable, SegClass
-from seg_perception.core.errors import ClassTableError
+from seg_perception.core.errors import ClassTableError, SegPerceptionError
+from seg_perception.inference.class_file import load_table
 from training.errors import ConfigError, check_known
 
 
@@ -30,6 +31,19 @@ def check_table(thing: str, table: ClassTable, data: ClassTable) -> None:
         'Use the data.classes and data.keep that it was trained with, such as '
         f'data.classes={table.name}.',
     )
+
+
+def open_table(name: str, key: str, error: type[SegPerceptionError] = ConfigError) -> ClassTable:
+    """
+    The class table of a name or file that a configuration key gives.
+
+    :raises ConfigError: or another ``error``, when there is none, or its file cannot be.
+    """
+    try:
+        return load_table(name)
+    except ClassTableError as wrong:
+        thing = f'{key}{name!r}: {wrong.thing}'
+        raise error(thing, wrong.seen, wrong.expected, wrong.fix) from wrong
 
 
 def class_id(name: str, classes: ClassTable, thing: str) -> int:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 from seg_perception.core.classes import UNLABELED, VISTAS_66, VISTAS_124, ClassTable
@@ -16,17 +17,7 @@ from training.errors import DatasetError
 FOLDERS = {'train': 'training', 'val': 'validation'}
 
 
-def open_v1(source: SourceConfig) -> LabelledFiles:
-    """The 66 classes of v1.2: splits train and val."""
-    return _open(source, 'v1.2', VISTAS_66)
-
-
-def open_v2(source: SourceConfig) -> LabelledFiles:
-    """The 124 classes of v2.0: splits train and val."""
-    return _open(source, 'v2.0', VISTAS_124)
-
-
-def _open(source: SourceConfig, version: str, classes: ClassTable) -> LabelledFiles:
+def _open(version: str, classes: ClassTable, source: SourceConfig) -> LabelledFiles:
     root, split = Path(source.root), FOLDERS.get(source.split, source.split)
     layout = f'{split}/images/*.jpg and {split}/{version}/labels/*.png'
     images = list_files(find_folder(root, f'{split}/images', layout), '.jpg')
@@ -36,6 +27,12 @@ def _open(source: SourceConfig, version: str, classes: ClassTable) -> LabelledFi
     # The last class is Unlabeled: a class in the files, ignored in training and scores.
     ids = {row.id: row.id for row in classes.classes[:-1]} | {len(classes) - 1: UNLABELED}
     return LabelledFiles(classes, pairs, IdLabels(ids))
+
+
+open_v1 = partial(_open, 'v1.2', VISTAS_66)
+"""The 66 classes of v1.2: splits train and val."""
+open_v2 = partial(_open, 'v2.0', VISTAS_124)
+"""The 124 classes of v2.0: splits train and val."""
 
 
 def _check_classes(path: Path, classes: ClassTable) -> None:

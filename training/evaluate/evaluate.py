@@ -18,18 +18,13 @@ from training.data.sample import FrameSet
 from training.data.tables import check_table
 from training.distributed import pick_device
 from training.errors import ConfigError
-from training.evaluate.model_files import file_predictor
-from training.evaluate.network import (
+from training.evaluate.predictors import (
     checkpoint_network,
+    file_predictor,
     holdout_temperature,
     network_predictor,
 )
-from training.evaluate.report import (
-    best_median_worst,
-    comparison_text,
-    write_report,
-    write_scores,
-)
+from training.evaluate.report import best_median_worst, comparison_text, write_report, write_scores
 from training.evaluate.scores import Predictor, Scores, at_working_size, score
 from training.evaluate.submission import open_writer
 from training.options import EvaluateOptions

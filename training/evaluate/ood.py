@@ -18,7 +18,6 @@ from training.data import open_val
 from training.data.tables import check_table, keep_lut
 from training.distributed import pick_device
 from training.errors import ConfigError, check_known
-from training.evaluate.network import checkpoint_network, holdout_temperature
 from training.evaluate.ood_report import Findings, Row, write_findings
 from training.evaluate.ood_samples import (
     SUMMARIES,
@@ -29,6 +28,7 @@ from training.evaluate.ood_samples import (
     picture_samples,
 )
 from training.evaluate.ood_score import SCORES
+from training.evaluate.predictors import checkpoint_network, holdout_temperature
 from training.evaluate.separation import auroc_band, separation
 from training.options import OodOptions
 

@@ -190,9 +190,7 @@ def _record(findings: Findings) -> dict[str, Any]:
 def _row_record(row: Row) -> dict[str, Any]:
     found = {
         f'{score} {summary}': {
-            'auroc': one.auroc,
-            'aupr': one.aupr,
-            'fpr95': one.fpr95,
+            **vars(one),
             'band': None if math.isnan(one.band[0]) else list(one.band),
         }
         for (score, summary), one in row.found.items()

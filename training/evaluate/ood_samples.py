@@ -23,9 +23,9 @@ from seg_perception.io.video_reader import read_video, scan_video
 from training.data.decode import decode_rgb, read_file
 from training.data.sample import FrameSet
 from training.errors import DatasetError
-from training.evaluate.network import image_of
 from training.evaluate.ood_score import SCORES
-from training.evaluate.scores import SizeFor
+from training.evaluate.predictors import image_of
+from training.evaluate.scores import SizeFor, working_frame
 
 SUMMARIES = ('mean', 'median', '90 %')
 """Ways to make one number of the pixels of an image; the first is the one in model files."""
@@ -107,9 +107,7 @@ class OodScorer:
     @torch.no_grad()
     def answer(self, rgb: np.ndarray) -> Answer:
         """Labels and scores of a picture (H, W, 3) uint8."""
-        width_height = self.size_for((rgb.shape[0], rgb.shape[1]))[::-1]
-        working = cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
-        logits = self.net(image_of(self.net, working)).float()
+        logits = self.net(image_of(self.net, working_frame(rgb, self.size_for))).float()
         maps = torch.cat([score(logits, self.temperature) for score in SCORES.values()])
         return Answer(logits[0].argmax(0).byte().cpu().numpy(), maps.cpu().numpy())
 

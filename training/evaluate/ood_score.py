@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.model_file import OodCalibration
+from training.data.reading import read_ahead
 from training.data.sample import FrameSet
-from training.evaluate.reading import read_ahead
+from training.evaluate.scores import working_frame
 from training.evaluate.separation import KNOWN_SHARE, threshold_of
 
 MAX_FRAMES = 500  # that a scale is fitted on; more say the same
@@ -28,7 +28,7 @@ Score = Callable[[Tensor, float], Tensor]
 
 def max_softmax(logits: Tensor, temperature: float) -> Tensor:
     """One minus the largest softmax (Hendrycks and Gimpel 2017, 1610.02136)."""
-    return 1 - 1 / _sum_of_shares(logits, temperature)[:, 0]
+    return 1 - 1 / sum_of_shares(logits, temperature)[:, 0]
 
 
 def max_logit(logits: Tensor, temperature: float) -> Tensor:
@@ -39,7 +39,7 @@ def max_logit(logits: Tensor, temperature: float) -> Tensor:
 def energy(logits: Tensor, temperature: float) -> Tensor:
     """-T log sum exp(logits / T) (Liu et al. 2020, 2010.03759)."""
     top = logits.amax(1, keepdim=True)
-    return -(top + temperature * _sum_of_shares(logits, temperature).log())[:, 0]
+    return -(top + temperature * sum_of_shares(logits, temperature).log())[:, 0]
 
 
 def entropy(logits: Tensor, temperature: float) -> Tensor:
@@ -76,16 +76,11 @@ def fit_scale(engine: Engine, frames: FrameSet) -> OodCalibration | None:
     """The scale of a model file from its own answers; None where all frames give the same."""
     chosen = np.linspace(0, len(frames) - 1, min(MAX_FRAMES, len(frames))).astype(int).tolist()
     samples = read_ahead(frames, chosen, 'ood_score')
-    return scale_of([_engine_output(engine, sample.rgb) for sample in samples])
+    frames_at_work = (working_frame(sample.rgb, engine.size_for) for sample in samples)
+    return scale_of([float(engine.run(rgb[None]).ood_score[0]) for rgb in frames_at_work])
 
 
-def _engine_output(engine: Engine, rgb: np.ndarray) -> float:
-    width_height = engine.size_for((rgb.shape[0], rgb.shape[1]))[::-1]
-    working = cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
-    return float(engine.run(working[None]).ood_score[0])
-
-
-def _sum_of_shares(logits: Tensor, temperature: float) -> Tensor:
+def sum_of_shares(logits: Tensor, temperature: float) -> Tensor:
     """Sum (N, 1, h, w) of what each class has of the largest one's exp(logit / T)."""
     below_top = logits - logits.amax(1, keepdim=True)
     return (below_top / temperature).exp().sum(1, keepdim=True)

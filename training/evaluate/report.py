@@ -126,13 +126,8 @@ def write_class_table(
 def write_frame_table(scores: Scores, path: Path) -> None:
     """Mean IoU over the classes of its truth, pixel accuracy and time of each frame."""
     rows = [
-        [
-            frame.name,
-            _cell(frame.mean_iou),
-            _cell(frame.pixel_accuracy),
-            f'{frame.milliseconds:.2f}',
-        ]
-        for frame in scores.per_frame
+        [row.name, _cell(row.mean_iou), _cell(row.pixel_accuracy), f'{row.milliseconds:.2f}']
+        for row in scores.per_frame
     ]
     write_csv(path, ['name', 'mean_iou', 'pixel_accuracy', 'milliseconds'], rows)
 

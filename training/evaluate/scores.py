@@ -16,8 +16,8 @@ from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.boundary_f import BoundaryScore
 from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.metrics import Absent, ConfusionMatrix, mean_known
+from training.data.reading import read_ahead
 from training.data.sample import FrameSet, Sample
-from training.evaluate.reading import read_ahead
 from training.stats import magnitude_groups
 
 Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -147,13 +147,18 @@ def score(
     return Scores(total, calibration, len(rows), boundary, tuple(rows))
 
 
+def working_frame(rgb: np.ndarray, size_for: SizeFor) -> np.ndarray:
+    """A frame (H, W, 3) at the size at which it is segmented."""
+    width_height = size_for((rgb.shape[0], rgb.shape[1]))[::-1]
+    return cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR)
+
+
 def at_working_size(predict: Predictor, size_for: SizeFor) -> Predictor:
     """The predictor on frames at its working size, as the pipeline gives them to a model file."""
 
     def predict_resized(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = rgb.shape[0], rgb.shape[1]
-        width_height = size_for(size)[::-1]
-        parts = predict(cv2.resize(rgb, width_height, interpolation=cv2.INTER_LINEAR))
+        parts = predict(working_frame(rgb, size_for))
         labels, confidence = (resize_nearest(part, size) for part in parts)
         return labels, confidence
 

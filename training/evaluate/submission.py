@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -24,44 +25,32 @@ CITYSCAPES_NAME = re.compile(r'[a-zA-Z-]+_\d{6}_\d{6}')
 UNLABELED_ID = 0  # ignored in the truth, a miss in a prediction
 
 
-def cityscapes_writer(folder: Path, classes: ClassTable) -> Seen:
-    """
-    Writes label ids, not train ids, to ``<city>_<sequence>_<frame>_pred.png``.
+@dataclass(frozen=True)
+class Server:
+    """What a server takes: classes of one of these tables, file names, ids by our label."""
 
-    :raises ClassTableError: when the classes are not the nineteen of Cityscapes.
-    """
-    _check_classes('cityscapes', classes, CITYSCAPES_19)
-    label_ids = np.full(256, UNLABELED_ID, np.uint8)
-    label_ids[: len(SCORED_IDS)] = SCORED_IDS
-
-    def write(sample: Sample, labels: np.ndarray) -> None:
-        name = PurePosixPath(sample.name).name
-        found = CITYSCAPES_NAME.match(name)
-        if not found:
-            expected = '<city>_<6 digits>_<6 digits>'
-            raise DatasetError('frame for the Cityscapes server', repr(name), expected)
-        write_image(folder / f'{found[0]}_pred.png', cv2.LUT(labels, label_ids))
-
-    return write
+    tables: tuple[ClassTable, ...]
+    file_name: Callable[[str], str]  # by the name of the frame
+    ids: np.ndarray  # (256,) uint8
 
 
-def bdd100k_writer(folder: Path, classes: ClassTable) -> Seen:
-    """
-    Writes train ids to ``<image>.png``.
-
-    :raises ClassTableError: when the classes are not those of a BDD100K task.
-    """
-    _check_classes('bdd100k', classes, CITYSCAPES_19, BDD100K_DRIVABLE_3)
-
-    def write(sample: Sample, labels: np.ndarray) -> None:
-        write_image(folder / f'{PurePosixPath(sample.name).name}.png', labels)
-
-    return write
+def _cityscapes_name(frame: str) -> str:
+    found = CITYSCAPES_NAME.match(frame)
+    if not found:
+        expected = '<city>_<6 digits>_<6 digits>'
+        raise DatasetError('frame for the Cityscapes server', repr(frame), expected)
+    return f'{found[0]}_pred.png'
 
 
-WRITERS: dict[str, Callable[[Path, ClassTable], Seen]] = {
-    'cityscapes': cityscapes_writer,
-    'bdd100k': bdd100k_writer,
+_LABEL_IDS = np.full(256, UNLABELED_ID, np.uint8)
+_LABEL_IDS[: len(SCORED_IDS)] = SCORED_IDS
+
+SERVERS = {
+    # Label ids, not train ids.
+    'cityscapes': Server((CITYSCAPES_19,), _cityscapes_name, _LABEL_IDS),
+    'bdd100k': Server(
+        (CITYSCAPES_19, BDD100K_DRIVABLE_3), '{}.png'.format, np.arange(256, dtype=np.uint8)
+    ),
 }
 
 
@@ -72,16 +61,19 @@ def open_writer(server: str, folder: Path, classes: ClassTable) -> Seen:
     :raises ParameterError: when there is no such server.
     :raises ClassTableError: when it takes other classes.
     """
-    check_known('submission', server, WRITERS, ParameterError)
-    return WRITERS[server](folder, classes)
+    check_known('submission', server, SERVERS, ParameterError)
+    takes = SERVERS[server]
+    if all(classes.names != table.names for table in takes.tables):
+        raise ClassTableError(
+            f'classes of a submission to {server}',
+            f'{classes.name} ({", ".join(classes.names)})',
+            ' or '.join(table.name for table in takes.tables),
+            'Use a model of those classes.',
+        )
 
+    def write(sample: Sample, labels: np.ndarray) -> None:
+        """:raises DatasetError: when the frame is not named as the server has it."""
+        name = takes.file_name(PurePosixPath(sample.name).name)
+        write_image(folder / name, cv2.LUT(labels, takes.ids))
 
-def _check_classes(server: str, classes: ClassTable, *takes: ClassTable) -> None:
-    if any(classes.names == table.names for table in takes):
-        return
-    raise ClassTableError(
-        f'classes of a submission to {server}',
-        f'{classes.name} ({", ".join(classes.names)})',
-        ' or '.join(table.name for table in takes),
-        'Use a model of those classes.',
-    )
+    return write

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import reduce
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.config import SIZE_MULTIPLE
 from training.models import MIN_SIZE_PX
+from training.models.layers import resize
 from training.options import Mode
 
 PLAIN = Mode()
@@ -33,7 +33,7 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (N, C, h, w) at another size (H, W)."""
     if (maps.shape[2], maps.shape[3]) == size:
         return maps
-    return F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
+    return resize(maps, size)
 
 
 def _view_softmaxes(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from torch import nn
 from torch.export import ExportedProgram
@@ -19,10 +18,11 @@ from training.config import TrainConfig, parse_config
 from training.data import OpenedData, open_frames
 from training.data.sample import FrameSet
 from training.data.tables import check_table
-from training.evaluate.network import checkpoint_network, holdout_temperature
+from training.evaluate.predictors import checkpoint_network, holdout_temperature
+from training.evaluate.scores import working_frame
 from training.export.deploy import Deployed, stride_of
+from training.export.files import to_program
 from training.export.fold import fold_and_quantise_weights
-from training.export.program import to_program
 
 CHECKED_FRAMES = 6
 
@@ -63,7 +63,9 @@ class ExportCandidate:
         """Real frames at working size, and one at a size that a trace might not have foreseen."""
         frames = self._some(self.data.val, CHECKED_FRAMES)
         if self.config.deploy.dynamic:
-            frames.append(_resized(frames[0], unlike(self.config.deploy.input_size)))
+            frames.append(
+                working_frame(frames[0], lambda _: unlike(self.config.deploy.input_size))
+            )
         return frames
 
     def frames_to_calibrate(self, count: int) -> list[np.ndarray]:
@@ -80,8 +82,7 @@ class ExportCandidate:
         """A number of frames spread over a set, at working size."""
         chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int)
         size_for = self.config.deploy.size_for
-        rgbs = (frames[int(index)].rgb for index in chosen)
-        return [_resized(rgb, size_for((rgb.shape[0], rgb.shape[1]))) for rgb in rgbs]
+        return [working_frame(frames[int(index)].rgb, size_for) for index in chosen]
 
 
 def load_candidate(
@@ -123,7 +124,3 @@ def unlike(size: tuple[int, int]) -> tuple[int, int]:
     """A smaller size whose halves are soon odd: nets that only fit even ones show it here."""
     height, width = (max(40, side // 16 * 16 - 8) for side in size)
     return height, width
-
-
-def _resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR)

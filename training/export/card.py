@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard
+from seg_perception.report.text import markdown_table
 from training.config import SIZE_MULTIPLE, TrainConfig
 from training.evaluate.scores import Scores
 from training.export.candidate import ExportCandidate
@@ -82,16 +83,13 @@ def _origin(card: ModelCard, candidate: ExportCandidate) -> str:
     options = ', '.join(f'{key} {value}' for key, value in model.options.items())
     network = f'{model.name} ({options})' if options else model.name
     start = f'the weights `{model.weights}`' if model.weights else 'fresh weights'
+    blended = (
+        f'; the weights are the mean of {" and ".join(candidate.blend)}' if candidate.blend else ''
+    )
     return (
         f'{network}, trained from {start} by `python -m training fit`: epoch {candidate.epoch}, '
-        f'step {candidate.step}{_blended(candidate)}. Contract version {card.contract}, class '
+        f'step {candidate.step}{blended}. Contract version {card.contract}, class '
         f'table `{card.classes.name}` of {len(card.classes)} classes.'
-    )
-
-
-def _blended(candidate: ExportCandidate) -> str:
-    return (
-        f'; the weights are the mean of {" and ".join(candidate.blend)}' if candidate.blend else ''
     )
 
 
@@ -119,12 +117,11 @@ def _about(file: FileNote) -> list[str]:
 def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
     means = scores.means()
     rows = [
-        f'| {name} | {"not in the ground truth" if np.isnan(iou) else f"{iou:.3f}"} |'
+        [name, 'not in the ground truth' if np.isnan(iou) else f'{iou:.3f}']
         for name, iou in zip(card.classes.names, scores.matrix.iou(), strict=True)
     ]
-    table = '\n'.join(
-        ['| class | IoU |', '|---|---|', *rows, f'| **mean** | **{means["mean_iou"]:.3f}** |']
-    )
+    mean = ['**mean**', f'**{means["mean_iou"]:.3f}**']
+    table = markdown_table(['class', 'IoU'], [*rows, mean])
     where = val_name(candidate.held_out or candidate.config)
     return (
         f'{scores.frames} frames of {where}, scored at their own size with one confusion matrix '

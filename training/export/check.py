@@ -14,7 +14,8 @@ import torch
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.torch_engine import TorchEngine
 from training.errors import ExportError
-from training.export.deploy import Deployed, full_size
+from training.export.deploy import Deployed
+from training.models.layers import resize
 from training.transforms import normalise
 
 LEAST_HALF_AGREEMENT = 0.9  # of labels in float16; far less means that activations overflow
@@ -69,7 +70,7 @@ def _compare(name: str, engine: Engine, deployed: Deployed, rgb: np.ndarray) -> 
         ) from error
     image = torch.from_numpy(np.ascontiguousarray(rgb))[None]
     labels, confidence, ood_score = (part.numpy() for part in deployed(image))
-    logits = full_size(deployed.net(normalise(image)), (rgb.shape[0], rgb.shape[1]))
+    logits = resize(deployed.net(normalise(image)), (rgb.shape[0], rgb.shape[1]))
     top = logits.topk(min(2, logits.shape[1]), dim=1).values
     margin = TIE * float(logits.abs().max())
     clear = (top[:, 0] - top[:, -1] >= margin).numpy()

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.evaluate.ood_score import of_images
+from training.evaluate.ood_score import of_images, sum_of_shares
 from training.export.cells import CellLabels
+from training.models.layers import resize
 from training.transforms import normalise
 
 LEAST_CELL_PX = 4  # smaller cells are so many that sorting them out gains nothing
@@ -54,19 +54,13 @@ class Deployed(nn.Module):
 
     def confidence(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """255 for certain, (N, H, W) uint8."""
-        below_top = logits - logits.amax(1, keepdim=True)
-        share = 1 / (below_top / self.temperature).exp().sum(1, keepdim=True)  # largest softmax
+        share = 1 / sum_of_shares(logits, self.temperature)  # largest softmax
         # Rounded by the cast, and in range: mixtures of 0.5 to 255.5 are so too.
         return self._resized(255 * share + 0.5, size)[:, 0].to(torch.uint8)
 
     def _resized(self, values: Tensor, size: tuple[int, int]) -> Tensor:
         """Values of the size of the logits resized to (H, W)."""
-        return values if self.stride == 1 else full_size(values, size)
-
-
-def full_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits resized to (H, W)."""
-    return F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
+        return values if self.stride == 1 else resize(values, size)
 
 
 @torch.no_grad()

@@ -16,15 +16,14 @@ from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import write_bytes
 from training.errors import ExportError
-from training.evaluate.model_files import score_file
 from training.evaluate.ood_score import fit_scale
+from training.evaluate.predictors import score_file
 from training.evaluate.scores import Scores
 from training.export.candidate import ExportCandidate, load_candidate
 from training.export.card import FileNote, card_text, make_card, score_table
 from training.export.check import check_equal, check_half
+from training.export.files import finish, program_bytes, to_onnx, with_card
 from training.export.int8 import CALIBRATIONS, quantise
-from training.export.onnx_file import finish, to_onnx, with_card
-from training.export.program import program_bytes
 from training.options import ExportOptions
 
 ONNX_ENDING = '.onnx'

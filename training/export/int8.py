@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
 )
 
 from seg_perception.inference.model_file import INPUT_NAME
-from training.export.onnx_file import network_nodes
+from training.export.files import network_nodes
 
 CALIBRATIONS = {
     'min-max': (CalibrationMethod.MinMax, {}),

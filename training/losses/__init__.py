@@ -8,7 +8,6 @@ is one module in one file, by name in ``TERMS``; docs/losses.md has formulas and
 """
 
 from training.losses.supervised import Outputs, Supervised
-from training.losses.terms import TERMS
-from training.losses.total import build_loss, needs_counts
+from training.losses.total import TERMS, build_loss, needs_counts
 
 __all__ = ['TERMS', 'Outputs', 'Supervised', 'build_loss', 'needs_counts']

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seg_perception.core.classes import UNLABELED
-from training.losses.reduce import at_least_float32, weighted_mean
+from training.distributed import at_least_float32, weighted_mean
+from training.models.layers import resize
 
 IGNORED = -1
 
@@ -50,11 +51,7 @@ def boundary_loss(logits: Tensor, labels: Tensor, stride: int = 1) -> Tensor:
     if stride > 1:
         # The most of 1, 0 and -1: ignored only where all pixels are.
         boundary = F.max_pool2d(boundary[:, None].float(), stride, ceil_mode=True)[:, 0]
-    size = boundary.shape[1:]
-    logits = F.interpolate(
-        at_least_float32(logits), size=size, mode='bilinear', align_corners=False
-    )[:, 0]
-    losses = F.binary_cross_entropy_with_logits(
-        logits, (boundary == 1).to(logits.dtype), reduction='none'
-    )
+    logits = resize(at_least_float32(logits), boundary.shape[1:])[:, 0]
+    edge = (boundary == 1).to(logits.dtype)
+    losses = F.binary_cross_entropy_with_logits(logits, edge, reduction='none')
     return weighted_mean(losses, (boundary != IGNORED).to(logits.dtype))

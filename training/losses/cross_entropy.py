@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seg_perception.core.settings import Setting, share
+from training.distributed import weighted_mean
 from training.losses.class_weights import ClassWeights, WeightedTerm
 from training.losses.inputs import LossInputs
-from training.losses.reduce import weighted_mean
 
 
 class CrossEntropy(WeightedTerm):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seg_perception.core.classes import UNLABELED
-from training.losses.reduce import at_least_float32, weighted_mean
+from training.distributed import at_least_float32, weighted_mean
 
 
 class EncodingLayer(nn.Module):

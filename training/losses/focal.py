@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from seg_perception.core.settings import Setting
+from training.distributed import weighted_mean
 from training.errors import ConfigError
 from training.losses.class_weights import ClassWeights, WeightedTerm, label_table
 from training.losses.inputs import LossInputs
-from training.losses.reduce import weighted_mean
 
 LEAST_DOUBT = 1e-7
 """1 - p is at least that: below 1 as exponent, the gradient of its power has no end at 0."""

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seg_perception.core.classes import UNLABELED
+from training.distributed import at_least_float32
 from training.losses.boundary import label_boundaries
-from training.losses.reduce import at_least_float32
+from training.models.layers import resize
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) ->
     """
     # Twice as fast in this layout, there and back.
     logits = at_least_float32(logits).contiguous(memory_format=torch.channels_last)
-    size = target.labels.shape[1:]
-    logits = F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
+    logits = resize(logits, target.labels.shape[1:])
     places = target.places(logits.shape[1])
     log_truth, predicted = _TargetSoftmax.apply(logits, places, target.known, with_predicted)
     return LossInputs(target, logits, log_truth, predicted)

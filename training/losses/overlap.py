@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from seg_perception.core.settings import Setting
 from training.data.tables import class_id
+from training.distributed import sum_over_processes
 from training.errors import ConfigError
 from training.losses.class_weights import ClassWeights
 from training.losses.inputs import LossInputs
-from training.losses.reduce import sum_over_processes
 
 Smooth = Annotated[float, Setting('added to numerator and denominator', 'px', 0, 1e6)]
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -82,17 +83,11 @@ def _boundary_head(channels: int) -> nn.Module:
 def _tapped(net: nn.Module, features: Mapping[str, str]) -> Iterator[dict[str, Tensor]]:
     """Collect what the named modules give while the network runs."""
     seen: dict[str, Tensor] = {}
-
-    def tap(name: str) -> torch.utils.hooks.RemovableHandle:
-        module = net.get_submodule(features[name])
-        return module.register_forward_hook(lambda _, __, output: seen.update({name: output}))
-
-    handles = [tap(name) for name in features]
-    try:
+    with ExitStack() as hooks:
+        for name, module in features.items():
+            tap = partial(lambda name, _, __, output: seen.update({name: output}), name)
+            hooks.enter_context(net.get_submodule(module).register_forward_hook(tap))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _feature_names(net: nn.Module, config: LossConfig) -> dict[str, str]:

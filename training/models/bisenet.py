@@ -10,13 +10,36 @@ it has 13.3 M parameters with ResNet-18; the paper's 49 M have not been reproduc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from training.models.layers import ConvBn, SegHead, init_weights, pool_mean
-from training.models.resnet import BasicBlock, ResNet
 from training.models.weights import torchvision_resnet
+
+
+class Backbone(ResNet):
+    """
+    torchvision's ResNet (He et al. 2016, arXiv 1512.03385; BSD-3-Clause) without its classifier.
+
+    (N, 3, H, W) -> features at 1/4, 1/8, 1/16 and 1/32; ``dilated``: the last two at 1/8.
+    """
+
+    def __init__(
+        self, block: type[BasicBlock | Bottleneck], depths: Sequence[int], dilated: bool = False
+    ) -> None:
+        stretched = [False, dilated, dilated]
+        super().__init__(block, list(depths), replace_stride_with_dilation=stretched)
+        del self.avgpool, self.fc
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        outputs = [self.maxpool(self.relu(self.bn1(self.conv1(image))))]  # (N, 64, H/4, W/4)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            outputs.append(stage(outputs[-1]))
+        return outputs[1:]
 
 
 class Refine(nn.Module):
@@ -102,7 +125,7 @@ class BiSeNet(nn.Module):
         self.aux8 = SegHead(channels, channels // 2, num_classes)
         self.aux16 = SegHead(channels, channels // 2, num_classes)
         init_weights(self)
-        self.backbone = ResNet(BasicBlock, depths)
+        self.backbone = Backbone(BasicBlock, depths)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         _, at8, at16, at32 = self.backbone(image)  # (N, 128, H/8, .), (256, H/16), (512, H/32)

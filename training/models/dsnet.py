@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from seg_perception.core.settings import Setting
 from training.errors import ConfigError
-from training.models.enet import Bottleneck
+from training.models.enet import Bottleneck, UnpoolingNet
 from training.models.layers import (
     Choice,
     ConvBn,
@@ -39,9 +39,7 @@ from training.models.layers import (
     PyramidPooling,
     Width,
     check_multiple,
-    crop_to,
     init_weights,
-    pad_to_multiple,
     pool_with_choice,
     unpool,
 )
@@ -50,12 +48,7 @@ HYBRID = (1, 2, 5, 9) * 2 + (2, 5, 9, 17) * 2
 """Dilations of the units 2.x and 3.x. Sums of steps leave no pixel out (Wang et al. 2018)."""
 LARGER = tuple(islice(cycle((2, 5, 9, 17)), 20))
 """Of the units that sizes 1.5 and 2.0 add, ten each. The paper does not say theirs."""
-SIZES = {
-    0.5: (2, 5, 9, 5, 9, 17),
-    1.0: HYBRID,
-    1.5: HYBRID + LARGER[:10],
-    2.0: HYBRID + LARGER,
-}
+SIZES = {0.5: (2, 5, 9, 5, 9, 17), 1.0: HYBRID, 1.5: HYBRID + LARGER[:10], 2.0: HYBRID + LARGER}
 FEW = (2, (2, 5, 9, 17))
 MANY = (8, tuple(islice(cycle((1, 2, 5, 9)), 17)) + tuple(islice(cycle((2, 5, 9, 17)), 17)))
 UNIT_COUNTS = {'add': FEW, 'mobilenet_v2': FEW, 'depthwise': MANY, 'enet': MANY}
@@ -188,13 +181,8 @@ DOWN: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
-class DSNet(nn.Module):
+class DSNet(UnpoolingNet):
     """(N, 3, H, W) -> logits (N, classes, H, W)."""
-
-    backbone_names = ()
-    head_names = ('full',)
-    boundary_feature = 'stage4'
-    encoding_feature = 'context'
 
     def __init__(
         self,
@@ -242,16 +230,3 @@ class DSNet(nn.Module):
         self.stage5 = basic(w16, 1)
         self.full = nn.ConvTranspose2d(w16, num_classes, 2, stride=2)
         init_weights(self)
-
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
-        first = self.init(pad_to_multiple(image, 8))  # (N, 16, H/2, W/2)
-        features, choice1 = self.down1(first)
-        second = self.stage1(features)  # (N, 64, H/4, W/4)
-        features, choice2 = self.down2(second)
-        features = self.context(self.stage2(features))  # (N, 128, H/8, W/8)
-        features = self.up4(features, choice2)  # (N, 64, H/4, W/4)
-        features = self.stage4(features + second if self.skip else features)
-        features = self.up5(features, choice1)  # (N, 16, H/2, W/2)
-        features = self.stage5(features + first if self.skip else features)
-        logits = crop_to(self.full(features), image)
-        return (logits,) if self.training else logits

@@ -141,13 +141,35 @@ def context_stage(channels: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(*(Bottleneck(channels, dropout=dropout, **kind) for kind in options))
 
 
-class ENet(nn.Module):
-    """(N, 3, H, W) -> logits (N, classes, H, W)."""
+class UnpoolingNet(nn.Module):
+    """
+    (N, 3, H, W) -> logits (N, classes, H, W): ENet's plan, for the parts of a network.
+
+    Both steps up put features where the pooling of that size had found its maxima.
+    """
 
     backbone_names = ()
     head_names = ('full',)
     boundary_feature = 'stage4'
     encoding_feature = 'context'
+    skip = False  # add features of the encoder to those of the decoder
+
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
+        first = self.init(pad_to_multiple(image, 8))  # (N, 16, H/2, W/2)
+        features, choice1 = self.down1(first)
+        second = self.stage1(features)  # (N, 64, H/4, W/4)
+        features, choice2 = self.down2(second)
+        features = self.context(self.stage2(features))  # (N, 128, H/8, W/8)
+        features = self.up4(features, choice2)  # (N, 64, H/4, W/4)
+        features = self.stage4(features + second if self.skip else features)
+        features = self.up5(features, choice1)  # (N, 16, H/2, W/2)
+        features = self.stage5(features + first if self.skip else features)
+        logits = crop_to(self.full(features), image)
+        return (logits,) if self.training else logits
+
+
+class ENet(UnpoolingNet):
+    """(N, 3, H, W) -> logits (N, classes, H, W)."""
 
     def __init__(
         self,
@@ -171,6 +193,7 @@ class ENet(nn.Module):
         self.down1 = DownBottleneck(w16, w64, early_dropout)
         self.stage1 = nn.Sequential(*(Bottleneck(w64, dropout=early_dropout) for _ in range(4)))
         self.down2 = DownBottleneck(w64, w128, dropout)
+        self.stage2 = nn.Identity()  # it is a part of the context
         self.context = nn.Sequential(*(context_stage(w128, dropout) for _ in range(repeats)))
         self.up4 = UpBottleneck(w128, w64, dropout)
         self.stage4 = nn.Sequential(
@@ -180,13 +203,3 @@ class ENet(nn.Module):
         self.stage5 = Bottleneck(w16, relu=True, dropout=dropout)
         self.full = nn.ConvTranspose2d(w16, num_classes, 2, stride=2)
         init_weights(self)
-
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
-        features = self.init(pad_to_multiple(image, 8))  # (N, 16, H/2, W/2)
-        features, choice1 = self.down1(features)
-        features, choice2 = self.down2(self.stage1(features))  # stage 1: (N, 64, H/4, W/4)
-        features = self.context(features)  # (N, 128, H/8, W/8)
-        features = self.stage4(self.up4(features, choice2))  # (N, 64, H/4, W/4)
-        features = self.stage5(self.up5(features, choice1))  # (N, 16, H/2, W/2)
-        logits = crop_to(self.full(features), image)
-        return (logits,) if self.training else logits

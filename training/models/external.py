@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from segmentation_models_pytorch import Linknet, Segformer
 from segmentation_models_pytorch.base import SegmentationModel
 from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.fcn import FCNHead
 
+from training.models.bisenet import Backbone
 from training.models.layers import ConvBn
-from training.models.resnet import Bottleneck, ResNet
 from training.models.weights import KeyMap, torchvision_resnet
 
 
@@ -111,7 +112,7 @@ class DeepLabV3(nn.Module):
         :param channels: of the atrous pyramid.
         """
         super().__init__()
-        self.backbone = ResNet(Bottleneck, depths, dilated=True)
+        self.backbone = Backbone(Bottleneck, depths, dilated=True)
         self.classifier = nn.Sequential(
             ASPP(2048, (12, 24, 36), channels),
             *ConvBn(channels, channels),

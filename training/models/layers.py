@@ -89,9 +89,14 @@ class SegHead(nn.Sequential):
         )
 
 
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear resize of maps (N, C, h, w) to a size (H, W); pixels are areas, not points."""
+    return F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
+
+
 def resize_to(features: Tensor, like: Tensor) -> Tensor:
     """Bilinear resize to the height and width of ``like``, so that any input size fits."""
-    return F.interpolate(features, size=like.shape[2:], mode='bilinear', align_corners=False)
+    return resize(features, like.shape[2:])
 
 
 def pool_mean(features: Tensor) -> Tensor:

@@ -95,12 +95,7 @@ def fold_bias(state: State, conv: str, norm: str) -> State:
     return state
 
 
-def load_weights(
-    net: nn.Module,
-    weights: str,
-    num_classes: int,
-    new_head: bool = False,
-) -> Loaded:
+def load_weights(net: nn.Module, weights: str, num_classes: int, new_head: bool = False) -> Loaded:
     """
     Load pre-trained weights into a network.
 

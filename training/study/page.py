@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import onnxruntime
 import torch
 
-from seg_perception.core.classes import ClassTable
 from seg_perception.core.masks import colourise
 from seg_perception.io.atomic import write_text
 from seg_perception.report import plots
@@ -25,7 +23,7 @@ from seg_perception.report.contact_sheet import Tile, contact_sheet
 from seg_perception.report.text import markdown_table, spaced
 from training.config import TrainConfig
 from training.data.sample import FrameSet
-from training.evaluate.model_files import file_predictor
+from training.evaluate.predictors import file_predictor
 from training.models import NETWORKS
 from training.presets import IN_REPOSITORY
 from training.study.plan import Run, Study
@@ -123,12 +121,9 @@ def _columns(findings: Findings) -> dict[str, Callable[[str], str]]:
     columns['GMACs'] = lambda variant: f'{findings.first(variant).macs / 1e9:.1f}'
     columns['training [min]'] = lambda variant: f'{findings.first(variant).minutes:.1f}'
     if findings.study.plot == 'pareto':
-        columns['paper'] = lambda variant: NETWORKS[_network(findings, variant)].paper
+        names = {run.variant: run.config.model.name for run in findings.runs}
+        columns['paper'] = lambda variant: NETWORKS[names[variant]].paper
     return columns
-
-
-def _network(findings: Findings, variant: str) -> str:
-    return next(run.config.model.name for run in findings.runs if run.variant == variant)
 
 
 def _how(findings: Findings, config: TrainConfig, val: FrameSet) -> str:
@@ -188,15 +183,15 @@ def _sheet(findings: Findings, val: FrameSet) -> Any:
     firsts = {run.variant: run for run in reversed(findings.runs)}
     for variant in findings.variants:
         predict = file_predictor(firsts[variant].out / MODEL, classes)
-        images = [_faded(frame.rgb, predict(frame.rgb)[0], classes) for frame in frames]
+        masks = [colourise(predict(frame.rgb)[0], classes) for frame in frames]
+        # A hint of the image, so that edges can be compared.
+        images = [
+            cv2.addWeighted(frame.rgb, 0.25, mask, 0.75, 0)
+            for frame, mask in zip(frames, masks, strict=True)
+        ]
         rows.append((f'{variant} {findings.figure(variant, "mean_iou").mean:.3f}', images))
     tiles = [
         [Tile('' if number else title, image) for number, image in enumerate(images)]
         for title, images in rows
     ]
     return contact_sheet(tiles, 3.4, 11, (classes, range(len(classes))), legend_columns=4)
-
-
-def _faded(rgb: np.ndarray, labels: np.ndarray, classes: ClassTable) -> np.ndarray:
-    """Class colours with a hint of the image, so that edges can be compared."""
-    return np.asarray(cv2.addWeighted(rgb, 0.25, colourise(labels, classes), 0.75, 0))

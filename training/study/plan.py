@@ -25,7 +25,7 @@ from typing import Annotated, Any
 from seg_perception.core.settings import Setting, load
 from seg_perception.io.yaml_file import read_mapping
 from training.config import TrainConfig, load_config
-from training.errors import ConfigError, near
+from training.errors import ConfigError, check_known
 from training.presets import PRESETS
 
 STUDIES = PRESETS / 'studies'
@@ -62,10 +62,7 @@ class Study:
     def only(self, variants: Sequence[str], seeds: Sequence[int]) -> Study:
         """The study of some of the variants and other seeds; empty leaves them."""
         for variant in variants:
-            if variant not in self.variants:
-                raise ConfigError(
-                    f'variant of study {self.name}', repr(variant), ', '.join(self.variants)
-                )
+            check_known(f'variant of study {self.name}', variant, self.variants)
         chosen = {variant: self.variants[variant] for variant in variants or self.variants}
         return dataclasses.replace(self, variants=chosen, seeds=tuple(seeds) or self.seeds)
 
@@ -94,9 +91,8 @@ def load_study(name: str) -> Study:
 
     :raises ConfigError: when there is none of that name, or a key of it cannot be.
     """
-    path, known = STUDIES / f'{name}.yaml', study_names()
-    if name not in known:
-        raise ConfigError('study', repr(name), ', '.join(known) or 'none', near(name, known))
+    check_known('study', name, study_names())
+    path = STUDIES / f'{name}.yaml'
     data = read_mapping(path, 'study', ConfigError)
     if 'arms' in data:  # their name in older files
         data['variants'] = data.pop('arms')
@@ -114,13 +110,9 @@ def _check(study: Study, path: Path) -> None:
         raise ConfigError(f'variants of {path}', 'none', 'one or more, by name')
     known = [*METRICS, *study.groups]
     for row in study.verdicts:
-        if row.metric not in known:
-            raise ConfigError(f'metric of a verdict in {path}', repr(row.metric), ', '.join(known))
+        check_known(f'metric of a verdict in {path}', row.metric, known)
         for variant in (row.of, row.over):
-            if variant not in study.variants:
-                raise ConfigError(
-                    f'variant of a verdict in {path}', repr(variant), ', '.join(study.variants)
-                )
+            check_known(f'variant of a verdict in {path}', variant, study.variants)
 
 
 def plan_runs(study: Study, folder: Path, words: Sequence[str] = ()) -> list[Run]:

@@ -23,12 +23,11 @@ from pathlib import Path
 from seg_perception.io.atomic import write_json
 from seg_perception.io.job_folder import check_same as check_same_job
 from training.checkpoint import load_checkpoint
-from training.config import TrainConfig, load_config
-from training.data import open_frames
+from training.config import load_config
+from training.data import open_val
 from training.data.sample import FrameSet
 from training.errors import CheckpointError
-from training.evaluate.model_files import score_file
-from training.evaluate.network import checkpoint_network
+from training.evaluate.predictors import checkpoint_network, score_file
 from training.fit import BEST
 from training.report import write_config
 from training.study.plan import Run
@@ -98,14 +97,9 @@ def finish(run: Run) -> Result:
     model = run.out / MODEL
     if not model.is_file():
         export(ExportOptions(run.out / BEST, model))
-    result = _measure(run, open_val(run.config), model)
+    result = _measure(run, open_val(run.config.data), model)
     write_json(run.out / RESULT, asdict(result))
     return result
-
-
-def open_val(config: TrainConfig) -> FrameSet:
-    """The frames that the variants are compared on."""
-    return open_frames(config.data).val
 
 
 def read_result(run: Run) -> Result:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import SegPerceptionError
+from training.data import open_val
 from training.data.tables import class_id
 from training.errors import FailedRunsError, StudyError
 from training.options import StudyOptions
@@ -24,7 +25,6 @@ from training.study.run import (
     check_same,
     finish,
     is_done,
-    open_val,
     read_result,
     train,
 )
@@ -46,7 +46,7 @@ def study(options: StudyOptions) -> Path:
     )
     for run in runs:
         check_same(run)
-    _check_groups(whole, open_val(runs[0].config).classes)
+    _check_groups(whole, open_val(runs[0].config.data).classes)
     if options.minutes:
         _check_time(runs, options.minutes)
     failures = _run_all(runs)
@@ -84,7 +84,7 @@ def _write(whole: Study, runs: Sequence[Run], docs: Path) -> Path:
     if not done:
         raise StudyError(f'study {whole.name}', 'no run with a result', 'one at least')
     firsts = {run.variant: run.out / MODEL for run in reversed(done)}
-    val = open_val(done[0].config)
+    val = open_val(done[0].config.data)
     findings = Findings(
         study=whole,
         runs=tuple(done),

@@ -77,7 +77,7 @@ def test_malformed_tables(tmp_path, text, message):
 def test_tables_that_are_not_there(tmp_path):
     folder(tmp_path, {'a': 1})
     with pytest.raises(
-        DatasetError, match=r"classes 'nope.yaml': .*got no file, expected a YAML file"
+        DatasetError, match=r"classes 'nope.yaml': .*got no file, expected a readable YAML file"
     ):
         open_source(source(tmp_path, classes='nope.yaml'))
     with pytest.raises(DatasetError, match=r"'citiscapes_19', expected one of"):

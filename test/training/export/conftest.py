@@ -13,9 +13,8 @@ from torch import nn
 
 from small_net import INPUT_SIZE, SmallNet, paint
 from training.export.deploy import Deployed
+from training.export.files import to_onnx, to_program
 from training.export.fold import fold_and_quantise_weights
-from training.export.onnx_file import to_onnx
-from training.export.program import to_program
 from training.transforms import normalise
 
 

@@ -23,7 +23,7 @@ from training.export.export import ExportOptions, export
 @pytest.fixture
 def checkpoint(trained, config, tmp_path, monkeypatch):
     """Of the small network, which is no network of the zoo."""
-    monkeypatch.setattr('training.evaluate.network.build_model', lambda *_: SmallNet())
+    monkeypatch.setattr('training.evaluate.predictors.build_model', lambda *_: SmallNet())
     return save(tmp_path / 'best.pt', trained, config)
 
 

@@ -21,9 +21,15 @@ from training.errors import ExportError
 from training.export import deploy
 from training.export.check import check_equal, check_half
 from training.export.deploy import Deployed
+from training.export.files import (
+    finish,
+    network_nodes,
+    program_bytes,
+    to_onnx,
+    to_program,
+    with_card,
+)
 from training.export.fold import fold_and_quantise_weights
-from training.export.onnx_file import finish, network_nodes, to_onnx, with_card
-from training.export.program import program_bytes, to_program
 from training.transforms import normalise
 
 CARD = dataclasses.replace(

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from small_net import paint
+from training.export.files import finish
 from training.export.int8 import CALIBRATIONS, quantise
-from training.export.onnx_file import finish
 
 
 @pytest.fixture(scope='module')

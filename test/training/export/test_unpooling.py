@@ -16,9 +16,8 @@ from training.config import SourceConfig
 from training.data import open_source
 from training.export.check import check_equal
 from training.export.deploy import Deployed
+from training.export.files import finish, to_onnx, to_program, with_card
 from training.export.fold import fold_and_quantise_weights
-from training.export.onnx_file import finish, to_onnx, with_card
-from training.export.program import to_program
 from training.models import build_model
 from training.transforms import normalise
 

@@ -17,7 +17,7 @@ from seg_perception.core.classes import ClassTable, Role, SegClass
 from training.config import LossConfig, TermConfig
 from training.losses.class_weights import ClassWeights
 from training.losses.inputs import LossInputs, Target, loss_inputs
-from training.losses.terms import build_term
+from training.losses.total import build_term
 from training.stats import ClassStatistics
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from training.config import TermConfig
 from training.losses.inputs import Target, loss_inputs
-from training.losses.terms import build_term
+from training.losses.total import build_term
 
 
 def test_four_pixels_by_hand(term, inputs):

@@ -7,7 +7,7 @@ import torch
 from training.config import TermConfig
 from training.errors import ConfigError
 from training.losses.inputs import Target, loss_inputs
-from training.losses.terms import build_term
+from training.losses.total import build_term
 
 # At the labelled pixels, road has shares 1/2, 3/4, 3/4, the first two of them on road: overlap
 # 1.25, predicted 2, pixels 2. Car: overlap 0.25, predicted 1, pixels 1.

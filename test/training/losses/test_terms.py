@@ -7,7 +7,7 @@ from torch import Tensor
 from training.config import TermConfig
 from training.errors import ConfigError
 from training.losses.inputs import Target, loss_inputs
-from training.losses.terms import TERMS, build_term
+from training.losses.total import TERMS, build_term
 
 OPTIONS = {'iou': {'foreground': ['a', 'd'], 'smooth': 0.0}}
 SMOOTH = [name for name in TERMS if name != 'ohem']  # which pixels are hard jumps

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from training import distributed
 from training.config import LossConfig, TermConfig
 from training.errors import ConfigError
-from training.losses import Outputs, build_loss, needs_counts, reduce
+from training.losses import Outputs, build_loss, needs_counts
 from training.losses.total import SegmentationLoss
 
 
@@ -172,9 +173,9 @@ def test_two_processes_train_as_one(monkeypatch, four_class_weights, random_case
 
     together = gradients(slice(0, 2))
     others = TwoProcesses()
-    monkeypatch.setattr(reduce, 'mean_over_processes', others.mean)
+    monkeypatch.setattr(distributed, 'mean_over_processes', others.mean)
     monkeypatch.setattr(
-        reduce, 'dist', SimpleNamespace(is_initialized=lambda: True, get_world_size=lambda: 2)
+        distributed, 'dist', SimpleNamespace(is_initialized=lambda: True, get_world_size=lambda: 2)
     )
     for others.round in (0, 1):
         parts = []

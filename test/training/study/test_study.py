@@ -33,7 +33,7 @@ def studies(config, tmp_path, monkeypatch):
     base.write_text(yaml.safe_dump(config.to_dict()))
     monkeypatch.setattr(plan, 'STUDIES', folder)
     monkeypatch.setattr(study_module, 'train', train_here)
-    for module in ('training.fit', 'training.evaluate.network'):
+    for module in ('training.fit', 'training.evaluate.predictors'):
         monkeypatch.setattr(f'{module}.build_model', lambda *_: TrainedSmallNet())
     monkeypatch.setattr('training.fit.write_run_report', lambda *_: 'nowhere')
     write_study(folder / 'rates.yaml', base)

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from training.data.reading import THREADS, read_ahead
 from training.data.sample import Sample
 from training.errors import DatasetError
-from training.evaluate.reading import THREADS, read_ahead
 
 
 class Slow:

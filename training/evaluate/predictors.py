@@ -1,10 +1,12 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks as predictors: at one scale, or as the mean of several views of a frame."""
+"""Predictors: model files, and networks at one scale or as the mean of several views."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,11 +18,20 @@ from torch import Tensor, nn
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.metrics import ConfusionMatrix
+from seg_perception.inference.open_engine import open_engine
 from training.checkpoint import load_weights
 from training.config import TrainConfig, parse_config
+from training.data.reading import read_ahead
 from training.data.sample import FrameSet, Sample
-from training.evaluate.reading import read_ahead
-from training.evaluate.scores import Predictor, SizeFor
+from training.data.tables import check_table
+from training.evaluate.scores import (
+    Predictor,
+    Scores,
+    SizeFor,
+    at_working_size,
+    score,
+    working_frame,
+)
 from training.evaluate.views import PLAIN, Mode, mean_softmax, resized
 from training.models import build_model
 from training.transforms import normalise
@@ -51,10 +62,7 @@ def network_labels(net: nn.Module, rgb: np.ndarray, size: tuple[int, int]) -> np
 
 
 def score_network(
-    net: nn.Module,
-    frames: FrameSet,
-    size_for: SizeFor,
-    indices: Sequence[int] | None = None,
+    net: nn.Module, frames: FrameSet, size_for: SizeFor, indices: Sequence[int] | None = None
 ) -> ConfusionMatrix:
     """
     Confusion matrix of a network in evaluation mode, without the cost of the other scores.
@@ -96,9 +104,7 @@ def holdout_temperature(net: nn.Module, frames: FrameSet, config: TrainConfig) -
     """Temperature fitted on frames at the working size of the configuration."""
 
     def at_work(sample: Sample) -> Sample:
-        width_height = config.deploy.size_for(sample.labels.shape)[::-1]
-        rgb = cv2.resize(sample.rgb, width_height, interpolation=cv2.INTER_LINEAR)
-        return Sample(sample.name, rgb, sample.labels)
+        return replace(sample, rgb=working_frame(sample.rgb, config.deploy.size_for))
 
     return fit_temperature(net, map(at_work, read_ahead(frames, task='calibrate')))
 
@@ -128,6 +134,38 @@ def _known_cells(logits: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     cells = torch.from_numpy(truth[spread].astype(np.int64)).to(logits.device).flatten()
     known = cells != UNLABELED
     return logits[:, *spread].flatten(1).T[known], cells[known]
+
+
+def file_predictor(
+    path: Path, classes: ClassTable, provider: str = 'cpu', threads: int = 0
+) -> Predictor:
+    """
+    Predictor of a model file, at the sizes that its card asks for.
+
+    :param provider: one of ``engine.PROVIDERS``.
+    :param threads: of the CPU, 0 for all cores.
+    :raises ModelFileError: when the file is not in the contract.
+    :raises ClassTableError: when it has other classes than those.
+    """
+    engine = open_engine(path, provider, threads)
+    check_table(f'model file {path}', engine.card.classes, classes)
+
+    def predict(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        answer = engine.run(rgb[None])
+        return answer.labels[0], answer.confidence[0]
+
+    return at_working_size(predict, engine.size_for)
+
+
+def score_file(path: Path, frames: FrameSet, provider: str = 'cpu') -> Scores:
+    """
+    Scores of a model file.
+
+    :raises ModelFileError: when the file is not in the contract.
+    :raises ClassTableError: when it has other classes than the frames.
+    """
+    predict = file_predictor(path, frames.classes, provider)
+    return score(predict, frames, task=path.stem)
 
 
 def image_of(net: nn.Module, rgb: np.ndarray) -> Tensor:

@@ -1,10 +1,11 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files of the contract: names, float16 weights, the card."""
+"""Programs of ``torch.export``, and the model files made of them: ONNX and ``.pt2``."""
 
 from __future__ import annotations
 
 import ast
+import io
 
 import numpy as np
 import onnx
@@ -20,10 +21,38 @@ from seg_perception.inference.model_file import (
     OUTPUT_NAMES,
     ModelCard,
 )
+from training.export.deploy import Deployed
 
 OPSET = 18
 SMALL = 256  # values; smaller weights stay float32
 SCOPES_KEY = 'pkg.torch.onnx.name_scopes'  # the exporter's note on the modules around a node
+# The exporter's notes on where a step came from: they hold paths of the machine that exported.
+ORIGINS = ('stack_trace', 'nn_module_stack', 'source_fn_stack', 'torch_fn', 'from_node', 'custom')
+
+
+def to_program(
+    deployed: Deployed, input_size: tuple[int, int], dynamic: bool = True
+) -> ExportedProgram:
+    """
+    The network as one graph with a free batch.
+
+    :param dynamic: take frames of any (height, width), not of ``input_size`` alone.
+    """
+    example = torch.zeros((2, *input_size, 3), dtype=torch.uint8)
+    free = range(3) if dynamic else range(1)
+    shapes = dict.fromkeys(free, torch.export.Dim.DYNAMIC)
+    return torch.export.export(deployed.eval(), (example,), dynamic_shapes=(shapes,))
+
+
+def program_bytes(program: ExportedProgram, card: ModelCard) -> bytes:
+    """The content of a ``.pt2`` file; the program loses its example and notes on its origin."""
+    program.example_inputs = None
+    for node in program.graph.nodes:
+        for key in ORIGINS:
+            node.meta.pop(key, None)
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files={METADATA_KEY: card.to_json()})
+    return file.getvalue()
 
 
 def to_onnx(program: ExportedProgram) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ from seg_perception.core.classes import CAMVID_11
 from training.config import parse_config
 from training.data.sample import Sample
 from training.errors import CheckpointError
-from training.evaluate.network import (
+from training.evaluate.predictors import (
     checkpoint_network,
     fit_temperature,
     holdout_temperature,
