@@ -86,7 +86,7 @@ def test_card_in_words(scores):
     about = candidate(train=TinyFrames([flat(0)]))
     text = card_text(make_card(about), about, scores, FILES)
     facts = (
-        *('mine', 'enet', 'width 2', 'epoch 3', 'step 12', 'version 1', '`camvid_11`', '64x96'),
+        *('mine', 'enet', 'width 2', 'epoch 3', 'step 12', 'version 2', '`camvid_11`', '64x96'),
         *('at most 1.25', 'multiples of 8', '`a.onnx`, 1.2 MB', 'equal to torch'),
         *('`a.pt2`, 2.0 MB', 'equal too', 'kept'),
         *('CamVid (SegNet grouping, 360x480) train (without 0001TP)', '2 frames of 0001TP'),

@@ -177,7 +177,7 @@ def test_another_temperature_is_refused(engine, light):
 
 def test_another_ood_score_is_refused(engine, light, monkeypatch):
     monkeypatch.setattr(deploy, 'of_images', lambda logits, temperature: logits.mean((1, 2, 3)))
-    message = r'file x: got a ood_score [\d.]+ off, expected at most 0\.\d+ from torch'
+    message = r'file x: got an OOD score [\d.]+ off, expected at most 0\.\d+ from torch'
     with pytest.raises(ExportError, match=message):
         check_equal('file x', engine, Deployed(light, 0.7).eval(), [paint(50)[0]])
 
