@@ -10,7 +10,7 @@ are (column, row). The ground is the plane z = 0: what stands up or slopes is no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import atan2, cos, hypot, inf, isfinite, pi, sin
 from typing import Annotated
@@ -75,9 +75,7 @@ class Calibration:
         sy, sx = size[0] / self.size[0], size[1] / self.size[1]
         # A resize keeps the image's edges, and pixel centres lie half a pixel inside of them.
         scale = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
-        return Calibration(
-            size, scale @ self.k, self.distortion_model, self.d, self.r, scale @ self.p
-        )
+        return replace(self, size=size, k=scale @ self.k, p=scale @ self.p)
 
     def for_image(self, size: tuple[int, int]) -> Calibration:
         """
@@ -88,12 +86,10 @@ class Calibration:
         """
         (height, width), (own_height, own_width) = size, self.size
         if abs(height * own_width - width * own_height) > max(own_height, own_width):
-            raise CalibrationError(
-                'calibration',
-                f'one for {own_width}x{own_height} pixels with an image of {width}x{height}',
-                'the image it was made for, or that one resized evenly',
-                'Publish the camera_info of this very image.',
-            )
+            seen = f'one for {own_width}x{own_height} pixels with an image of {width}x{height}'
+            expected = 'the image it was made for, or that one resized evenly'
+            fix = 'Publish the camera_info of this very image.'
+            raise CalibrationError('calibration', seen, expected, fix)
         return self.scaled(size)
 
     def rectified(self) -> Calibration:
@@ -169,22 +165,17 @@ def _check(calibration: Calibration) -> None:
     if len(size) != 2 or min(size) < 1:
         raise CalibrationError('calibration size', size, '(height, width), each 1 or more')
     if k.shape != (3, 3) or not np.isfinite(k).all() or min(k[0, 0], k[1, 1]) <= 0:
-        raise CalibrationError(
-            'calibration K',
-            k.tolist(),
-            'finite 3x3 numbers with focal lengths above 0',
-            'An uncalibrated camera has zeros in its camera_info: calibrate it.',
-        )
+        expected = 'finite 3x3 numbers with focal lengths above 0'
+        fix = 'An uncalibrated camera has zeros in its camera_info: calibrate it.'
+        raise CalibrationError('calibration K', k.tolist(), expected, fix)
     if not np.isfinite(d).all():
         raise CalibrationError('calibration D', d, 'finite coefficients')
     if model not in _COEFFICIENTS and any(d):  # whatever its name, zeros distort nothing
-        raise CalibrationError(
-            'calibration distortion_model', repr(model), ' or '.join(_COEFFICIENTS)
-        )
+        known = ' or '.join(_COEFFICIENTS)
+        raise CalibrationError('calibration distortion_model', repr(model), known)
     if any(d) and len(d) not in _COEFFICIENTS[model]:
-        raise CalibrationError(
-            f'calibration D of {model}', f'{len(d)} coefficients', f'one of {_COEFFICIENTS[model]}'
-        )
+        seen, expected = f'{len(d)} coefficients', f'one of {_COEFFICIENTS[model]}'
+        raise CalibrationError(f'calibration D of {model}', seen, expected)
 
 
 @dataclass(frozen=True)
@@ -249,10 +240,10 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
         """Where rays (..., 3) of the optical frame meet the ground, (..., 2) m; NaN if not."""
         turned = rays @ self.rotation.T
         length = self.height_m / np.where(turned[..., 2:] < -1e-9, -turned[..., 2:], np.nan)
-        return np.asarray(turned[..., :2] * length + self.foot_m)
+        return np.asarray(turned[..., :2] * length + self.ground_point_m)
 
     @property
-    def foot_m(self) -> tuple[float, float]:
+    def ground_point_m(self) -> tuple[float, float]:
         """The point on the ground below the optical centre, x forward and y left."""
         return self.forward_m, self.left_m
 
@@ -285,15 +276,15 @@ class Camera:
     def __post_init__(self) -> None:
         rows, columns = (np.linspace(-0.5, count - 0.5, 9) for count in self.size)
         grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-        away_m = np.linalg.norm(self.pixel_to_ground(grid) - self.extrinsics.foot_m, axis=1)
+        away_m = np.linalg.norm(
+            self.pixel_to_ground(grid) - self.extrinsics.ground_point_m, axis=1
+        )
         if not (away_m < _NEAR_ENOUGH_M).any():
             pose = self.extrinsics
-            raise CalibrationError(
-                'camera pose',
-                f'pitch {pose.pitch_rad:.3f} and roll {pose.roll_rad:.3f} rad',
-                f'a camera that sees the ground within {_NEAR_ENOUGH_M:.0f} m',
-                'Positive pitch looks down; z of the optical frame points ahead.',
-            )
+            seen = f'pitch {pose.pitch_rad:.3f} and roll {pose.roll_rad:.3f} rad'
+            expected = f'a camera that sees the ground within {_NEAR_ENOUGH_M:.0f} m'
+            fix = 'Positive pitch looks down; z of the optical frame points ahead.'
+            raise CalibrationError('camera pose', seen, expected, fix)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -311,11 +302,9 @@ class Camera:
 
     def ground_to_pixel(self, points_m: np.ndarray) -> np.ndarray:
         """Ground points (N, 2) in metres to pixels (N, 2); NaN where the lens sees none."""
-        offsets = np.asarray(points_m, np.float64).reshape(-1, 2) - self.extrinsics.foot_m
-        below = np.full(len(offsets), -self.extrinsics.height_m)
-        return self.calibration.project(
-            np.column_stack([offsets, below]) @ self.extrinsics.rotation
-        )
+        offsets = np.asarray(points_m, np.float64).reshape(-1, 2) - self.extrinsics.ground_point_m
+        points_m = np.column_stack([offsets, np.full(len(offsets), -self.extrinsics.height_m)])
+        return self.calibration.project(points_m @ self.extrinsics.rotation)
 
     @cached_property
     def horizon_rows(self) -> np.ndarray:

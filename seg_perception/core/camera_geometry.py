@@ -99,11 +99,12 @@ class CameraGeometry(ImageGeometry):
     @cached_property
     def ground(self) -> GroundMap:
         """What ground each pixel sees."""
-        extrinsics, foot = self.camera.extrinsics, self.camera.extrinsics.foot_m
+        extrinsics = self.camera.extrinsics
+        below = extrinsics.ground_point_m
         here = extrinsics.ground_of(self._rays.of_pixels.astype(np.float64))
         edges = extrinsics.ground_of(self._rays.of_edges.astype(np.float64))
-        away = np.linalg.norm(here - foot, axis=-1)
-        coarse = 2 * np.abs(np.linalg.norm(edges[:-1] - foot, axis=-1) - away)
+        away = np.linalg.norm(here - below, axis=-1)
+        coarse = 2 * np.abs(np.linalg.norm(edges[:-1] - below, axis=-1) - away)
         coarse[np.isnan(coarse) & ~np.isnan(away)] = inf  # half a pixel up is the sky
         return GroundMap(*map(_frozen, (here[..., 0], here[..., 1], coarse, edges)))
 

@@ -61,15 +61,15 @@ class Corridor(Settings, name='corridor'):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.far_width_share > self.near_width_share:
-            raise ParameterError(
-                'corridor far_width_share',
-                self.far_width_share,
+            thing, expected = (
+                'far_width_share',
                 f'at most near_width_share, {self.near_width_share}',
-                'A corridor narrows with distance.',
             )
+            fix = 'A corridor narrows with distance.'
+            raise ParameterError(f'corridor {thing}', self.far_width_share, expected, fix)
 
     def end_row(self, height: int) -> int:
-        """One past the last row of an image that does not show the own bonnet, 1 or more."""
+        """One past the last row of an image that does not show the own vehicle, 1 or more."""
         return max(1, height - round(self.ego_mask_share * height))
 
 
@@ -104,7 +104,7 @@ class CorridorShape:
     """A corridor in the pixels of one image size; H and W are its height and width."""
 
     top_row: int  # first row of the corridor
-    end_row: int  # one past its last row; below it is the own bonnet
+    end_row: int  # one past its last row; below it is the own vehicle
     inside: np.ndarray  # (H, W) uint8, 255 in the corridor
     adjacent: np.ndarray  # (H, W) uint8, 255 up to one corridor width to the left and right of it
     widths_px: np.ndarray  # (H,) float32, width of the corridor; 0 outside its rows
@@ -125,9 +125,8 @@ def corridor_shape(
     :raises ParameterError: when the curvature cannot be.
     """
     if not abs(curvature_per_m) <= MOST_CURVED:
-        raise ParameterError(
-            'curvature of the path', curvature_per_m, f'{-MOST_CURVED} to {MOST_CURVED} 1/m'
-        )
+        allowed = f'{-MOST_CURVED} to {MOST_CURVED} 1/m'
+        raise ParameterError('curvature of the path', curvature_per_m, allowed)
     shape = None
     if isinstance(geometry, CameraGeometry):
         if abs(curvature_per_m) < _STRAIGHT_PER_M:
@@ -166,14 +165,8 @@ def trapezoid_outline(corridor: Corridor, size: tuple[int, int]) -> np.ndarray:
     shape = _trapezoid(ImageGeometry(size), corridor)
     top, last, middle = shape.top_row, shape.end_row - 1, (size[1] - 1) / 2
     far, near = shape.widths_px[top] / 2, shape.widths_px[last] / 2
-    corners = [
-        (middle - far, top),
-        (middle + far, top),
-        (middle + near, last),
-        (middle - near, last),
-    ]
-    outline: np.ndarray = np.rint(np.array(corners)).astype(np.int32)
-    return outline
+    columns = middle + np.array([-far, far, near, -near])
+    return np.asarray(np.rint(np.column_stack([columns, [top, top, last, last]])), np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,13 +200,13 @@ def ground_in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
     """
     Pixels (H, W) uint8 of 0 or 255 that tell where the ground that they see is.
 
-    Not where they are too coarse, beyond the reach, and on the own bonnet.
+    Not where they are too coarse, beyond the reach, and on the own vehicle.
     """
     return geometry.part(_in_reach, corridor)
 
 
 def _in_reach(geometry: CameraGeometry, corridor: Corridor) -> np.ndarray:
-    ground, (forward, left) = geometry.ground, geometry.camera.extrinsics.foot_m
+    ground, (forward, left) = geometry.ground, geometry.camera.extrinsics.ground_point_m
     away = np.hypot(ground.x_m - forward, ground.y_m - left)
     seen = (ground.coarse_m <= COARSE_SHARE * away) & (away <= corridor.reach_m)
     seen[corridor.end_row(geometry.size[0]) :] = False

@@ -91,7 +91,7 @@ def find_drivable(
     shape = corridor_shape(params.corridor, geometry, curvature_per_m)
     straight = corridor_shape(params.corridor, geometry)
     end, bits = params.corridor.end_row(height), table.lookup(area_bits)
-    flags = cv2.LUT(labels[:end], bits)  # without the rows of the own bonnet
+    flags = cv2.LUT(labels[:end], bits)  # without the rows of the own vehicle
     road = _sure_road(flags, confidence[:end], params)
     # Nothing above its top row can change the answer.
     top = min(max(cv2.boundingRect(road)[1], geometry.part(_first_row, None)), end - 1)
@@ -126,14 +126,7 @@ def find_drivable(
     passed = cv2.bitwise_or(mask, _padded(own, top, height))
     flags = cv2.LUT(labels, bits)
     free = free_distance(shape.strips, passed, flags, geometry.camera, params.clearance_m)
-    return replace(
-        area,
-        free_distance_m=free.ahead_m,
-        free_distance_std_m=free.std_m,
-        free_distance_band_m=free.band_m,
-        free_left_m=free.left_m,
-        free_right_m=free.right_m,
-    )
+    return replace(area, **free)
 
 
 def _first_row(geometry: ImageGeometry, _: None) -> int:
@@ -300,7 +293,7 @@ def _boundary(
     The median of the column and its neighbours, so that one column alone draws no spike. The run
     may lead over the own vehicle, but its top is on the road.
 
-    :param passed: (R, W), not 0 on the run; from row ``top`` to the own bonnet.
+    :param passed: (R, W), not 0 on the run; from row ``top`` to the own vehicle.
     """
     (count, width), height = passed.shape, len(labels)
     around = np.clip(columns + np.array([[-1], [0], [1]]), 0, width - 1)  # (3, K)

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isnan, nan
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,22 +35,11 @@ def area_bits(table: ClassTable) -> np.ndarray:
     return bits
 
 
-@dataclass(frozen=True)
-class FreeDistance:
-    """Free road along the corridor and the strips next to it, as ``DrivableArea`` has it."""
-
-    ahead_m: float
-    std_m: float
-    band_m: tuple[float, float]
-    left_m: float
-    right_m: float
-
-
 def free_distance(
     strips: Strips, passed: np.ndarray, flags: np.ndarray, camera: Camera, clearance_m: float
-) -> FreeDistance:
+) -> dict[str, Any]:
     """
-    How far the road is free, from the origin of the vehicle frame.
+    How far the road is free, from the origin of the vehicle frame: fields of ``DrivableArea``.
 
     :param passed: (H, W) uint8, 0 where neither free road nor the own vehicle is.
     :param flags: (H, W) uint8, the bits of each pixel's class.
@@ -69,7 +58,13 @@ def free_distance(
     elif not isnan(free):
         far = inf if free == strips.edges_m[-1] else camera.band_m(seeming)[1]
         std, band = camera.std_m(free), (camera.band_m(2 * free - seeming)[0], far)
-    return FreeDistance(free, std, band, left, right)
+    return {
+        'free_distance_m': free,
+        'free_distance_std_m': std,
+        'free_distance_band_m': band,
+        'free_left_m': left,
+        'free_right_m': right,
+    }
 
 
 class _Ends:
@@ -102,8 +97,8 @@ class _Ends:
         seeming, vehicle = float(strips.edges_m[first]), int(self._first_vehicle[strip])
         if vehicle == len(strips.blocking_px):
             return seeming, seeming
-        foot = float(strips.edges_m[vehicle])
-        return min(seeming, foot - clearance * (foot - ahead_m)), seeming
+        contact_m = float(strips.edges_m[vehicle])
+        return min(seeming, contact_m - clearance * (contact_m - ahead_m)), seeming
 
 
 def _first_pieces(strips: Strips, blocked: np.ndarray) -> np.ndarray:

@@ -139,12 +139,9 @@ def fuse_grids(grids: Sequence[tuple[str, Grid]]) -> Grid:
     first_name, first = grids[0]
     cells = first.cells
     for name, grid in grids[1:]:
-        if _layout(grid) != _layout(first):
-            raise ParameterError(
-                f'grid of camera {name!r}',
-                _layout(grid),
-                f'that of {first_name!r}: {_layout(first)}',
-            )
+        if grid.layout != first.layout:
+            expected = f'that of {first_name!r}: {first.layout}'
+            raise ParameterError(f'grid of camera {name!r}', grid.layout, expected)
         cells = np.maximum(cells, grid.cells)
     return replace(first, cells=cells)
 
@@ -170,11 +167,6 @@ def sector_of(camera: Camera) -> Sector:
 def _wrapped(angle: np.ndarray | float) -> np.ndarray | float:
     """The same direction within -pi to pi."""
     return (angle + pi) % tau - pi
-
-
-def _layout(grid: Grid) -> tuple[tuple[int, ...], float, float, float]:
-    """Cells, resolution and origin in metres."""
-    return grid.cells.shape, grid.resolution_m, grid.origin_x_m, grid.origin_y_m
 
 
 def _answered(scene: CameraScene) -> bool:

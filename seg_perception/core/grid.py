@@ -4,7 +4,7 @@
 The ground around the vehicle as a grid of free, blocked and unknown cells.
 
 Inverse perspective: each cell asks the pixel that sees it. Flat ground is where it seems to be;
-what stands up hides the ground behind, so only its foot is blocked and the rest is unknown.
+what stands up hides the ground behind it, so its ground contact is blocked and the rest unknown.
 """
 
 from __future__ import annotations
@@ -61,11 +61,9 @@ class GridParams(Settings, name='grid'):
         super().__post_init__()
         rows, columns = self.shape
         if rows * columns > _MOST_CELLS:
+            expected = f'{_MOST_CELLS} at most'
             raise ParameterError(
-                'grid cells',
-                f'{rows} x {columns}',
-                f'{_MOST_CELLS} at most',
-                'Raise resolution_m.',
+                'grid cells', f'{rows} x {columns}', expected, 'Raise resolution_m.'
             )
 
     @property
@@ -103,7 +101,7 @@ def drivable_grid(
     states[confidence.ravel()[sight.pixels] < round(255 * params.min_confidence)] = _UNTOLD
     answers = _ANSWERS[states]
     upright = np.flatnonzero(states == _UPRIGHT)
-    behind_m = sight.away_m[upright] - _foot_m(seen, sight, upright)
+    behind_m = sight.away_m[upright] - _contact_m(seen, sight, upright)
     answers[upright[behind_m <= params.foot_m]] = BLOCKED
     cells = np.full(params.shape, UNKNOWN, np.int8)
     cells.ravel()[sight.cells] = answers
@@ -122,8 +120,8 @@ class _Sight:
 
 
 def _sight(geometry: CameraGeometry, params: GridParams) -> _Sight:
-    camera, ground = geometry.camera, geometry.ground
-    rows, columns = params.shape
+    camera, ground, (rows, columns) = geometry.camera, geometry.ground, params.shape
+    below = camera.extrinsics.ground_point_m
     x = (np.arange(columns) + 0.5) * params.resolution_m - params.behind_m
     y = (np.arange(rows) + 0.5) * params.resolution_m - params.side_m
     places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
@@ -137,8 +135,8 @@ def _sight(geometry: CameraGeometry, params: GridParams) -> _Sight:
     return _Sight(
         cells,
         flat,
-        np.linalg.norm(places[cells] - camera.extrinsics.foot_m, axis=1).astype(np.float32),
-        np.linalg.norm(ground.edges_m - camera.extrinsics.foot_m, axis=-1).astype(np.float32),
+        np.linalg.norm(places[cells] - below, axis=1).astype(np.float32),
+        np.linalg.norm(ground.edges_m - below, axis=-1).astype(np.float32),
         _widths_px(_VEHICLE_M, geometry),
     )
 
@@ -161,7 +159,7 @@ def _states(table: ClassTable) -> np.ndarray:
     return states
 
 
-def _foot_m(seen: np.ndarray, sight: _Sight, upright: np.ndarray) -> np.ndarray:
+def _contact_m(seen: np.ndarray, sight: _Sight, upright: np.ndarray) -> np.ndarray:
     """How far away the things in cells meet the ground, or the lower edge of the image."""
     height, width = seen.shape
     row, column = np.divmod(sight.pixels[upright], width)

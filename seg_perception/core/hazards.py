@@ -48,8 +48,8 @@ _BITS = {
     TOLD: tuple(role for role in Role if role not in (Role.OTHER, Role.EGO)),
     OWN: (Role.EGO,),
 }
-# Share of a footprint that is a foot: low enough that thin legs count where they stand.
-_FOOT = 0.1
+# Share of a footprint that is a ground contact; thin legs count where they stand.
+_CONTACT = 0.1
 _LEAST = 0.01  # risk below which a hazard is not worth mention
 
 
@@ -187,8 +187,8 @@ def find_hazards(
     bit = _HAZARD_BITS[factor]
     counts = _counts(having(groups, bit), zones) / bit
     filled = _from_below(counts / zones.footprint_px2[:, None])
-    foot = np.minimum(1.0, filled / _FOOT)
-    danger = np.minimum(foot, filled[zones.lifted]) * zones.proximity[:, None] ** hazard.fade
+    contact = np.minimum(1.0, filled / _CONTACT)
+    danger = np.minimum(contact, filled[zones.lifted]) * zones.proximity[:, None] ** hazard.fade
     last = len(danger) - 1
     lowest = last - danger[::-1].argmax(axis=0)  # of rows that are equally dangerous
     seen = []

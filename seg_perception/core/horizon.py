@@ -70,18 +70,18 @@ def estimate_pitch(
     left, right = _edges(mask, labels, table, camera, params)
     if min(len(left), len(right)) < params.least_rows:
         return PitchEstimate()
-    fit = _fit(left, right, params.fit_px * camera.pixel_rad)
-    std_rad = hypot(fit.std_rad, camera.pixel_rad)  # a whole edge may be a pixel off
-    rows = [int(fits.sum()) for fits in np.split(fit.fits, [len(left)])]
+    off_rad, std_rad, fits = _fit(left, right, params.fit_px * camera.pixel_rad)
+    std_rad = hypot(std_rad, camera.pixel_rad)  # a whole edge may be a pixel off
+    rows = [int(edge.sum()) for edge in np.split(fits, [len(left)])]
     sure = (
         min(rows) >= params.least_rows
-        and sum(rows) >= params.least_share * len(fit.fits)
-        and abs(fit.off_rad) <= params.most_off_rad
+        and sum(rows) >= params.least_share * len(fits)
+        and abs(off_rad) <= params.most_off_rad
         and std_rad <= params.most_std_rad
     )
     if not sure:
         return PitchEstimate()
-    pitch_rad = camera.extrinsics.pitch_rad + fit.off_rad
+    pitch_rad = camera.extrinsics.pitch_rad + off_rad
     turned = Camera(camera.calibration, replace(camera.extrinsics, pitch_rad=pitch_rad))
     return PitchEstimate(pitch_rad, std_rad, turned.horizon)
 
@@ -105,18 +105,13 @@ def _edges(
     return edges
 
 
-@dataclass(frozen=True)
-class _Fit:
-    off_rad: float
-    std_rad: float
-    fits: np.ndarray  # (N,) bool, of the left points and then the right
-
-
-def _fit(left: np.ndarray, right: np.ndarray, tolerance: float) -> _Fit:
+def _fit(left: np.ndarray, right: np.ndarray, tolerance: float) -> tuple[float, float, np.ndarray]:
     """
     Robust fit of both edges: Gauss-Newton, points weighed down by how far they are off.
 
     :param tolerance: of a point in v where its weight is a quarter.
+    :returns: what the pitch is off and its standard deviation, rad, and the points that fit, (N,)
+        bool of the left and then the right ones.
     """
     u, v = np.concatenate([left, right]).T
     sides = np.repeat(np.eye(2), [len(left), len(right)], axis=0)  # (N, 2)
@@ -132,7 +127,7 @@ def _fit(left: np.ndarray, right: np.ndarray, tolerance: float) -> _Fit:
         off += float(np.clip(steps[4], -_LONGEST_STEP, _LONGEST_STEP))
         misfit = wrong / (widening * tolerance * np.hypot(1.0, slopes))
         weights = 1.0 / (1.0 + misfit**2) ** 2
-    return _Fit(off, _std(jacobian, wrong, weights), np.abs(misfit) < 2.0)
+    return off, _std(jacobian, wrong, weights), np.abs(misfit) < 2.0
 
 
 def _std(jacobian: np.ndarray, wrong: np.ndarray, weights: np.ndarray) -> float:

@@ -32,12 +32,9 @@ def overlay(
     """
     colours = colourise(labels, table)
     if rgb.shape != colours.shape:
-        raise ImageError(
-            'image under the labels',
-            f'shape {rgb.shape}',
-            f'{colours.shape}, three channels of the labels',
-            'Bring the labels to the size of the image with resize_nearest.',
-        )
+        seen, expected = f'shape {rgb.shape}', f'{colours.shape}, three channels of the labels'
+        fix = 'Bring the labels to the size of the image with resize_nearest.'
+        raise ImageError('image under the labels', seen, expected, fix)
     blend = cv2.addWeighted(rgb, 1.0 - opacity, colours, opacity, 0.0, dst=colours)
     unlabeled = (labels >= len(table)).view(np.uint8)
     return cv2.copyTo(rgb, unlabeled, blend)
@@ -72,9 +69,8 @@ def _doubled(mask: np.ndarray) -> np.ndarray:
 
 def _check_labels(labels: np.ndarray) -> None:
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
-        raise ImageError(
-            'labels',
+        seen, fix = (
             f'{labels.dtype} of shape {labels.shape}',
-            'uint8 of shape (H, W)',
             'Convert class ids with astype(np.uint8).',
         )
+        raise ImageError('labels', seen, 'uint8 of shape (H, W)', fix)

@@ -41,7 +41,7 @@ class Hazard:
     proximity: float  # 1 near to 0 far: the distance that counts as near / their distance
     distance_m: float  # from the origin of the vehicle frame; NaN without calibration
     who: str  # class name, or "something unknown"
-    width_px: float = nan  # mean of the rows that they fill above their foot
+    width_px: float = nan  # mean of the rows that they fill above their ground contact
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ class Grid:
     resolution_m: float
     origin_x_m: float  # outer corner of cell (0, 0)
     origin_y_m: float
+
+    @property
+    def layout(self) -> tuple[tuple[int, ...], float, float, float]:
+        """Shape of the cells, resolution and origin in metres."""
+        return self.cells.shape, self.resolution_m, self.origin_x_m, self.origin_y_m
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,9 +69,19 @@ def assess_risk(
     corridor, share, near_m = params.corridor, params.footprint_share, params.near_m
     geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
     zones = zones_of(geometry, ZoneParams(corridor, share, near_m, curvature_per_m))
-    counts = scaled_confidence(confidence[zones.rows], ood_score, params.health)
-    known = cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence))
-    view = _view(labels, confidence, table, zones, known)
+    rows = zones.rows
+    counts = scaled_confidence(confidence[rows], ood_score, params.health)
+    view = _View(
+        labels=labels[rows],
+        groups=sort_pixels(labels[rows], table),
+        known=cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence)),
+        confidence=confidence[rows],
+        road_from=rows.start / len(labels),
+        skyward=labels[: round(_SKYWARD * rows.start)],
+        table=table,
+        kinds=table.lookup(_kinds),
+        zones=zones,
+    )
     seen = {name: _hazards(name, view, params) for name in ROLES}
     factors = (
         _road_visibility(view, params),
@@ -170,23 +180,6 @@ class _View:
     zones: Zones
 
 
-def _view(
-    labels: np.ndarray, confidence: np.ndarray, table: ClassTable, zones: Zones, known: np.ndarray
-) -> _View:
-    rows = zones.rows
-    return _View(
-        labels=labels[rows],
-        groups=sort_pixels(labels[rows], table),
-        known=known,
-        confidence=confidence[rows],
-        road_from=rows.start / len(labels),
-        skyward=labels[: round(_SKYWARD * rows.start)],
-        table=table,
-        kinds=table.lookup(_kinds),
-        zones=zones,
-    )
-
-
 def _knowledge(low: float, high: float) -> np.ndarray:
     """Lookup table of how far a confidence 0..255 counts as knowledge, (256,) uint8."""
     return np.rint(np.interp(np.arange(256) / 255.0, (low, high), (0, 255))).astype(np.uint8)
@@ -200,12 +193,8 @@ def _road_visibility(view: _View, params: RiskParams) -> RiskFactor:
     reason = f'{seen:.0%} of the path is known ground'
     if blind_aside > blind:
         reason = f'{1.0 - seen_aside:.0%} of the adjacent zones is unknown'
-    return RiskFactor(
-        'road_visibility',
-        min(1.0, max(blind, blind_aside) / params.blind_full_share),
-        params.visibility_weight,
-        reason,
-    )
+    risk = min(1.0, max(blind, blind_aside) / params.blind_full_share)
+    return RiskFactor('road_visibility', risk, params.visibility_weight, reason)
 
 
 def _known_share(bit: int, zone: np.ndarray, view: _View) -> float:

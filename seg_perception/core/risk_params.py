@@ -47,11 +47,8 @@ class TimeParams(Settings, name='risk time'):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.contact_full_s < self.contact_from_s:
-            raise ParameterError(
-                'risk time contact_from_s',
-                self.contact_from_s,
-                f'above contact_full_s, {self.contact_full_s}',
-            )
+            expected = f'above contact_full_s, {self.contact_full_s}'
+            raise ParameterError('risk time contact_from_s', self.contact_from_s, expected)
 
 
 @dataclass(frozen=True)
@@ -64,23 +61,11 @@ class RiskParams(Settings, name='risk'):
 
     corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)
     # People hurt easily and move any way: they count at a distance and in the adjacent zones too.
-    vulnerable: HazardRule = field(
-        default_factory=lambda: HazardRule(
-            weight=1.0, in_path=1.0, adjacent=0.4, outer=0.2, fade=0.45
-        )
-    )
+    vulnerable: HazardRule = HazardRule(1.0, 1.0, adjacent=0.4, outer=0.2, fade=0.45)
     # Vehicles in the adjacent zones drive in other lanes or are parked; ahead they mostly move.
-    vehicles: HazardRule = field(
-        default_factory=lambda: HazardRule(
-            weight=0.85, in_path=1.0, adjacent=0.2, outer=0.1, fade=1.0
-        )
-    )
+    vehicles: HazardRule = HazardRule(0.85, 1.0, adjacent=0.2, outer=0.1, fade=1.0)
     # Poles, walls and trees in the adjacent zones are where they belong.
-    obstacles: HazardRule = field(
-        default_factory=lambda: HazardRule(
-            weight=0.9, in_path=1.0, adjacent=0.15, outer=0.0, fade=0.8
-        )
-    )
+    obstacles: HazardRule = HazardRule(0.9, 1.0, adjacent=0.15, outer=0.0, fade=0.8)
     near_m: float = setting(4.5, 'distance up to which a hazard counts in full', 'm', 0.5, 50)
     footprint_share: float = setting(
         0.12, 'width and length of a full hazard', 'corridor widths', 0.01, 1
@@ -124,15 +109,12 @@ class RiskParams(Settings, name='risk'):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.low_confidence < self.high_confidence:
-            raise ParameterError(
-                'risk high_confidence', self.high_confidence, f'above {self.low_confidence}'
-            )
-        if not 0 < self.moderate_from < self.high_from < self.critical_from <= 1:
-            raise ParameterError(
-                'risk levels',
-                (self.moderate_from, self.high_from, self.critical_from),
-                'moderate_from < high_from < critical_from, above 0, to 1',
-            )
+            expected = f'above {self.low_confidence}'
+            raise ParameterError('risk high_confidence', self.high_confidence, expected)
+        begins = self.moderate_from, self.high_from, self.critical_from
+        if not 0 < begins[0] < begins[1] < begins[2] <= 1:
+            expected = 'moderate_from < high_from < critical_from, above 0, to 1'
+            raise ParameterError('risk levels', begins, expected)
 
     @property
     def hazards(self) -> dict[str, HazardRule]:

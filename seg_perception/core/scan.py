@@ -55,8 +55,8 @@ def free_space_scan(
     rows, class_ids = boundary_of_all_columns(mask, labels, table)
     ends = table.lookup(_ends)[class_ids]
     nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
-    foot = np.array(extrinsics.foot_m)
-    places = foot + (fan.edges_m[rows, np.arange(len(rows))] - foot) * nearer[:, None]
+    below = np.array(extrinsics.ground_point_m)
+    places = below + (fan.edges_m[rows, np.arange(len(rows))] - below) * nearer[:, None]
     away = np.hypot(places[:, 0], places[:, 1])
     near = away <= fan.far_m  # not at and above the horizon
     hit, free = near & (ends <= _VEHICLE), ~near & ((ends != _UNTOLD) | (rows == 0))
@@ -104,26 +104,15 @@ class _Fan:
 
 def _fan(geometry: CameraGeometry, params: ScanParams) -> _Fan:
     width, camera = geometry.size[1], geometry.camera
-    ground, foot = geometry.ground, camera.extrinsics.foot_m
-    trusted = ground.coarse_m <= COARSE_SHARE * np.hypot(
-        ground.x_m - foot[0], ground.y_m - foot[1]
-    )
+    ground, (x_m, y_m) = geometry.ground, camera.extrinsics.ground_point_m
+    trusted = ground.coarse_m <= COARSE_SHARE * np.hypot(ground.x_m - x_m, ground.y_m - y_m)
     places = np.stack([ground.x_m, ground.y_m], axis=-1)
     away = np.where(trusted, np.hypot(ground.x_m, ground.y_m), nan)
     middle = away[:, (width - 1) // 2]
     far = min(params.range_max_m, float(np.nanmax(middle))) if np.isfinite(middle).any() else 0.0
-    fan = _Fan(
-        ground.edges_m,
-        np.full(width, -1),
-        yaw_rad=camera.extrinsics.yaw_rad,
-        first_rad=0.0,
-        increment_rad=params.increment_rad,
-        beams=0,
-        near_m=float(np.nanmin(np.hypot(*ground.edges_m.T)))
-        if far
-        else 0.0,  # where ends are reported
-        far_m=far,
-    )
+    near = float(np.nanmin(np.hypot(*ground.edges_m.T))) if far else 0.0  # of reported ends
+    yaw_rad, step_rad = camera.extrinsics.yaw_rad, params.increment_rad
+    fan = _Fan(ground.edges_m, np.full(width, -1), yaw_rad, 0.0, step_rad, 0, near, far)
     if not far:
         return fan
     beams = fan.beam_at(places[trusted])

@@ -167,7 +167,7 @@ def load(
     except ParameterError as found:
         if isinstance(found, error):
             raise
-        raise error(found.thing, found.seen, found.expected, found.fix) from found
+        raise error(*found.args) from found
     return record
 
 
@@ -176,7 +176,7 @@ def read_value(kind: Any, value: Any, what: str, error: type[SegPerceptionError]
     try:
         return _converted(kind, value, _Place(what), MISSING)
     except ParameterError as found:
-        raise error(found.thing, found.seen, found.expected, found.fix) from found
+        raise error(*found.args) from found
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

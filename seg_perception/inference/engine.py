@@ -78,19 +78,12 @@ class Engine(ABC):
             raise ImageError(
                 'model input', f'{rgb.dtype} {rgb.shape}', 'uint8 (N, h, w, 3) with N above 0'
             )
-        height, width = rgb.shape[1:3]
-        card = self.card
+        (height, width), card, fix = rgb.shape[1:3], self.card, 'Resize to size_for().'
         if not card.dynamic and (height, width) != card.input_size:
-            raise ImageError(
-                'size of model input', (height, width), card.input_size, 'Resize to size_for().'
-            )
+            raise ImageError('size of model input', (height, width), card.input_size, fix)
         if min(height, width) < 1 or height % card.size_multiple or width % card.size_multiple:
-            raise ImageError(
-                'size of model input',
-                (height, width),
-                f'positive multiples of {card.size_multiple}',
-                'Resize to size_for().',
-            )
+            expected = f'positive multiples of {card.size_multiple}'
+            raise ImageError('size of model input', (height, width), expected, fix)
 
 
 def thread_count(threads: int) -> int:

@@ -66,9 +66,8 @@ class OodCalibration:
     def __post_init__(self) -> None:
         ends = self.median, self.threshold
         if not (all(map(isfinite, ends)) and self.median < self.threshold):
-            raise ModelFileError(
-                'model card: ood_calibration', ends, 'numbers, median below threshold'
-            )
+            expected = 'numbers, median below threshold'
+            raise ModelFileError('model card: ood_calibration', ends, expected)
 
     def calibrated(self, output: float) -> float:
         """
@@ -115,21 +114,16 @@ class ModelCard:
     ood_calibration: OodCalibration | None = None
 
     def __post_init__(self) -> None:
-        _check_contract(self.contract, 'model card')
+        _check_contract(self.contract)
         if not self.name:
             raise ModelFileError('model card: name', repr(self.name), 'a name')
-        if self.size_multiple < 1 or (not self.dynamic and self.size_multiple != 1):
-            raise ModelFileError(
-                'model card: size_multiple',
-                self.size_multiple,
-                '1 or more, and 1 for a model of fixed size',
-            )
-        if min(self.input_size) < 1 or any(side % self.size_multiple for side in self.input_size):
-            raise ModelFileError(
-                'model card: input_size',
-                self.input_size,
-                f'(height, width), positive multiples of {self.size_multiple}',
-            )
+        multiple, size = self.size_multiple, self.input_size
+        if multiple < 1 or (not self.dynamic and multiple != 1):
+            expected = '1 or more, and 1 for a model of fixed size'
+            raise ModelFileError('model card: size_multiple', multiple, expected)
+        if min(size) < 1 or any(side % multiple for side in size):
+            expected = f'(height, width), positive multiples of {multiple}'
+            raise ModelFileError('model card: input_size', size, expected)
         if not (isfinite(self.temperature) and self.temperature > 0):
             raise ModelFileError('model card: temperature', self.temperature, 'above 0')
         if not 1 <= self.upscale <= 4:
@@ -147,24 +141,17 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as JSON text; ``from_json`` reads it back."""
-        ood = self.ood_calibration
-        return json.dumps(
-            {
-                'contract': self.contract,
-                'name': self.name,
-                'class_table': self.classes.to_dict(),
-                'input_size': list(self.input_size),
-                'size_multiple': self.size_multiple,
-                'dynamic': self.dynamic,
-                'upscale': self.upscale,
-                'temperature': self.temperature,
-                _OOD_KEYS[self.contract]: None if ood is None else asdict(ood),
-                'data': self.data,
-                'scores': self.scores,
-                'licence': self.licence,
-                'commit': self.commit,
-            }
-        )
+        ood, plain = self.ood_calibration, vars(self)
+        values = {
+            'contract': self.contract,
+            'name': self.name,
+            'class_table': self.classes.to_dict(),
+            **{key: plain[key] for key in ('input_size', 'size_multiple', 'dynamic', 'upscale')},
+            'temperature': self.temperature,
+            _OOD_KEYS[self.contract]: None if ood is None else asdict(ood),
+            **{key: plain[key] for key in ('data', 'scores', 'licence', 'commit')},
+        }
+        return json.dumps(values)
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -175,11 +162,10 @@ class ModelCard:
         """
         data = _json_object(text)
         contract = read_value(int, data.get('contract'), 'model card: contract', ModelFileError)
-        _check_contract(contract, 'model card')
+        _check_contract(contract)
         table = data.pop('class_table', None)
-        data['classes'] = _table(
-            read_value(dict, table, 'model card: class_table', ModelFileError)
-        )
+        table = read_value(dict, table, 'model card: class_table', ModelFileError)
+        data['classes'] = _table(table)
         ood = data.pop(_OOD_KEYS[contract], None)
         data['ood_calibration'] = (
             _known_keys(OodCalibration, ood) if isinstance(ood, dict) else ood
@@ -247,12 +233,11 @@ def torch_card(path: str | Path) -> ModelCard:
 
 def damaged(path: str | Path, error: Exception, expected: str) -> ModelFileError:
     """What to tell of a file that is there but does not load."""
-    return ModelFileError(
-        f'model file {str(path)!r}',
-        f'{Path(path).stat().st_size} bytes that do not load ({_first_line(error)})',
-        expected,
-        'It is truncated, damaged or of another kind: copy or download it again.',
-    )
+    text = str(error).strip()
+    reason = text.splitlines()[0] if text else type(error).__name__
+    seen = f'{Path(path).stat().st_size} bytes that do not load ({reason})'
+    fix = 'It is truncated, damaged or of another kind: copy or download it again.'
+    return ModelFileError(f'model file {str(path)!r}', seen, expected, fix)
 
 
 def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
@@ -261,9 +246,8 @@ def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
 
     :raises ModelFileError: when there is no card, or card or graph are not in the contract.
     """
-    card = _parse_card(
-        session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path, 'an ONNX model'
-    )
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    card = _parse_card(text, path, 'an ONNX model')
     with naming(path):
         check_tensors(_specs(session.get_inputs()), _specs(session.get_outputs()), card)
     return card
@@ -275,43 +259,32 @@ def naming(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ModelFileError as error:
-        thing = f'model file {str(path)!r}: {error.thing}'
-        raise ModelFileError(thing, error.seen, error.expected, error.fix) from error
+        thing, *rest = error.args
+        raise ModelFileError(f'model file {str(path)!r}: {thing}', *rest) from error
 
 
 def _check_is_file(path: str | Path, expected: str) -> None:
     if not Path(path).is_file():
-        raise ModelFileError(
-            f'model file {str(path)!r}',
-            'a folder' if Path(path).is_dir() else 'nothing there',
-            expected,
-            'Check the path (parameter `model`).',
-        )
+        seen = 'a folder' if Path(path).is_dir() else 'nothing there'
+        fix = 'Check the path (parameter `model`).'
+        raise ModelFileError(f'model file {str(path)!r}', seen, expected, fix)
 
 
 def _parse_card(text: str | None, path: str | Path, kind: str) -> ModelCard:
     if text is None:
-        raise ModelFileError(
-            f'model file {str(path)!r}',
-            f'{kind} without `{METADATA_KEY}` metadata',
-            f'a model file of contract version {CONTRACT_VERSION}',
-            ADAPT_FIX,
-        )
+        seen = f'{kind} without `{METADATA_KEY}` metadata'
+        expected = f'a model file of contract version {CONTRACT_VERSION}'
+        raise ModelFileError(f'model file {str(path)!r}', seen, expected, ADAPT_FIX)
     with naming(path):
         return ModelCard.from_json(text)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise ModelFileError(
-            'model card', f'text that is no JSON ({error})', 'a JSON object', ADAPT_FIX
-        ) from error
+        seen = f'text that is no JSON ({error})'
+        raise ModelFileError('model card', seen, 'a JSON object', ADAPT_FIX) from error
     if not isinstance(data, dict):
         raise ModelFileError('model card', f'a JSON {type(data).__name__}', 'a JSON object')
     return data
@@ -326,21 +299,16 @@ def _table(value: dict[str, Any]) -> ClassTable:
     try:
         return ClassTable.from_dict(value)
     except (ClassTableError, ValueError) as error:
-        raise ModelFileError(
-            'model card: class_table',
-            error,
-            'a class table',
-            'Write it with ClassTable.to_dict().',
-        ) from error
+        fix = 'Write it with ClassTable.to_dict().'
+        raise ModelFileError('model card: class_table', error, 'a class table', fix) from error
 
 
-def _check_contract(contract: int, thing: str) -> None:
+def _check_contract(contract: int) -> None:
     if contract in OOD_NAMES:
         return
     fix = 'Update seg_perception.' if contract > CONTRACT_VERSION else 'Export the model again.'
-    raise ModelFileError(
-        f'{thing}: contract version', contract, ' or '.join(map(str, OOD_NAMES)), fix
-    )
+    known = ' or '.join(map(str, OOD_NAMES))
+    raise ModelFileError('model card: contract version', contract, known, fix)
 
 
 def _check_table(table: ClassTable) -> None:
@@ -348,12 +316,9 @@ def _check_table(table: ClassTable) -> None:
     shipped = TABLES.get(table.name)
     if shipped is None or shipped.names == table.names:
         return
-    raise ModelFileError(
-        f'model card: classes of table {table.name!r}',
-        ', '.join(table.names),
-        ', '.join(shipped.names),
-        'Give a table of your own a name of its own.',
-    )
+    thing = f'model card: classes of table {table.name!r}'
+    fix = 'Give a table of your own a name of its own.'
+    raise ModelFileError(thing, ', '.join(table.names), ', '.join(shipped.names), fix)
 
 
 def check_tensors(
@@ -390,9 +355,8 @@ def _check_spec(spec: TensorSpec, kind: str, layout: str, wanted: str = UINT8) -
     if spec.type != wanted:
         raise ModelFileError(f'type of {kind} `{spec.name}`', spec.type, wanted, ADAPT_FIX)
     if len(spec.shape) != layout.count(',') + (not layout.endswith(',)')):
-        raise ModelFileError(
-            f'shape of {kind} `{spec.name}`', tuple(spec.shape), layout, ADAPT_FIX
-        )
+        thing, shape = f'shape of {kind} `{spec.name}`', tuple(spec.shape)
+        raise ModelFileError(thing, shape, layout, ADAPT_FIX)
 
 
 def _check_shape(shape: Sequence[Any], card: ModelCard) -> None:
@@ -401,14 +365,9 @@ def _check_shape(shape: Sequence[Any], card: ModelCard) -> None:
         raise ModelFileError(f'channels of input `{INPUT_NAME}`', shape[3], 3, ADAPT_FIX)
     if isinstance(shape[0], int) and shape[0] != 1:
         raise ModelFileError(f'batch of input `{INPUT_NAME}`', shape[0], 'any or 1', ADAPT_FIX)
-    fixed = [side for side in shape[1:3] if isinstance(side, int)]
+    size, thing = tuple(shape[1:3]), f'size of input `{INPUT_NAME}`'
+    fixed = any(isinstance(side, int) for side in size)
     if card.dynamic and fixed:
-        raise ModelFileError(
-            f'size of input `{INPUT_NAME}`', tuple(shape[1:3]), 'free, as the card says dynamic'
-        )
-    if fixed and tuple(shape[1:3]) != card.input_size:
-        raise ModelFileError(
-            f'size of input `{INPUT_NAME}`',
-            tuple(shape[1:3]),
-            f'{card.input_size}, as the card says',
-        )
+        raise ModelFileError(thing, size, 'free, as the card says dynamic')
+    if fixed and size != card.input_size:
+        raise ModelFileError(thing, size, f'{card.input_size}, as the card says')

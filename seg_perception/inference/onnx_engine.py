@@ -47,8 +47,7 @@ class OnnxEngine(Engine):
         else:
             self.provider, self._session = provider, _open(path, provider, count)
         self.card = card_of(self._session, path)
-        batch = self._session.get_inputs()[0].shape[0]
-        self._one_by_one = batch == 1
+        self._one_by_one = self._session.get_inputs()[0].shape[0] == 1
         names = {output.name for output in self._session.get_outputs()}
         self._outputs = [*OUTPUT_NAMES, *({self.card.ood_name} & names)]
 
@@ -89,22 +88,17 @@ def _open_best(path: str | Path, threads: int) -> tuple[str, ort.InferenceSessio
 def _open(path: str | Path, provider: str, threads: int) -> ort.InferenceSession:
     check_provider(provider)
     if provider not in available_providers():
-        raise ProviderError(
-            f'provider {provider!r}',
-            f'an onnxruntime with {", ".join(available_providers())}',
-            f'one with {provider}',
-            _GPU_FIX,
-        )
+        seen = f'an onnxruntime with {", ".join(available_providers())}'
+        raise ProviderError(f'provider {provider!r}', seen, f'one with {provider}', _GPU_FIX)
     if provider != 'cpu' and hasattr(ort, 'preload_dlls'):
         ort.preload_dlls()  # finds CUDA and cuDNN where pip put them
     session = open_session(path, _options(threads), _provider_options(provider))
     if _ORT_NAMES[provider] not in session.get_providers():  # it falls back without an error
-        raise ProviderError(
-            f'provider {provider!r}',
-            f'a session on {", ".join(session.get_providers())}',
-            'a library set and driver with which it loads (see the lines of onnxruntime above)',
-            _GPU_FIX,
+        seen = f'a session on {", ".join(session.get_providers())}'
+        expected = (
+            'a library set and driver with which it loads (see the lines of onnxruntime above)'
         )
+        raise ProviderError(f'provider {provider!r}', seen, expected, _GPU_FIX)
     session.disable_fallback()
     return session
 

@@ -26,11 +26,12 @@ def open_engine(path: str | Path, provider: str = 'auto', threads: int = 0) -> E
     if Path(path).suffix != TORCH_ENDING:
         return OnnxEngine(path, provider, threads)
     if find_spec('torch') is None:
+        fix = 'Run `pip install torch`, or use the ONNX file of the same model.'
         raise ProviderError(
             f'model file {str(path)!r}',
             'a Python without torch',
             'torch, which runs .pt2 files',
-            'Run `pip install torch`, or use the ONNX file of the same model.',
+            fix,
         )
     from seg_perception.inference.torch_engine import TorchEngine
 

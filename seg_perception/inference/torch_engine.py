@@ -80,12 +80,10 @@ class TorchEngine(Engine):
     def _open(self, path: str | Path, provider: str, precision: str) -> None:
         """Load for a provider, and run once on a GPU, since some faults show only then."""
         if provider == 'cuda' and not torch.cuda.is_available():
-            raise ProviderError(
-                "provider 'cuda'",
-                f'torch {torch.__version__} without a GPU that it can use',
-                'an NVIDIA GPU, its driver and a CUDA build of torch',
-                'See `nvidia-smi` and https://pytorch.org, or set `provider: cpu`.',
-            )
+            seen = f'torch {torch.__version__} without a GPU that it can use'
+            expected = 'an NVIDIA GPU, its driver and a CUDA build of torch'
+            fix = 'See `nvidia-smi` and https://pytorch.org, or set `provider: cpu`.'
+            raise ProviderError("provider 'cuda'", seen, expected, fix)
         program = load_program(path, self.card)
         default = 'float16' if provider == 'cuda' else 'float32'
         self.provider, self._device = provider, torch.device(provider)
@@ -105,9 +103,9 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
         with self._lock:  # the buffers are one thread's at a time
-            return self._station(rgb.shape).run(rgb)
+            return self._runner(rgb.shape).run(rgb)
 
-    def _station(self, shape: tuple[int, ...]) -> _CudaGraphRunner:
+    def _runner(self, shape: tuple[int, ...]) -> _CudaGraphRunner:
         if shape not in self._runners:
             self._runners[shape] = _CudaGraphRunner(self._compute, shape, self._device)
             if len(self._runners) > MAX_SHAPES:
@@ -252,11 +250,8 @@ def _spec(name: str, node: fx.Node) -> TensorSpec:
 def _check_words(provider: str, precision: str) -> None:
     check_provider(provider)
     if provider == 'tensorrt':
-        raise ProviderError(
-            "provider 'tensorrt'",
-            'a file of torch.export (.pt2)',
-            'auto, cpu or cuda for it',
-            'TensorRT runs the ONNX file of the same model.',
-        )
+        seen, expected = 'a file of torch.export (.pt2)', 'auto, cpu or cuda for it'
+        fix = 'TensorRT runs the ONNX file of the same model.'
+        raise ProviderError("provider 'tensorrt'", seen, expected, fix)
     if precision and precision not in PRECISIONS:
         raise ParameterError('precision', repr(precision), 'one of ' + ', '.join(PRECISIONS))

@@ -1,7 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What makes a camera metric: its CameraInfo, and its mounting from TF or from parameters.
+What makes a camera metric: its CameraInfo, and its extrinsics from TF or from parameters.
 
     CameraInfo -> Calibration \\
                                 CameraGeometry, or the reason why there is none

@@ -1,10 +1,10 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Where a camera is mounted, from the transforms on /tf and /tf_static.
+Camera extrinsics from the transforms on /tf and /tf_static.
 
-Our own composition of the chain: tf2_ros is on every ROS machine but in no package registry, and
-the newest transform of each frame is all that a camera's mounting needs. No ROS in here.
+The chain is composed here, without ROS: tf2_ros is on every ROS machine but in no package
+registry, and extrinsics need only the newest transform of each frame.
 """
 
 from __future__ import annotations
@@ -93,12 +93,10 @@ class Link:
         length = hypot(*self.pose.quaternion)
         finite = all(map(isfinite, self.pose.translation_m))
         if not finite or not abs(length - 1.0) <= _UNIT_TOLERANCE:
-            raise TransformError(
-                f'transform from {self.child!r} to {self.parent!r}',
-                f'translation {self.pose.translation_m}, quaternion {self.pose.quaternion}',
-                'finite numbers and a quaternion of length 1',
-                'Correct its publisher.',
-            )
+            thing = f'transform from {self.child!r} to {self.parent!r}'
+            seen = f'translation {self.pose.translation_m}, quaternion {self.pose.quaternion}'
+            expected = 'finite numbers and a quaternion of length 1'
+            raise TransformError(thing, seen, expected, 'Correct its publisher.')
         x, y, z, w = (part / length for part in self.pose.quaternion)
         return Pose(self.pose.translation_m, (x, y, z, w))
 
@@ -157,29 +155,27 @@ def _composed(links: Sequence[Link]) -> Pose:
 def _check_age(link: Link, stamp_s: float, max_age_s: float) -> None:
     age_s = abs(stamp_s - link.stamp_s)
     if not link.is_static and age_s > max_age_s:
-        raise TransformError(
-            f'transform from {link.child!r} to {link.parent!r}',
-            f'one {age_s:.1f} s away from the image',
-            f'at most {max_age_s:g} s',
-            'Is its publisher running, on the same clock as the camera?',
-        )
+        thing = f'transform from {link.child!r} to {link.parent!r}'
+        seen, expected = f'one {age_s:.1f} s away from the image', f'at most {max_age_s:g} s'
+        fix = 'Is its publisher running, on the same clock as the camera?'
+        raise TransformError(thing, seen, expected, fix)
 
 
 def _unconnected(
     frame: str, base: str, up: Sequence[Link], down: Sequence[Link]
 ) -> UnconnectedError:
     ends = [links[-1].parent if links else name for links, name in ((up, frame), (down, base))]
-    return UnconnectedError(
-        f'transform from {frame!r} to {base!r}',
-        f'chains that end in {ends[0]!r} and {ends[1]!r}',
-        'one that connects them on /tf or /tf_static',
-        'Start robot_state_publisher or a static_transform_publisher, or set extrinsics.height_m.',
+    seen = f'chains that end in {ends[0]!r} and {ends[1]!r}'
+    expected = 'one that connects them on /tf or /tf_static'
+    fix = (
+        'Start robot_state_publisher or a static_transform_publisher, or set extrinsics.height_m.'
     )
+    return UnconnectedError(f'transform from {frame!r} to {base!r}', seen, expected, fix)
 
 
 def extrinsics_of(pose: Pose, base_height_m: float, pitch_std_rad: float) -> Extrinsics:
     """
-    The mounting of a camera whose optical frame has this pose in the base frame, taken as level.
+    The extrinsics of a camera whose optical frame has this pose in the base frame, taken as level.
 
     :param base_height_m: of the base frame's origin above the ground.
     :raises TransformError: when it cannot be that of a camera.
@@ -189,6 +185,5 @@ def extrinsics_of(pose: Pose, base_height_m: float, pitch_std_rad: float) -> Ext
         return Extrinsics.from_transform((x, y, z + base_height_m), pose.quaternion, pitch_std_rad)
     except CalibrationError as error:
         fix = 'Is the frame_id of the images that of the optical frame, x right, y down, z ahead?'
-        raise TransformError(
-            f'transform: {error.thing}', error.seen, error.expected, fix
-        ) from error
+        thing = f'transform: {error.thing}'
+        raise TransformError(thing, error.seen, error.expected, fix) from error

@@ -107,10 +107,10 @@ class FusionPublisher:
 
     def _header(self, stamp_s: float, frame_id: str) -> Header:
         """With the stamp of the image that has this time, to the nanosecond."""
-        stamps = [
-            item.header.stamp for item in self._last.values() if item.scene.stamp_s == stamp_s
-        ]
-        return Header(stamp=stamps[0], frame_id=frame_id) if stamps else Header(frame_id=frame_id)
+        for item in self._last.values():
+            if item.scene.stamp_s == stamp_s:
+                return Header(stamp=item.header.stamp, frame_id=frame_id)
+        return Header(frame_id=frame_id)
 
 
 def _sector(geometry: CameraGeometry, _: None) -> Sector:
@@ -119,10 +119,6 @@ def _sector(geometry: CameraGeometry, _: None) -> Sector:
 
 def _with_grid_like(grid: Grid | None, scene: CameraScene) -> CameraScene:
     """The scene without a grid of another layout: it is of before the parameters changed."""
-    if grid is None or scene.grid is None or _extent(grid) == _extent(scene.grid):
+    if grid is None or scene.grid is None or grid.layout == scene.grid.layout:
         return scene
     return replace(scene, grid=None)
-
-
-def _extent(grid: Grid) -> tuple[object, ...]:
-    return grid.cells.shape, grid.resolution_m, grid.origin_x_m, grid.origin_y_m

@@ -45,8 +45,8 @@ from seg_perception.node.parameters import CameraParams, Parameters
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
 
-SPIN_TIMEOUT_S = 0.5  # a signal that rclpy misses is noticed so much late
-WATCH_PERIOD_S = 0.1  # a silent camera is noticed so much late at most
+SPIN_TIMEOUT_S = 0.5  # largest delay of a signal that rclpy misses
+WATCH_PERIOD_S = 0.1  # largest delay until a silent camera is noticed
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
 
 _STATIC = QoSProfile(  # as every publisher of /tf_static has it
@@ -329,12 +329,9 @@ def _init(args: Sequence[str] | None) -> None:
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # what all errors of rclpy about arguments have in common
-        raise ParameterError(
-            'arguments',
-            error,
-            'ROS arguments, such as --ros-args -p name:=value --params-file FILE',
-            'Correct the command line or the file.',
-        ) from error
+        expected = 'ROS arguments, such as --ros-args -p name:=value --params-file FILE'
+        fix = 'Correct the command line or the file.'
+        raise ParameterError('arguments', error, expected, fix) from error
 
 
 def _run() -> int:

@@ -35,9 +35,8 @@ def check_topic(name: str, topic: str) -> None:
         validate_topic_name(topic)
     except InvalidTopicNameException as error:
         reason = ' '.join(str(error).split())
-        raise ParameterError(
-            f'parameter {name!r}', repr(topic), 'the name of a topic', reason
-        ) from error
+        thing = f'parameter {name!r}'
+        raise ParameterError(thing, repr(topic), 'the name of a topic', reason) from error
 
 
 def check_names(values: Mapping[str, Any]) -> None:
@@ -49,12 +48,9 @@ def check_names(values: Mapping[str, Any]) -> None:
     if values['curvature_topic']:
         check_topic('curvature_topic', values['curvature_topic'])
     if not values['base_frame'] or values['base_frame'].startswith('/'):
-        raise ParameterError(
-            "parameter 'base_frame'",
-            repr(values['base_frame']),
-            'the name of a TF frame, without a slash in front',
-            "Such as 'base_link'.",
-        )
+        expected = 'the name of a TF frame, without a slash in front'
+        seen, fix = repr(values['base_frame']), "Such as 'base_link'."
+        raise ParameterError("parameter 'base_frame'", seen, expected, fix)
 
 
 def check_cameras(names: Sequence[str]) -> None:
@@ -66,25 +62,21 @@ def check_cameras(names: Sequence[str]) -> None:
     wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if wrong or doubled or not names:
-        raise ParameterError(
-            "parameter 'cameras'",
-            wrong or doubled or 'none',
+        expected = (
             'at least one name, each once, of letters, digits and single underscores, '
-            'with a letter first',
-            "Such as ['front', 'rear'].",
+            'with a letter first'
         )
+        fix = "Such as ['front', 'rear']."
+        raise ParameterError("parameter 'cameras'", wrong or doubled or 'none', expected, fix)
 
 
 def unknown_parameter(name: str, known: Collection[str], cameras: Sequence[str]) -> ParameterError:
     """The error for a parameter that does not exist; it tells a wrong camera from a wrong name."""
     owner, _, leaf = name.partition('.')
     if f'{cameras[0]}.{leaf}' in known:
-        return ParameterError(
-            f'parameter {name!r}',
-            f'camera {owner!r}',
-            f'a camera of the parameter cameras: {", ".join(cameras)}',
-            f'Add {owner!r} to cameras, or correct the name.',
-        )
+        expected = f'a camera of the parameter cameras: {", ".join(cameras)}'
+        fix = f'Add {owner!r} to cameras, or correct the name.'
+        return ParameterError(f'parameter {name!r}', f'camera {owner!r}', expected, fix)
     error = unknown_key('parameter', name, known)
     fix = error.fix or 'See config/params.yaml.'
     return ParameterError(error.thing, error.seen, error.expected, fix)
@@ -94,14 +86,11 @@ def deprecated(given: Mapping[str, Any]) -> dict[str, str]:
     """Where the deprecated names among those given are now, by name."""
     places = {f'{group}.{leaf}': leaf for group in _GROUPS for leaf in _ONE_QUANTITY}
     rules = {item.path for item in profile_items()}
-    places |= {
-        name: f'{current_name(name)} of a risk_profile file'
-        for name in given
-        if current_name(name) in rules
-    }
-    places |= {
-        name: name.replace('.mount.', '.extrinsics.') for name in given if '.mount.' in name
-    }
+    for name in given:
+        if current_name(name) in rules:
+            places[name] = f'{current_name(name)} of a risk_profile file'
+        if '.mount.' in name:
+            places[name] = name.replace('.mount.', '.extrinsics.')
     return {name: places[name] for name in given if name in places}
 
 

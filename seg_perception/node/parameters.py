@@ -161,12 +161,8 @@ class NodeParams(Settings):
         return next(camera for camera in self.cameras if camera.name == name)
 
 
-_CAMERAS = Item(
-    'cameras',
-    ('front',),
-    tuple[str, ...],
-    Setting('names of the cameras; each has its own topics'),
-)
+_NAMES = Setting('names of the cameras; each has its own topics')
+_CAMERAS = Item('cameras', ('front',), tuple[str, ...], _NAMES)
 _HEIGHT = Setting(
     'height of the optical centre above the ground; 0: not known. The extrinsics apply '
     'where TF does not connect base_frame and the frame_id of the images',
@@ -289,22 +285,15 @@ def build(values: Mapping[str, Any], profile: Rules | None = None) -> NodeParams
 def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     own = {key.removeprefix(f'{name}.'): value for key, value in values.items()}
     plain = {item.path: own[item.path] for item in items(CameraParams())}
-    camera = CameraParams(
-        name,
-        **plain,
-        extrinsics=_extrinsics(name, own),
-        pitch_std_rad=own['extrinsics.pitch_std_rad'],
-    )
+    extrinsics, std_rad = _extrinsics(name, own), own['extrinsics.pitch_std_rad']
+    camera = CameraParams(name, **plain, extrinsics=extrinsics, pitch_std_rad=std_rad)
     check_topic(f'{name}.image_topic', camera.image_topic)
     if camera.camera_info_topic:
         check_topic(f'{name}.camera_info_topic', camera.camera_info_topic)
     if not camera.compressed and camera.image_topic.endswith('/compressed'):
-        raise ParameterError(
-            f"parameter '{name}.transport'",
-            f"'raw' for {camera.image_topic}",
-            "'compressed' for a topic that ends so",
-            f"Set {name}.transport to 'compressed'.",
-        )
+        thing, seen = f"parameter '{name}.transport'", f"'raw' for {camera.image_topic}"
+        expected = "'compressed' for a topic that ends so"
+        raise ParameterError(thing, seen, expected, f"Set {name}.transport to 'compressed'.")
     return camera
 
 
