@@ -92,5 +92,5 @@ def _nothing_stays_behind() -> Iterator[None]:
         time.sleep(0.1)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    left_behind.clean_shared_memory(began_s)
+    left_behind.clean_shared_memory(began_s, int(os.environ['ROS_DOMAIN_ID']))
     assert not left, f'processes that tests started and did not end: {left}'

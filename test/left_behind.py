@@ -33,12 +33,22 @@ def living() -> dict[int, str]:
     return found
 
 
-def clean_shared_memory(since_s: float, folder: Path = Path('/dev/shm')) -> None:
-    """Remove the Fast DDS segments made since then whose owners have ended."""
+def clean_shared_memory(since_s: float, domain: int, folder: Path = Path('/dev/shm')) -> None:
+    """
+    Remove what ended Fast DDS participants left: segments made since then, ports of a ROS domain.
+
+    Other runs may use the same domain: its ports stay while somebody listens on one.
+    """
     for lock in folder.glob('fast*_el'):
         if lock.stat().st_mtime >= since_s and _is_unlocked(lock):
             lock.unlink()
             lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+    first = 7400 + 250 * domain  # RTPS, 9.6.1.1
+    ports = [f'fastdds_port{number}' for number in range(first, first + 250)]
+    if not any((folder / f'{port}_el').exists() for port in ports):
+        for port in ports:
+            (folder / port).unlink(missing_ok=True)
+            (folder / f'sem.{port}_mutex').unlink(missing_ok=True)
 
 
 def _is_unlocked(lock: Path) -> bool:

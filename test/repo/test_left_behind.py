@@ -39,6 +39,17 @@ def test_segments_of_the_living_stay(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with (tmp_path / 'fastdds_used_el').open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        clean_shared_memory(0.0, tmp_path)
+        clean_shared_memory(0.0, 1, tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {'fastdds_used', 'fastdds_used_el', 'other'}
+
+
+def test_ports_of_the_domain_go_unless_somebody_listens(tmp_path: Path) -> None:
+    for name in ('fastdds_port7661', 'sem.fastdds_port7661_mutex', 'fastdds_port7911'):
+        (tmp_path / name).touch()
+    with (tmp_path / 'fastdds_port7663_el').open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        clean_shared_memory(0.0, 1, tmp_path)
+        assert (tmp_path / 'fastdds_port7661').exists()
+    clean_shared_memory(0.0, 1, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['fastdds_port7911']  # of domain 2
