@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,10 +20,56 @@ from training.models.layers import resize
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """
+    The pixels of a frame that are scored: every stride-th row and column from an offset on.
+
+    :param size: (height, width) of the frame.
+    """
+
+    size: Sequence[int]
+    stride: int = 1
+    row: int = 0
+    column: int = 0
+
+    def of_labels(self, labels: Tensor) -> Tensor:
+        """The scored ones of labels (N, H, W)."""
+        return labels[:, self.row :: self.stride, self.column :: self.stride]
+
+    def of_logits(self, logits: Tensor) -> Tensor:
+        """
+        Logits (N, C, h, w) of any size, read where the scored pixels lie.
+
+        The same as a bilinear resize to the frame of which the scored pixels are taken, so that a
+        network with logits of full size gets a gradient at each of its pixels in turn.
+        """
+        if self.stride == 1:
+            return resize(logits, self.size)
+        if logits.shape[2:] == torch.Size(self.size):
+            return logits[:, :, self.row :: self.stride, self.column :: self.stride]
+        rows = self._weights(logits, 2, self.row)
+        columns = self._weights(logits, 3, self.column)
+        return rows @ logits @ columns.T
+
+    def _weights(self, logits: Tensor, axis: int, first: int) -> Tensor:
+        """Bilinear weights (scored, given) of the rows or columns; products beat gathering."""
+        wanted, given = self.size[axis - 2], logits.shape[axis]
+        places = torch.arange(first, wanted, self.stride, device=logits.device)
+        at = ((places + 0.5) * (given / wanted) - 0.5).clamp(0, given - 1)
+        distances = (at[:, None] - torch.arange(given, device=logits.device)).abs()
+        return (1 - distances).clamp(min=0).to(logits.dtype)
+
+
+@dataclass(frozen=True)
 class Target:
-    """Labels (N, h, w) uint8 with 255 ignored, and what follows from them."""
+    """
+    Labels (N, h, w) uint8 with 255 ignored, and what follows from them.
+
+    :param sampling: of the frame that the labels were taken from; None: they are the frame.
+    """
 
     labels: Tensor
+    sampling: Sampling | None = None
 
     @cached_property
     def known(self) -> Tensor:
@@ -84,13 +131,14 @@ class LossInputs:
 
 def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) -> LossInputs:
     """
-    Resize the logits (N, C, h, w) to the target and take the softmax.
+    Read the logits (N, C, h, w) at the pixels of the target and take the softmax.
 
     :param with_predicted: also sum up the shares of each class, which some terms read.
     """
     # Twice as fast in this layout, there and back.
     logits = at_least_float32(logits).contiguous(memory_format=torch.channels_last)
-    logits = resize(logits, target.labels.shape[1:])
+    sampling = target.sampling or Sampling(target.labels.shape[1:])
+    logits = sampling.of_logits(logits)
     places = target.places(logits.shape[1])
     log_truth, predicted = _TargetSoftmax.apply(logits, places, target.known, with_predicted)
     return LossInputs(target, logits, log_truth, predicted)

@@ -16,7 +16,7 @@ from training.losses.class_weights import ClassWeights
 from training.losses.cross_entropy import CrossEntropy, EdgeCrossEntropy, Ohem
 from training.losses.encoding import encoding_loss
 from training.losses.focal import Focal, ObjectWeightedFocal
-from training.losses.inputs import Target, loss_inputs
+from training.losses.inputs import Sampling, Target, loss_inputs
 from training.losses.overlap import Dice, ForegroundIou, Jaccard
 from training.losses.supervised import Outputs
 from training.stats import ClassStatistics
@@ -68,7 +68,7 @@ class SegmentationLoss(nn.Module):
     Loss of ``Outputs`` against labels (N, H, W) uint8 with 255 ignored, a float32 scalar.
 
     With ``loss.stride`` s, every s-th row and column is scored. The offset cycles with the step,
-    so every pixel counts and none is seen shifted.
+    and the logits are read where the labels lie, so every pixel counts in its own place.
     """
 
     def __init__(self, config: LossConfig, class_weights: ClassWeights) -> None:
@@ -88,7 +88,8 @@ class SegmentationLoss(nn.Module):
     def _parts(self, outputs: Outputs, labels: Tensor, step: int) -> Iterator[tuple[str, Tensor]]:
         config, stride = self.config, self.config.stride
         row, column = step // stride % stride, step % stride
-        target = Target(labels[:, row::stride, column::stride])
+        sampling = Sampling(labels.shape[1:], stride, row, column)
+        target = Target(sampling.of_labels(labels), sampling)
         yield from self.main(outputs.logits, target).items()
         if outputs.aux:
             sums = [sum(self.aux(logits, target).values()) for logits in outputs.aux]

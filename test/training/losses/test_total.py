@@ -1,16 +1,19 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 import copy
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from training import distributed
 from training.config import LossConfig, TermConfig
 from training.errors import ConfigError
 from training.losses import Outputs, build_loss, needs_counts
+from training.losses.inputs import Sampling
 from training.losses.total import SegmentationLoss
 
 
@@ -88,6 +91,41 @@ def test_stride_visits_every_pixel_in_turn(counts, make_config):
     outputs = Outputs(torch.zeros((1, 2, 1, 1)))
     values = [value_of(loss, outputs, labels, step) for step in range(5)]
     assert values == pytest.approx([0, 0, 0.6931472, 0, 0], abs=1e-6)
+
+
+def test_stride_gives_every_logit_of_full_size_a_gradient(counts, make_config):
+    """Once in four steps, as often as its label is scored."""
+    loss = build_loss(make_config('cross_entropy', stride=2), counts)
+    labels = torch.tensor([[[0, 1, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
+    touched = torch.zeros(2, 4)
+    for step in range(4):
+        logits = torch.zeros((1, 2, 2, 4), requires_grad=True)
+        loss(Outputs(logits), labels, step).backward()
+        touched += logits.grad.abs().sum((0, 1)) > 0
+    assert touched.tolist() == [[1, 1, 1, 1], [1, 1, 1, 1]]
+
+
+def test_descent_at_stride_2_finds_single_pixels(counts, make_config):
+    """A checkerboard: averages over blocks of 2x2 could not tell its classes."""
+    loss = build_loss(make_config('cross_entropy', stride=2), counts)
+    labels = (torch.arange(8)[:, None] + torch.arange(8)).remainder(2)[None].to(torch.uint8)
+    logits = torch.zeros((1, 2, 8, 8), requires_grad=True)
+    optimiser = torch.optim.SGD([logits], lr=5.0)
+    for step in range(16):
+        optimiser.zero_grad()
+        loss(Outputs(logits), labels, step).backward()
+        optimiser.step()
+    assert torch.equal(logits.argmax(1), labels.long())
+
+
+@pytest.mark.parametrize('size', [(3, 4), (6, 8), (5, 3), (12, 16), (13, 20)])
+@pytest.mark.parametrize('stride', [2, 3])
+def test_sampled_logits_are_those_of_the_resized_frame(size, stride):
+    logits = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(1))
+    whole = F.interpolate(logits, size=(12, 16), mode='bilinear', align_corners=False)
+    for row, column in product(range(stride), repeat=2):
+        sampled = Sampling((12, 16), stride, row, column).of_logits(logits)
+        torch.testing.assert_close(sampled, whole[:, :, row::stride, column::stride])
 
 
 def test_equal_names_are_told_apart(counts, logits, labels, make_config):
