@@ -71,3 +71,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = {name.lower(): name for name in known}
     close = [names[name] for name in get_close_matches(word.lower(), names)]
     return f'Did you mean {" or ".join(close)}?' if close else ''
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says, or the kind of error where it says nothing."""
+    return (str(error).strip().splitlines() or [''])[0] or type(error).__name__

@@ -51,6 +51,11 @@ class Pairs:
     input: np.ndarray  # (n,) int64
     time_s: np.ndarray  # (n,) float64 since the start of the input, ascending in it
 
+    @property
+    def partner(self) -> dict[int, int]:
+        """The row of the baseline for each row of the run."""
+        return dict(zip(self.rows.tolist(), self.baseline_rows.tolist(), strict=True))
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -102,9 +107,8 @@ def changes(run: RunData, baseline: RunData, pairs: Pairs) -> Changes:
     view = _View(run, baseline, pairs.rows[known], pairs.baseline_rows[known], block)
     draws = _draws(view.blocks)
     counted = view.counts_pixels(names)
-    after, before = (
-        view.pixel_sums(names) if counted else view.mean_sums([f'iou_{name}' for name in names])
-    )
+    columns = [f'iou_{name}' for name in names]
+    after, before = view.pixel_sums(names) if counted else view.mean_sums(columns)
     scores = [_change('miou', after, before, draws)]
     for index, name in enumerate(names):
         cut = [(top[:, [index]], bottom[:, [index]]) for top, bottom in (after, before)]

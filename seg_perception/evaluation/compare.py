@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from seg_perception.core.settings import unknown_key
 from seg_perception.evaluation.bootstrap import MEANS, Change, Changes, Pairs, changes, pair_frames
 from seg_perception.evaluation.disagreement import Disagreement, disagreement
 from seg_perception.evaluation.run_data import COMPARISON, FORMAT, RunData, read_run
-from seg_perception.io.atomic import write_text
+from seg_perception.io.atomic import write_json
 from seg_perception.report.page import write_report
 
 _CROSSED = 1
@@ -110,8 +109,7 @@ def compare(folder: Path, baseline: Path, limits: Mapping[str, float]) -> Compar
         limits=tuple(_held(name, limit, values) for name, limit in limits.items()),
         **facts,
     )
-    text = json.dumps(_record(comparison), indent=1, allow_nan=False)
-    write_text(folder / COMPARISON, f'{text}\n')
+    write_json(folder / COMPARISON, _record(comparison))
     write_report(folder)
     return comparison
 
@@ -204,7 +202,7 @@ def _worst(
     drop = np.full(run.frames, nan)
     drop[pairs.rows] = after[pairs.rows] - before[pairs.baseline_rows]
     drop[~(drop < 0)] = nan
-    partner = dict(zip(pairs.rows.tolist(), pairs.baseline_rows.tolist(), strict=True))
+    partner = pairs.partner
     return by, [
         Difference(row, partner[row], float(before[partner[row]]), float(after[row]))
         for row in run.worst_rows(drop)
@@ -214,7 +212,7 @@ def _worst(
 def _most_different(run: RunData, pairs: Pairs, found: Disagreement) -> list[Difference]:
     stamps = run.numbers('stamp_ns')
     codes, sources = run.coded('source')
-    partner = dict(zip(pairs.rows.tolist(), pairs.baseline_rows.tolist(), strict=True))
+    partner = pairs.partner
     share = np.full(run.frames, nan)
     for row in partner:
         share[row] = found.share_of.get((sources[codes[row]], int(stamps[row])), nan)
@@ -225,7 +223,7 @@ def _most_different(run: RunData, pairs: Pairs, found: Disagreement) -> list[Dif
 
 
 def _record(comparison: Comparison) -> dict[str, Any]:
-    """As JSON types; NaN is null."""
+    """What ``compare.json`` says; NaN becomes null there."""
     found, changed = comparison.disagreement, comparison.changes
     return {
         'format': FORMAT,
@@ -234,14 +232,12 @@ def _record(comparison: Comparison) -> dict[str, Any]:
         'run_frames': comparison.frames,
         'truth_frames': changed.frames,
         'blocks': changed.blocks,
-        'block_s': _known(changed.block_s),
+        'block_s': changed.block_s,
         'pixels_counted': changed.pixels_counted,
-        'changes': [
-            {key: _known(value) for key, value in asdict(row).items()} for row in changed.scores
-        ],
-        'fps': [_known(value) for value in comparison.fps],
-        'inference_ms': [_known(value) for value in comparison.inference_ms],
-        'ece': [_known(value) for value in comparison.ece],
+        'changes': [asdict(row) for row in changed.scores],
+        'fps': comparison.fps,
+        'inference_ms': comparison.inference_ms,
+        'ece': comparison.ece,
         'disagreement': None
         if found is None
         else {
@@ -253,10 +249,6 @@ def _record(comparison: Comparison) -> dict[str, Any]:
         'worst': [asdict(one) for one in comparison.worst],
         'limits': [asdict(one) | {'crossed': one.crossed} for one in comparison.limits],
     }
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _lines(comparison: Comparison) -> list[str]:
@@ -272,7 +264,7 @@ def _lines(comparison: Comparison) -> list[str]:
             f'{changed.block_s:.1f} s.'
         )
         lines.append(f'{"":<24}{"before":>8}{"after":>8}{"change":>8}   95 % interval')
-        lines += [_change_line(row) for row in changed.scores]
+        lines += map(_change_line, changed.scores)
     else:
         lines.append('No truth in both runs: scores are not compared.')
     if comparison.disagreement:

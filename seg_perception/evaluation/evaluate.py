@@ -25,6 +25,7 @@ from seg_perception.evaluation.shard import SHARD_FILE, Seen, run_shard
 from seg_perception.inference.engine import thread_count
 from seg_perception.io.atomic import output_error
 from seg_perception.options import EvaluationOptions
+from seg_perception.report import write_report
 
 if TYPE_CHECKING:
     from seg_perception.evaluation.compare import Comparison
@@ -78,7 +79,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         try:
             _run(job, options)
             summary = merge(job)
-            report = _report(job.out) if 'report' in job.outputs else None
+            report = write_report(job.out) if 'report' in job.outputs else None
         except KeyboardInterrupt:
             done = len(job.shards) - len(_unfinished(job))
             log.warning(
@@ -149,12 +150,6 @@ def _output_errors(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise output_error(out, error) from error
-
-
-def _report(out: Path) -> Path | None:
-    from seg_perception.report import write_report
-
-    return write_report(out)
 
 
 def _truth_line(truth: Mapping[str, Any]) -> str:

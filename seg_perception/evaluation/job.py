@@ -23,7 +23,7 @@ from seg_perception.evaluation.ground_truth import (
 from seg_perception.evaluation.inputs import find_sources
 from seg_perception.evaluation.streams import NS, Failure, Source, Wanted
 from seg_perception.inference.model_file import read_card
-from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.camera_info import read_calibration
 from seg_perception.io.job_folder import JobFolder
 from seg_perception.io.yaml_file import read_mapping
 from seg_perception.models import model_path

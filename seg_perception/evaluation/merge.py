@@ -14,6 +14,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,12 @@ from seg_perception.core.classes import ClassTable
 from seg_perception.core.horizon import pitch_difference
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.ground_truth import Score
-from seg_perception.evaluation.job import FORMAT, EvaluationJob, Shard
+from seg_perception.evaluation.job import FORMAT, EvaluationJob
 from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
 from seg_perception.evaluation.shard import SCORES_FILE, SHARD_FILE
-from seg_perception.evaluation.streams import Source, Stream
+from seg_perception.evaluation.streams import Source
 from seg_perception.inference.environment import environment
-from seg_perception.inference.model_file import ModelCard, read_card
+from seg_perception.inference.model_file import read_card
 from seg_perception.io.atomic import whole, write_json, write_text
 from seg_perception.io.video_writer import join_videos
 
@@ -50,63 +51,78 @@ def merge(job: EvaluationJob) -> dict[str, Any]:
 
     :raises OSError: when it cannot be written.
     """
-    facts = {shard.number: _facts(job, shard) for shard in job.shards}
-    _merge_rows(job, facts)
-    for source, shards in _by_source(job):
-        _merge_files(job, source, shards, facts)
-    summary = _summary(job, facts)
+    inputs = _finished(job)
+    _merge_rows(job.out / FRAMES_FILE, inputs)
+    for one in inputs:
+        _merge_files(job, one)
+    summary = _summary(job, inputs)
     write_json(job.out / SUMMARY_FILE, summary)
     return summary
 
 
-def _by_source(job: EvaluationJob) -> list[tuple[Source, list[Shard]]]:
-    """The shards of each source; none of an input without any span."""
-    shards: dict[str, list[Shard]] = {source.name: [] for source in job.sources}
+@dataclass(frozen=True)
+class _Finished:
+    """A finished shard: its folder, and what its ``part.json`` says."""
+
+    folder: Path
+    facts: dict[str, Any]
+    before: Counter[str]  # frames that each camera had in the shards before it
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A source with its shards in their order; it has none where it spans no time."""
+
+    source: Source
+    shards: list[_Finished]
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read, each thing once."""
+        told = (text for shard in self.shards for text in shard.facts['problems'])
+        return list(dict.fromkeys([*self.source.problems, *told]))
+
+
+def _finished(job: EvaluationJob) -> list[_Input]:
+    inputs = {source.name: _Input(source, []) for source in job.sources}
+    before: dict[str, Counter[str]] = {name: Counter() for name in inputs}
     for shard in job.shards:
-        shards[shard.source.name].append(shard)
-    return [(source, shards[source.name]) for source in job.sources]
+        name, folder = shard.source.name, job.folder.part(shard.folder)
+        facts = json.loads((folder / SHARD_FILE).read_text(encoding='utf-8'))
+        inputs[name].shards.append(_Finished(folder, facts, before[name].copy()))
+        before[name].update(facts['counts'])
+    return list(inputs.values())
 
 
-def _folder(job: EvaluationJob, shard: Shard) -> Path:
-    return job.folder.part(shard.folder)
-
-
-def _facts(job: EvaluationJob, shard: Shard) -> dict[str, Any]:
-    text = (_folder(job, shard) / SHARD_FILE).read_text(encoding='utf-8')
-    facts: dict[str, Any] = json.loads(text)
-    return facts
-
-
-def _merge_rows(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> None:
+def _merge_rows(path: Path, inputs: Sequence[_Input]) -> None:
     """Sorted by source and stamp; one source at a time is in memory."""
     tables = (
         pa.concat_tables(rows).sort_by(_ROW_KEYS)
-        for source, shards in _by_source(job)
-        if (rows := list(_shard_rows(job, source, shards, facts)))
+        for one in inputs
+        if (rows := list(_shard_rows(one)))
     )
     first = next(tables, None)
     if first is None:
         return
     with (
-        whole(job.out / FRAMES_FILE) as path,
-        pq.ParquetWriter(path, first.schema, compression='zstd') as writer,
+        whole(path) as unfinished,
+        pq.ParquetWriter(unfinished, first.schema, compression='zstd') as writer,
     ):
         for table in chain([first], tables):
             writer.write_table(table.select(writer.schema.names))
 
 
-def _shard_rows(
-    job: EvaluationJob, source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
-) -> Iterator[pa.Table]:
+def _shard_rows(one: _Input) -> Iterator[pa.Table]:
     """Rows with their source, their index in all of it, and where the thumbnail will be."""
-    for shard, before in _with_counts(source, shards, facts):
-        path = _folder(job, shard) / ROWS
+    source = one.source
+    cameras = {stream.topic: stream.camera for stream in source.streams}
+    for shard in one.shards:
+        path = shard.folder / ROWS
         if not path.is_file():
             continue
         table = pq.read_table(path)
-        cameras = {stream.topic: stream.camera for stream in source.streams}
         topics = table['topic'].to_pylist()
-        offsets = [before[cameras[topic]] for topic in topics]
+        offsets = [shard.before[cameras[topic]] for topic in topics]
         index = pc.add(table['index'], pa.array(offsets, pa.int64()))
         names = [
             name and _thumb_path(source, cameras[topic], number)
@@ -119,16 +135,6 @@ def _shard_rows(
         yield table.add_column(0, 'source', pa.array([source.name] * len(table), pa.string()))
 
 
-def _with_counts(
-    source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
-) -> Iterator[tuple[Shard, Counter[str]]]:
-    """Each shard, and how many frames each camera had before it."""
-    before: Counter[str] = Counter()
-    for shard in shards:
-        yield shard, before.copy()
-        before.update(facts[shard.number]['counts'])
-
-
 def _with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, values)
 
@@ -138,30 +144,27 @@ def _thumb_path(source: Source, camera: str, index: int) -> str:
     return f'{THUMBS}/{source.name}/{name}'
 
 
-def _merge_files(
-    job: EvaluationJob, source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
-) -> None:
+def _merge_files(job: EvaluationJob, one: _Input) -> None:
     if 'bag' in job.outputs:
-        _merge_bags(job, source, shards)
+        _merge_bags(job.out / 'bags', one)
     if 'thumbs' in job.outputs:
-        for shard, before in _with_counts(source, shards, facts):
-            _link_thumbs(job, source, shard, before)
+        _link_thumbs(job.out, one)
     if 'video' in job.outputs:
-        for stream in source.streams:
-            _merge_videos(job, source, stream, shards)
+        for stream in one.source.streams:
+            _merge_videos(job.out / 'overlay', one, stream.camera)
 
 
-def _merge_bags(job: EvaluationJob, source: Source, shards: Sequence[Shard]) -> None:
+def _merge_bags(out: Path, one: _Input) -> None:
     """One bag whose files are those of the shards, as recorders split long ones."""
-    bags = [_folder(job, shard) / BAG for shard in shards]
+    bags = [shard.folder / BAG for shard in one.shards]
     read = [yaml.safe_load((bag / 'metadata.yaml').read_text(encoding='utf-8')) for bag in bags]
     infos = [data['rosbag2_bagfile_information'] for data in read]
     used = [(bag, info) for bag, info in zip(bags, infos, strict=True) if info['message_count']]
-    final = job.out / 'bags' / source.name
+    final = out / one.source.name
     shutil.rmtree(final, ignore_errors=True)
     if not used:
         return
-    names = [f'{source.name}_{i}.mcap' for i in range(len(used))]
+    names = [f'{one.source.name}_{i}.mcap' for i in range(len(used))]
     metadata = {'rosbag2_bagfile_information': _joined([info for _, info in used], names)}
     with whole(final) as unfinished:
         unfinished.mkdir()
@@ -192,24 +195,22 @@ def _joined(infos: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, 
     }
 
 
-def _link_thumbs(job: EvaluationJob, source: Source, shard: Shard, before: Counter[str]) -> None:
-    for file in (_folder(job, shard) / THUMBS).glob('*.jpg'):
-        camera, _, index = file.stem.rpartition('_')
-        target = job.out / _thumb_path(source, camera, int(index) + before[camera])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link(file, target)
+def _link_thumbs(out: Path, one: _Input) -> None:
+    for shard in one.shards:
+        for file in (shard.folder / THUMBS).glob('*.jpg'):
+            camera, _, index = file.stem.rpartition('_')
+            target = out / _thumb_path(one.source, camera, int(index) + shard.before[camera])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(file, target)
 
 
-def _merge_videos(
-    job: EvaluationJob, source: Source, stream: Stream, shards: Sequence[Shard]
-) -> None:
-    videos = [_folder(job, shard) / VIDEOS / f'{stream.camera}.mp4' for shard in shards]
+def _merge_videos(out: Path, one: _Input, camera: str) -> None:
+    videos = [shard.folder / VIDEOS / f'{camera}.mp4' for shard in one.shards]
     videos = [video for video in videos if video.is_file()]
     if not videos:
         return
-    name = source.name if len(source.streams) == 1 else f'{source.name}_{stream.camera}'
-    final = job.out / 'overlay' / f'{name}.mp4'
-    with whole(final) as unfinished:
+    name = one.source.name if len(one.source.streams) == 1 else f'{one.source.name}_{camera}'
+    with whole(out / f'{name}.mp4') as unfinished:
         if len(videos) == 1:
             _link(videos[0], unfinished)
         else:
@@ -225,18 +226,19 @@ def _link(file: Path, target: Path) -> None:
         shutil.copyfile(file, target)
 
 
-def _summary(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _summary(job: EvaluationJob, inputs: Sequence[_Input]) -> dict[str, Any]:
     card = read_card(job.model)
+    facts = [shard.facts for one in inputs for shard in one.shards]
     path = job.out / FRAMES_FILE
-    frames = sum(fact['frames'] for fact in facts.values())
-    seconds = _busy_s([(fact['started_s'], fact['ended_s']) for fact in facts.values()])
+    frames = sum(fact['frames'] for fact in facts)
+    seconds = _busy_s([(fact['started_s'], fact['ended_s']) for fact in facts])
     truth = _truth(job, card.classes)
-    providers = sorted({fact['provider'] for fact in facts.values()})
+    providers = sorted({fact['provider'] for fact in facts})
     return {
         'format': FORMAT,
-        'model': _model(card, job),
+        'model': json.loads(card.to_json()) | {'sha256': job.model_sha256},
         'environment': environment() | {'provider': ', '.join(providers)},
-        'inputs': [_input(*pair, facts) for pair in _by_source(job)],
+        'inputs': [_input(one) for one in inputs],
         'frames': frames,
         'seconds': round(seconds, 3),
         'fps': round(frames / seconds, 3) if seconds else 0.0,
@@ -244,7 +246,7 @@ def _summary(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> dict[str, 
         'truth': truth,
         'failures': [
             *({'source': row.source, 'what': row.what} for row in job.failures),
-            *({'source': s, 'what': what} for s, what in _problems(job, facts)),
+            *({'source': i.source.name, 'what': what} for i in inputs for what in i.problems),
             *_missing_truth(job, truth, facts),
         ],
         'skipped': _skipped(facts),
@@ -296,44 +298,26 @@ def _figures(file: pq.ParquetFile, table: ClassTable) -> dict[str, Any]:
     }
 
 
-def _model(card: ModelCard, job: EvaluationJob) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(card.to_json())
-    return facts | {'sha256': job.model_sha256}
-
-
-def _input(
-    source: Source, shards: Sequence[Shard], facts: dict[int, dict[str, Any]]
-) -> dict[str, Any]:
-    own = [facts[shard.number] for shard in shards]
+def _input(one: _Input) -> dict[str, Any]:
+    source = one.source
     return {
         'source': source.name,
         'kind': source.kind,
         'path': source.path,
         'topic': ', '.join(stream.topic for stream in source.streams),
-        'frames': sum(fact['frames'] for fact in own),
+        'frames': sum(shard.facts['frames'] for shard in one.shards),
         'frames_claimed': source.frames,
         'calibrated': all(
             isinstance(stream.calibration, Calibration) for stream in source.streams
         ),
-        'failures': list(_own_problems(source, own)),
+        'failures': one.problems,
     }
 
 
-def _own_problems(source: Source, facts: Sequence[dict[str, Any]]) -> Iterator[str]:
-    told = [*source.problems, *(text for fact in facts for text in fact['problems'])]
-    yield from dict.fromkeys(told)
-
-
-def _problems(job: EvaluationJob, facts: dict[int, dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    for source, shards in _by_source(job):
-        for text in _own_problems(source, [facts[shard.number] for shard in shards]):
-            yield source.name, text
-
-
-def _skipped(facts: dict[int, dict[str, Any]]) -> dict[str, dict[str, int]]:
+def _skipped(facts: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """Frames that could not be used: how many of each source, by what was wrong."""
     skipped: dict[str, Counter[str]] = {}
-    for fact in facts.values():
+    for fact in facts:
         if fact['skipped']:
             skipped.setdefault(fact['source'], Counter()).update(fact['skipped'])
     return {source: dict(counts) for source, counts in skipped.items()}
@@ -344,7 +328,7 @@ def _truth(job: EvaluationJob, table: ClassTable) -> dict[str, Any] | None:
         return None
     whole, conditions = Score(len(table)), dict[str, Score]()
     for shard in job.shards:
-        for condition, score in _scores(_folder(job, shard) / SCORES_FILE):
+        for condition, score in _scores(job.folder.part(shard.folder) / SCORES_FILE):
             whole.merge(score)
             if condition:
                 conditions.setdefault(condition, Score(len(table))).merge(score)
@@ -355,12 +339,12 @@ def _truth(job: EvaluationJob, table: ClassTable) -> dict[str, Any] | None:
 
 
 def _missing_truth(
-    job: EvaluationJob, truth: dict[str, Any] | None, facts: dict[int, dict[str, Any]]
+    job: EvaluationJob, truth: dict[str, Any] | None, facts: Sequence[dict[str, Any]]
 ) -> Iterator[dict[str, str]]:
     """Masks under other names are the likeliest of all mistakes."""
     if job.ground_truth is None or truth is None or truth['frames']:
         return
-    name = next((fact['first_name'] for fact in facts.values() if fact['first_name']), '')
+    name = next((fact['first_name'] for fact in facts if fact['first_name']), '')
     what = f'no mask for any frame, such as {f"{name}.png"!r}'
     if job.ground_truth.topic:
         what = 'no label image with the stamp of any frame'

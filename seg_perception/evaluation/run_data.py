@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.errors import SegPerceptionError, SourceError, first_line
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.metrics import mean_known
 
@@ -240,7 +240,7 @@ def _read_frames(path: Path) -> Any:
     except (OSError, ValueError) as error:  # pyarrow's errors are of these families
         raise SourceError(
             f'frames {str(path)!r}',
-            f'{path.stat().st_size} bytes that do not read ({_first_line(error)})',
+            f'{path.stat().st_size} bytes that do not read ({first_line(error)})',
             'a whole parquet file',
             _AGAIN,
         ) from error
@@ -257,7 +257,7 @@ def _read_record(thing: str, path: Path, keys: Sequence[str], fix: str) -> dict[
     try:
         record = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise SourceError(thing, _first_line(error), 'readable JSON', fix) from error
+        raise SourceError(thing, first_line(error), 'readable JSON', fix) from error
     seen = record.get('format') if isinstance(record, dict) else type(record).__name__
     if seen != FORMAT:
         raise SourceError(f'{thing}: format', repr(seen), FORMAT, fix)
@@ -265,7 +265,3 @@ def _read_record(thing: str, path: Path, keys: Sequence[str], fix: str) -> dict[
     if missing:
         raise SourceError(thing, f'no {", ".join(missing)}', 'all of its keys', fix)
     return dict(record)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

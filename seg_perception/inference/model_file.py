@@ -29,7 +29,7 @@ from typing import Annotated, Any
 import onnxruntime as ort
 
 from seg_perception.core.classes import TABLES, ClassTable
-from seg_perception.core.errors import ClassTableError, ModelFileError
+from seg_perception.core.errors import ClassTableError, ModelFileError, first_line
 from seg_perception.core.settings import Setting, hints, load, read_value
 
 CONTRACT_VERSION = 2
@@ -233,9 +233,7 @@ def torch_card(path: str | Path) -> ModelCard:
 
 def damaged(path: str | Path, error: Exception, expected: str) -> ModelFileError:
     """What to tell of a file that is there but does not load."""
-    text = str(error).strip()
-    reason = text.splitlines()[0] if text else type(error).__name__
-    seen = f'{Path(path).stat().st_size} bytes that do not load ({reason})'
+    seen = f'{Path(path).stat().st_size} bytes that do not load ({first_line(error)})'
     fix = 'It is truncated, damaged or of another kind: copy or download it again.'
     return ModelFileError(f'model file {str(path)!r}', seen, expected, fix)
 

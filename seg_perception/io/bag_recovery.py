@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,15 @@ class Salvaged(ABC):
             f'; {self.lost}' * bool(self.lost)
         )
 
-    @abstractmethod
     def messages(
         self, connections: Collection[Connection], start: int | None, stop: int | None
     ) -> Iterator[tuple[Connection, int, bytes]]:
         """Messages of some connections in a span of time, as they lie in the file."""
+        wanted = {row.id: row for row in connections}
+        last_ns = 2**63 - 1 if stop is None else stop
+        for key, log_ns, raw in self._between(start or 0, last_ns):
+            if key in wanted:
+                yield wanted[key], log_ns, raw
 
     @abstractmethod
     def close(self) -> None:
@@ -107,6 +112,10 @@ class Salvaged(ABC):
     @abstractmethod
     def _scan(self) -> None:
         """List what can be read."""
+
+    @abstractmethod
+    def _between(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
+        """Connection, time and data of messages with ``first_ns <= time < last_ns``."""
 
     def _count(self, key: int, log_ns: int) -> None:
         self._counts[key] = self._counts.get(key, 0) + 1
@@ -129,18 +138,11 @@ class _Recorded(Salvaged):
     def close(self) -> None:
         self._file.close()
 
-    def messages(
-        self, connections: Collection[Connection], start: int | None, stop: int | None
-    ) -> Iterator[tuple[Connection, int, bytes]]:
-        wanted = {row.id: row for row in connections}
-        first_ns, last_ns = start or 0, 2**63 - 1 if stop is None else stop
+    def _between(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
         for block in self._blocks:
-            if block.end_ns < first_ns or block.start_ns >= last_ns:
-                continue
-            rows = [row for row in self._rows(block) if row[0] in wanted]
-            for key, log_ns, raw in sorted(rows, key=_log_ns):
-                if first_ns <= log_ns < last_ns:
-                    yield wanted[key], log_ns, raw
+            if block.end_ns >= first_ns and block.start_ns < last_ns:
+                rows = [row for row in self._rows(block) if first_ns <= row[1] < last_ns]
+                yield from sorted(rows, key=itemgetter(1))
 
     def _scan(self) -> None:
         if self._file.read(len(self.magic)) != self.magic:
@@ -327,15 +329,10 @@ class SqliteFile(Salvaged):
     def close(self) -> None:
         self._base.close()
 
-    def messages(
-        self, connections: Collection[Connection], start: int | None, stop: int | None
-    ) -> Iterator[tuple[Connection, int, bytes]]:
-        wanted = {row.id: row for row in connections}
-        first_ns, last_ns = start or 0, 2**63 - 1 if stop is None else stop
+    def _between(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, bytes]]:
         where = 'AND timestamp >= ? AND timestamp < ?'
         for _, key, log_ns, raw in self._rows('data', where, (first_ns, last_ns)):
-            if key in wanted:
-                yield wanted[key], log_ns, raw
+            yield key, log_ns, raw
 
     def _scan(self) -> None:
         try:
@@ -386,12 +383,3 @@ def salvage(file: Path) -> Salvaged:
         return kind(file)
     except OSError as error:
         raise SourceError(f'bag file {str(file)!r}', error, 'a file that can be read') from error
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what a library says, or the kind of error where it says nothing."""
-    return (str(error).splitlines() or [''])[0] or type(error).__name__
-
-
-def _log_ns(row: tuple[int, int, bytes]) -> int:
-    return row[1]

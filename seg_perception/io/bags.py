@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +21,8 @@ from rosbags.rosbag2 import Reader as Bag2Reader
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
-from seg_perception.core.errors import SourceError
-from seg_perception.io.bag_recovery import first_line, salvage
+from seg_perception.core.errors import SourceError, first_line
+from seg_perception.io.bag_recovery import salvage
 
 BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 _METADATA = 'metadata.yaml'
@@ -232,11 +233,8 @@ def is_bag(path: Path) -> bool:
 def _topics(readers: list[Reader]) -> dict[str, Topic]:
     """By name; of a topic with several publishers the counts are added."""
     topics: dict[str, Topic] = {}
-    for row in sorted((row for reader in readers for row in reader.connections), key=_by_topic):
+    rows = (row for reader in readers for row in reader.connections)
+    for row in sorted(rows, key=attrgetter('topic')):
         count = topics[row.topic].count if row.topic in topics else 0
         topics[row.topic] = Topic(row.topic, row.msgtype, count + row.msgcount)
     return topics
-
-
-def _by_topic(row: Connection) -> str:
-    return row.topic

@@ -22,7 +22,6 @@ from seg_perception.core.fusion import FusedScene
 from seg_perception.core.results import (
     UNKNOWN_RISK,
     DrivableArea,
-    RiskFactor,
     SafetyRisk,
     SceneRecord,
     SceneStatus,
@@ -87,6 +86,12 @@ def unknown_scene_fields(origin: Origin, status: SceneStatus, reason: str) -> Fi
     }
 
 
+# Fields that DrivableArea has under the same name.
+_AREA_NUMBERS = (
+    *('image_share', 'corridor_share', 'confidence'),
+    *('free_distance_m', 'free_distance_std_m', 'free_left_m', 'free_right_m'),
+)
+_AREA_ARRAYS = ('boundary_columns', 'boundary_rows', 'boundary_class_ids')
 _NOTHING = np.zeros(0, np.int32)
 _UNKNOWN_AREA = DrivableArea(np.zeros((0, 0), np.uint8), nan, nan, _NOTHING, _NOTHING, nan)
 
@@ -104,41 +109,23 @@ def area_fields(area: DrivableArea) -> Fields:
     """``DrivableArea.msg``."""
     other = area.mask_alternative
     return {
-        'image_share': area.image_share,
+        **{name: getattr(area, name) for name in _AREA_NUMBERS},
+        **{name: getattr(area, name).tolist() for name in _AREA_ARRAYS},
         'alternative_share': 0.0 if other is None else cv2.countNonZero(other) / other.size,
-        'corridor_share': area.corridor_share,
-        'boundary_columns': area.boundary_columns.tolist(),
-        'boundary_rows': area.boundary_rows.tolist(),
-        'boundary_class_ids': area.boundary_class_ids.tolist(),
-        'free_distance_m': area.free_distance_m,
-        'free_distance_std_m': area.free_distance_std_m,
         'free_distance_low_m': area.free_distance_band_m[0],
         'free_distance_high_m': area.free_distance_band_m[1],
-        'free_left_m': area.free_left_m,
-        'free_right_m': area.free_right_m,
         'ground_polygon': [{'x': x, 'y': y, 'z': 0.0} for x, y in area.ground_polygon_m.tolist()],
-        'confidence': area.confidence,
     }
 
 
 def risk_fields(risk: SafetyRisk) -> Fields:
-    """``SafetyRisk.msg``."""
+    """``SafetyRisk.msg``; a RiskFactor has the fields of ``RiskFactor.msg``."""
     return {
         'score': risk.score,
         'level': int(risk.level),
-        'factors': [factor_fields(factor) for factor in risk.factors],
+        'factors': [dict(vars(factor)) for factor in risk.factors],
         'time_to_contact_s': risk.time_to_contact_s,
         'suggested_speed_mps': risk.suggested_speed_mps,
-    }
-
-
-def factor_fields(factor: RiskFactor) -> Fields:
-    """``RiskFactor.msg``."""
-    return {
-        'name': factor.name,
-        'risk': factor.risk,
-        'weight': factor.weight,
-        'reason': factor.reason,
     }
 
 

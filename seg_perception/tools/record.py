@@ -25,7 +25,7 @@ from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.io.atomic import whole
 from seg_perception.io.bag_writer import BagWriter
-from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.camera_info import read_calibration
 from seg_perception.io.cdr_messages import (
     CAMERA_INFO,
     COMPRESSED,

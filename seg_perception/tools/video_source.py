@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ParameterError, SegPerceptionError
 from seg_perception.core.settings import Settings, items, load, setting
-from seg_perception.io.calibration_file import read_calibration
+from seg_perception.io.camera_info import read_calibration
 from seg_perception.io.read_ahead import ReadAhead
 from seg_perception.node.camera_info import to_camera_info
 from seg_perception.node.image_conversions import colour_to_msg, to_compressed_msg

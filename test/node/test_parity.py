@@ -54,7 +54,7 @@ def evaluated(folder: Path, model: Path, size: tuple[int, int]) -> list[dict[str
         folder / 'out',
         model=model,
         provider='cpu',
-        extrinsics=MountOptions(height_m=1.5),
+        mount=MountOptions(height_m=1.5),
         outputs=(),
     )
     return pq.read_table(evaluate(options).out / 'frames.parquet').to_pylist()
