@@ -74,3 +74,16 @@ def _check_labels(labels: np.ndarray) -> None:
             'Convert class ids with astype(np.uint8).',
         )
         raise ImageError('labels', seen, 'uint8 of shape (H, W)', fix)
+
+
+def narrow(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """The (height, width) of an image that is made narrower if it is wider."""
+    return size if size[1] <= width else (max(1, round(size[0] * width / size[1])), width)
+
+
+def narrowed(image: np.ndarray, width: int) -> np.ndarray:
+    """The image at most that wide; resized by areas, so that thin things do not vanish."""
+    if image.shape[1] <= width:
+        return image
+    height, width = narrow((image.shape[0], image.shape[1]), width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -230,7 +230,7 @@ def _bag_frame(
         image = bag.deserialise(message)
     except SourceError:  # said again, and counted, when the frame is decoded
         return frame
-    stamp_ns = image.header.stamp.sec * NS + image.header.stamp.nanosec or message.log_ns
+    stamp_ns = _stamp_ns(image, message)
     return replace(
         frame,
         stamp_ns=stamp_ns,
@@ -239,6 +239,11 @@ def _bag_frame(
         decode=partial(_pixels, image, message.topic),
         ground_truth=labels.find(stamp_ns, message.log_ns),
     )
+
+
+def _stamp_ns(image: Any, message: BagMessage) -> int:
+    """When an image was taken; when it was recorded where its stamp is zero."""
+    return image.header.stamp.sec * NS + image.header.stamp.nanosec or message.log_ns
 
 
 def _fix(bag: Bag, message: BagMessage) -> tuple[int, float, float] | None:
@@ -281,9 +286,7 @@ class _Labels:
                 break
             self._read_ns = message.log_ns
             self._hold(message)
-        for stamp, (at_ns, _) in list(self._held.items()):
-            if at_ns < log_ns - NS:
-                del self._held[stamp]
+        self._held = {k: held for k, held in self._held.items() if held[0] >= log_ns - NS}
         held = self._held.get(stamp_ns)
         return partial(_labels, held[1]) if held else None
 
@@ -293,8 +296,7 @@ class _Labels:
             image = self._bag.deserialise(message)
         except SourceError:  # a frame without truth, as others are
             return
-        stamp = image.header.stamp
-        self._held[stamp.sec * NS + stamp.nanosec or message.log_ns] = (message.log_ns, image)
+        self._held[_stamp_ns(image, message)] = (message.log_ns, image)
 
 
 def _labels(image: Any) -> np.ndarray:

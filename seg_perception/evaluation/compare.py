@@ -195,30 +195,22 @@ def _worst(
     found: Disagreement | None,
 ) -> tuple[str, list[Difference]]:
     """The frames that lost most mean IoU; without truth those labelled most differently."""
-    if not has_truth and found:
-        return 'disagreement', _most_different(run, pairs, found)
-    by = 'miou' if has_truth else 'score'
-    after, before = run.numbers(by), other.numbers(by)
-    drop = np.full(run.frames, nan)
-    drop[pairs.rows] = after[pairs.rows] - before[pairs.baseline_rows]
+    by = 'miou' if has_truth else 'disagreement' if found else 'score'
+    before, after, partner = np.full(run.frames, nan), run.numbers(by), pairs.partner
+    if found and not has_truth:
+        (codes, sources), stamps = run.coded('source'), run.numbers('stamp_ns')
+        for row in partner:
+            key = sources[codes[row]], int(stamps[row])
+            after[row] = found.share_of.get(key, nan)
+        drop = -after
+    else:
+        before[pairs.rows] = other.numbers(by)[pairs.baseline_rows]
+        drop = after - before
     drop[~(drop < 0)] = nan
-    partner = pairs.partner
+    known = {row: float(before[row]) for row in partner if not np.isnan(before[row])}
     return by, [
-        Difference(row, partner[row], float(before[partner[row]]), float(after[row]))
+        Difference(row, partner[row], known.get(row), float(after[row]))
         for row in run.worst_rows(drop)
-    ]
-
-
-def _most_different(run: RunData, pairs: Pairs, found: Disagreement) -> list[Difference]:
-    stamps = run.numbers('stamp_ns')
-    codes, sources = run.coded('source')
-    partner = pairs.partner
-    share = np.full(run.frames, nan)
-    for row in partner:
-        share[row] = found.share_of.get((sources[codes[row]], int(stamps[row])), nan)
-    share[share == 0] = nan
-    return [
-        Difference(row, partner[row], None, float(share[row])) for row in run.worst_rows(-share)
     ]
 
 

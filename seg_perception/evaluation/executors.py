@@ -118,14 +118,9 @@ def _work_on(job: EvaluationJob, number: int, threads: int) -> int:
             'a file system that all nodes share',
             'Put inputs, model and --out where every node sees them at the same path.',
         )
-    frames = 0
-
-    def count() -> None:
-        nonlocal frames
-        frames += 1
-
-    run_shard(job, job.shards[number], threads, count)
-    return frames
+    frames: list[None] = []
+    run_shard(job, job.shards[number], threads, lambda: frames.append(None))
+    return len(frames)
 
 
 def _ray() -> Any:

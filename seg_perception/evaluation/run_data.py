@@ -227,10 +227,10 @@ def optional(module: str) -> Any:
 
 
 def _read_frames(path: Path) -> Any:
-    parquet = optional('pyarrow.parquet')
+    parquet, thing = optional('pyarrow.parquet'), f'frames {str(path)!r}'
     if not path.is_file():
         raise SourceError(
-            f'frames {str(path)!r}',
+            thing,
             'nothing there',
             'the table of a finished evaluation',
             'Run the same `seg-perception evaluate` again: it goes on where it stopped.',
@@ -238,17 +238,11 @@ def _read_frames(path: Path) -> Any:
     try:
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are of these families
-        raise SourceError(
-            f'frames {str(path)!r}',
-            f'{path.stat().st_size} bytes that do not read ({first_line(error)})',
-            'a whole parquet file',
-            _AGAIN,
-        ) from error
+        seen = f'{path.stat().st_size} bytes that do not read ({first_line(error)})'
+        raise SourceError(thing, seen, 'a whole parquet file', _AGAIN) from error
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
-        raise SourceError(
-            f'frames {str(path)!r}', f'no column {", ".join(missing)}', 'all columns', _AGAIN
-        )
+        raise SourceError(thing, f'no column {", ".join(missing)}', 'all columns', _AGAIN)
     return table
 
 

@@ -14,6 +14,7 @@ of a kind, however many cores it has.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,13 +30,13 @@ import numpy as np
 
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
+from seg_perception.core.masks import narrow
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition_of, score_frame
 from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
-from seg_perception.evaluation.outputs import Packed, ShardWriter, VideoFormat
-from seg_perception.evaluation.packing import Answer, Packer, narrow
-from seg_perception.evaluation.streams import RawFrame, Stream
+from seg_perception.evaluation.outputs import Answer, Packed, Packer, ShardWriter
+from seg_perception.evaluation.streams import RawFrame
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,
@@ -142,8 +143,14 @@ class _ShardRun:
     def run(self, threads: int) -> None:
         started_s = time.time()
         outputs = self._job.outputs
-        videos = {s.camera: self._video_format(s) for s in self._shard.source.streams}
-        writer = ShardWriter(self._folder, 'bag' in outputs, videos if 'video' in outputs else {})
+        # Rate and size of the overlay videos are the same for all shards of an input.
+        width = self._job.overlay_width or sys.maxsize
+        formats = {
+            stream.camera: (stream.fps, narrow(stream.size, width))
+            for stream in self._shard.source.streams
+            if 'video' in outputs
+        }
+        writer = ShardWriter(self._folder, 'bag' in outputs, formats)
         written = 0
         try:
             with _quiet_opencv(), _pool(threads) as pool:
@@ -156,11 +163,6 @@ class _ShardRun:
             writer.abort()
             raise
         self._save(written, started_s)
-
-    def _video_format(self, stream: Stream) -> VideoFormat:
-        """Rate and size of the overlay video, the same for all shards of an input."""
-        height, width = narrow(stream.size, self._job.overlay_width or stream.size[1])
-        return VideoFormat(stream.fps, (max(2, height // 2 * 2), max(2, width // 2 * 2)))
 
     def _frames(self, pool: ThreadPoolExecutor, ahead: int) -> Iterator[Packed]:
         """Lazily, in order; no more than ``ahead`` frames wait anywhere."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable
-from seg_perception.core.masks import colourise
+from seg_perception.core.masks import colourise, narrowed
 from seg_perception.report.plots import subplots
 
 _PX_PER_IN = 115  # a tile has as many pixels as the saved figure shows
@@ -58,7 +58,7 @@ def contact_sheet(
         axes.set_axis_off()
     for line, row in zip(grid, rows, strict=True):
         for axes, tile in zip(line, row, strict=False):  # the last row may be shorter
-            axes.imshow(_shrunk(tile.image, round(wide_in * _PX_PER_IN)))
+            axes.imshow(narrowed(tile.image, round(wide_in * _PX_PER_IN)))
             axes.set_title(tile.title, fontsize=font, loc='left')
     if legend:
         _draw_legend(figure, *legend, legend_columns)
@@ -104,11 +104,3 @@ def _draw_legend(figure: Any, classes: ClassTable, ids: Iterable[int], columns: 
     rows = [classes.classes[label] for label in ids]
     patches = [Patch(color=tuple(np.array(row.rgb) / 255), label=row.name) for row in rows]
     figure.legend(handles=patches, loc='outside lower center', ncols=columns, fontsize=13)
-
-
-def _shrunk(image: np.ndarray, width: int) -> np.ndarray:
-    """The image as wide as a tile at most; areas, so that thin things do not vanish."""
-    if image.shape[1] <= width:
-        return image
-    size = width, max(1, round(image.shape[0] * width / image.shape[1]))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
