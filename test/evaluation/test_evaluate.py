@@ -524,7 +524,7 @@ def test_answers_that_are_not_to_be_trusted_say_so(tmp_path: Path, model: Path) 
     info = (topic, CAMERA_INFO, START_NS, lambda make: make.info(50.0, 1, (64, 64)))
     bag = write_bag(tmp_path / 'drive', [info, *street_rows(2)])
     extrinsics = MountOptions(height_m=1.5)
-    found = evaluate(options(tmp_path, model, bag, extrinsics=extrinsics, outputs=('bag',)))
+    found = evaluate(options(tmp_path, model, bag, mount=extrinsics, outputs=('bag',)))
     reason = (
         'calibration does not fit: calibration: got one for 64x64 pixels with an image of 64x48'
     )
@@ -590,7 +590,7 @@ def test_a_mount_that_the_road_contradicts_is_told(
     ]
     bag = write_bag(tmp_path / 'drive', [info, *frames])
     extrinsics = MountOptions(height_m=1.5, pitch_deg=degrees(pitch_rad))
-    found = evaluate(options(tmp_path, model, bag, extrinsics=extrinsics, outputs=()))
+    found = evaluate(options(tmp_path, model, bag, mount=extrinsics, outputs=()))
     told = [row for row in rows_of(found.out) if np.isfinite(row['pitch_off_rad'])]
     assert len(told) == 12  # every eighth
     assert all(abs(row['pitch_off_rad'] + pitch_rad - 0.04) < 0.008 for row in told)
