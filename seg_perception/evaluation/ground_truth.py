@@ -79,7 +79,7 @@ class Score:
     """
 
     def __init__(self, num_classes: int) -> None:
-        self.frames = 0
+        self.frames = np.zeros((), np.int64)
         self.confusion = ConfusionMatrix(num_classes)
         self.boundary = BoundaryScore(num_classes, (BOUNDARY_RADIUS_PX,))
         self.drivable = np.zeros(2, np.int64)  # pixels in both, pixels in either
@@ -87,16 +87,12 @@ class Score:
 
     def merge(self, other: Score) -> None:
         """Add the frames of another score."""
-        self.frames += other.frames
-        self.confusion.merge(other.confusion)
-        self.boundary.merge(other.boundary)
-        self.drivable += other.drivable
-        self.calibration.pixels += other.calibration.pixels
+        self._add(other.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that it has counted, to be stored."""
         return {
-            'frames': np.array(self.frames),
+            'frames': self.frames,
             'counts': self.confusion.counts,
             'missed': self.confusion.missed,
             'boundary_sums': self.boundary.sums,
@@ -108,12 +104,12 @@ class Score:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Score:
         score = cls(len(arrays['missed']))
-        score.frames = int(arrays['frames'])
-        score.confusion.counts, score.confusion.missed = arrays['counts'], arrays['missed']
-        score.boundary.sums = arrays['boundary_sums']
-        score.boundary.frames = arrays['boundary_frames']
-        score.drivable, score.calibration.pixels = arrays['drivable'], arrays['confidence']
+        score._add(arrays)
         return score
+
+    def _add(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, total in self.arrays().items():
+            total += arrays[name]
 
     @property
     def drivable_iou(self) -> float:
@@ -123,7 +119,7 @@ class Score:
     def summary(self, table: ClassTable) -> dict[str, Any]:
         """As ``summary.json`` has it; None for what has no value."""
         return {
-            'frames': self.frames,
+            'frames': int(self.frames),
             'miou': _known(self.confusion.mean_iou()),
             'pixel_accuracy': _known(self.confusion.pixel_accuracy()),
             'iou': _by_class(table, self.confusion.iou()),
@@ -153,7 +149,7 @@ def score_frame(
     labels, confidence = (_sized(mask, ids.shape) for mask in (labels, confidence))
     expected = cv2.LUT(ids, truth.lut)
     score = Score(len(table))
-    score.frames = 1
+    score.frames += 1
     score.confusion.add(expected, labels)
     score.boundary.add(expected, labels)
     known = ids < len(truth.table)

@@ -13,11 +13,7 @@ from pathlib import Path
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
-from seg_perception.core.errors import (
-    ImageError,
-    SegPerceptionError,
-    SourceError,
-)
+from seg_perception.core.errors import ImageError, SegPerceptionError, SourceError
 from seg_perception.evaluation.bag_inputs import open_bag, read_bag
 from seg_perception.evaluation.streams import (
     NS,
@@ -30,11 +26,7 @@ from seg_perception.evaluation.streams import (
 )
 from seg_perception.io.bags import is_bag
 from seg_perception.io.encodings import Pixels
-from seg_perception.io.frames import (
-    IMAGE_SUFFIXES,
-    find_files,
-    read_frames,
-)
+from seg_perception.io.frames import IMAGE_SUFFIXES, find_files, read_frames
 from seg_perception.io.video_reader import read_video, scan_video
 
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Bag1Reader
@@ -22,8 +22,9 @@ from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from seg_perception.core.errors import SourceError, first_line
-from seg_perception.io.bag_recovery import salvage
+from seg_perception.io.bag_recovery import Salvaged, salvage
 
+Reader: TypeAlias = Bag1Reader | Bag2Reader | Salvaged  # with the same face
 BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 _METADATA = 'metadata.yaml'
 
@@ -48,23 +49,6 @@ class BagMessage:
     topic: Topic
     log_ns: int
     raw: bytes
-
-
-class Reader(Protocol):
-    """What readers of rosbags and of ``salvage`` have in common."""
-
-    @property
-    def connections(self) -> list[Connection]: ...
-    @property
-    def message_count(self) -> int: ...
-    @property
-    def start_time(self) -> int: ...
-    @property
-    def end_time(self) -> int: ...
-    def messages(
-        self, connections: Collection[Connection], start: int | None, stop: int | None
-    ) -> Iterator[tuple[Connection, int, bytes]]: ...
-    def close(self) -> None: ...
 
 
 class Bag:

@@ -31,11 +31,7 @@ _DEFAULT_FPS = 25.0  # as FFmpeg has it
 _EARLY_SHARE = 0.9  # claims are often estimates; a tenth less is not worth a word
 _LEAST_BYTES = 8  # of a coded frame
 _FIX = 'It is truncated, damaged or in a format that this FFmpeg cannot read.'
-_TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_CLOCKWISE,
-}
+_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 log = logging.getLogger(__name__)
 av.logging.set_level(av.logging.PANIC)  # what matters of it is in our own errors

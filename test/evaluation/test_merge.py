@@ -71,7 +71,7 @@ def write_shard(job: EvaluationJob, shard: Shard) -> tuple[np.ndarray, float]:
     }
     (folder / SHARD_FILE).write_text(json.dumps(facts))
     score = Score(CLASSES)
-    score.frames = FRAMES
+    score.frames += FRAMES
     score.confusion.counts[:] = rng.integers(0, 10**9, (CLASSES, CLASSES))
     score.boundary.sums[:] = rng.random((1, CLASSES))
     score.boundary.frames[:] = FRAMES
