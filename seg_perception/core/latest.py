@@ -48,11 +48,7 @@ class FairLatest(Generic[Key, T]):
             return lost
 
     def take(self, timeout_s: float | None = None) -> tuple[Key, T] | None:
-        """
-        Wait for the next item; None after the timeout or once closed.
-
-        :param timeout_s: seconds to wait, None for as long as it takes.
-        """
+        """Wait for the next item; None after the timeout (None: no limit) or once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._slots or self._closed, timeout_s)
             if not self._slots:

@@ -19,7 +19,7 @@ import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
-from functools import lru_cache
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -192,11 +192,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_dotted(groups: dict[str, Any], name: str, value: Any) -> None:
-    """
-    Set the value of a dotted name in groups inside groups.
-
-    :raises ParameterError: when a part of the name is a value and no group.
-    """
+    """Set a dotted name in groups inside groups; ParameterError when a part of it is a value."""
     *path, last = name.split('.')
     for part in path:
         groups = groups.setdefault(part, {})
@@ -230,7 +226,7 @@ def hints(kind: Any) -> dict[str, Any]:
     return _hints(kind)
 
 
-@lru_cache(maxsize=256)
+@cache
 def _hints(kind: Any) -> dict[str, Any]:
     resolved = get_type_hints(kind, include_extras=True)
     return {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -140,34 +140,16 @@ class FrameAnswerer:
     ) -> SceneRecord:
         """What the labels mean, at their size."""
         settings, extras, table = context.settings, context.extras, self.table
-        geometry, curvature_per_m = view.geometry, context.curvature_per_m
-        labels, confidence = (
-            seen.labels,
-            scaled_confidence(seen.stated, seen.ood_score, settings.risk.health),
-        )
-        area = find_drivable(
-            labels,
-            confidence,
-            table,
-            settings.drivable,
-            geometry=geometry,
-            curvature_per_m=curvature_per_m,
-        )
+        labels, geometry = seen.labels, view.geometry
+        path: dict[str, Any] = {'geometry': geometry, 'curvature_per_m': context.curvature_per_m}
+        confidence = scaled_confidence(seen.stated, seen.ood_score, settings.risk.health)
+        area = find_drivable(labels, confidence, table, settings.drivable, **path)
         pitch = grid = scan = None
         if isinstance(geometry, CameraGeometry) and extras.pitch is not None:
             pitch = estimate_pitch(area.mask, labels, table, geometry.camera, params=extras.pitch)
         watch.lap('drivable')
-        risk = assess_risk(
-            labels,
-            seen.stated,
-            table,
-            area,
-            params=settings.risk,
-            geometry=geometry,
-            curvature_per_m=curvature_per_m,
-            rgb=seen.rgb,
-            ood_score=seen.ood_score,
-        )
+        image: dict[str, Any] = {'rgb': seen.rgb, 'ood_score': seen.ood_score}
+        risk = assess_risk(labels, seen.stated, table, area, params=settings.risk, **path, **image)
         watch.lap('risk')
         if isinstance(geometry, CameraGeometry) and extras.grid is not None:
             grid = drivable_grid(

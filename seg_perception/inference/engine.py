@@ -99,11 +99,7 @@ def thread_count(threads: int) -> int:
 
 
 def check_provider(provider: str) -> None:
-    """
-    Refuse a word that names no provider.
-
-    :raises ProviderError: when it is none of ``PROVIDERS``.
-    """
+    """Raise ProviderError unless the provider is one of ``PROVIDERS``."""
     if provider not in PROVIDERS:
         raise ProviderError('provider', repr(provider), 'one of ' + ', '.join(PROVIDERS))
 

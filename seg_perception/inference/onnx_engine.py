@@ -104,11 +104,7 @@ def _open(path: str | Path, provider: str, threads: int) -> ort.InferenceSession
 
 
 def _try_out(session: ort.InferenceSession, path: str | Path) -> None:
-    """
-    Run the model once, since a driver that is too old shows only then.
-
-    :raises ProviderError: when it does not run.
-    """
+    """Run once, since an outdated driver shows only then; ProviderError when it does not run."""
     rgb = np.zeros((1, *card_of(session, path).input_size, 3), np.uint8)
     try:
         session.run(list(OUTPUT_NAMES), {INPUT_NAME: rgb})

@@ -77,11 +77,7 @@ class GeometryTracker:
     def view(
         self, header: Header, size: tuple[int, int], params: NodeParams, name: str
     ) -> CameraView:
-        """
-        What is known for a frame of a size (H, W).
-
-        :param name: of the camera, in the parameters.
-        """
+        """The view for a frame of a size (H, W); ``name`` is that of the camera."""
         camera, calibration = params.camera(name), self._calibration
         if calibration is None:
             calibration = Missing(_why_uncalibrated(camera))

@@ -226,11 +226,7 @@ def to_array(
     limits: Limits,
     stamp: Time,
 ) -> DiagnosticArray:
-    """
-    The message of all cameras.
-
-    :param reports: each with what is known of its connection, in words.
-    """
+    """The message of all cameras, given their reports and connections in words."""
     array = DiagnosticArray()
     array.header.stamp = stamp
     for report, hint in reports:

@@ -85,11 +85,7 @@ class Link:
     is_static: bool
 
     def checked(self) -> Pose:
-        """
-        The pose with its quaternion of length 1.
-
-        :raises TransformError: when it is not.
-        """
+        """The pose with a quaternion of length 1; TransformError when it is far from that."""
         length = hypot(*self.pose.quaternion)
         finite = all(map(isfinite, self.pose.translation_m))
         if not finite or not abs(length - 1.0) <= _UNIT_TOLERANCE:

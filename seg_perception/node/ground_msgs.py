@@ -15,11 +15,7 @@ from seg_perception.node.image_conversions import copy_header
 
 
 def grid_to_msg(grid: Grid, header: Header, base_height_m: float) -> OccupancyGrid:
-    """
-    The grid on the ground, with a copy of the header.
-
-    :param base_height_m: of the frame of the header above the ground.
-    """
+    """The grid on the ground, ``base_height_m`` below the frame of the header, which is copied."""
     msg = OccupancyGrid(header=copy_header(header))
     msg.info.map_load_time = msg.header.stamp
     msg.info.resolution = grid.resolution_m

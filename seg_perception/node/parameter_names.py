@@ -26,11 +26,7 @@ _GROUPS = ('drivable', 'grid', 'scan')
 
 
 def check_topic(name: str, topic: str) -> None:
-    """
-    Check the topic that a parameter names.
-
-    :raises ParameterError: when ROS does not allow it.
-    """
+    """Raise ParameterError unless ROS allows the topic that a parameter names."""
     try:
         validate_topic_name(topic)
     except InvalidTopicNameException as error:
@@ -40,11 +36,7 @@ def check_topic(name: str, topic: str) -> None:
 
 
 def check_names(values: Mapping[str, Any]) -> None:
-    """
-    Check the parameters that name a topic or frame, other than those of a camera.
-
-    :raises ParameterError: when a name is not allowed.
-    """
+    """Raise ParameterError unless ROS allows curvature_topic and base_frame."""
     if values['curvature_topic']:
         check_topic('curvature_topic', values['curvature_topic'])
     if not values['base_frame'] or values['base_frame'].startswith('/'):
@@ -54,11 +46,7 @@ def check_names(values: Mapping[str, Any]) -> None:
 
 
 def check_cameras(names: Sequence[str]) -> None:
-    """
-    Check the names of the cameras.
-
-    :raises ParameterError: when one cannot be part of a topic, or stands twice.
-    """
+    """Raise ParameterError unless each camera has a name of its own that fits into a topic."""
     wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if wrong or doubled or not names:

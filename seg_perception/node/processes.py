@@ -86,20 +86,12 @@ class RosProcess:
         return self._process.poll()
 
     def check(self) -> None:
-        """
-        Make sure that it runs or has ended well.
-
-        :raises ProcessError: when it has failed.
-        """
+        """Raise ProcessError when it has failed."""
         if self.exit_code:
             raise self.failure(f'exit code {self.exit_code}')
 
     def check_running(self) -> None:
-        """
-        Make sure that it runs.
-
-        :raises ProcessError: when it has ended, well or not.
-        """
+        """Raise ProcessError when it has ended, well or not."""
         if self.exit_code is not None:
             raise self.failure(f'exit code {self.exit_code}')
 

@@ -32,11 +32,7 @@ def profile_path() -> Path:
 
 
 def transport_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """
-    Variables to add to a ROS process, without those that the user has set already.
-
-    :param environ: the environment to add to; this process's by default.
-    """
+    """Variables to add to ``environ``, or to this process, without those that are set already."""
     present = os.environ if environ is None else environ
     wanted = dict(MALLOC_SETTINGS)
     if not any(present.get(name) for name in PROFILE_VARIABLES):
