@@ -265,7 +265,7 @@ def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:
 @dataclass(frozen=True)
 class Camera:
     """
-    Where the pixels of a calibrated and mounted camera meet the ground.
+    Where the pixels of a calibrated camera with known extrinsics meet the ground.
 
     :raises CalibrationError: when it sees no ground near enough.
     """

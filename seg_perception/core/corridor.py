@@ -292,7 +292,7 @@ def _nearest_m(tangent: np.ndarray, inside: np.ndarray, curvature: float) -> np.
 
 
 def _within(aside: np.ndarray, half_m: float, curvature: float) -> np.ndarray:
-    """Where points are no farther than so much from the path, uint8 of 0 or 255."""
+    """Where points are at most ``half_m`` from the path, uint8 of 0 or 255."""
     least, most = (
         side * (half_m - side * curvature / 2 * half_m**2)
         if side * curvature * half_m < 1.0  # else it is beyond the centre of the circle
@@ -340,7 +340,7 @@ def _edges(
     """
     Distances along the path, near to far, at which its middle crosses the edges of rows.
 
-    They end where the path leaves the image: nobody sees what is on it from there on.
+    They end where the path leaves the image: what is on it from there on is not seen.
     """
     end_m, samples = 2.0 * corridor.reach_m, 4000
     if curvature:  # a quarter of the circle at most

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of a result for people: labels, free road, corridor, metres, score, reasons, map."""
+"""The overlay image of a result: labels, free road, corridor, metres, score, reasons, map."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SHARES = np.linspace(0.0, 1.0, BLOCKED + 1 - FREE)[:, None]
 _CELL_RGB[FREE : BLOCKED + 1] = (1 - _SHARES) * _FREE_RGB + _SHARES * np.array(_BLOCKED_RGB)
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _MARKS_M = (10.0, 20.0, 30.0, 40.0, 50.0)  # lines across the corridor and rings of the map
-_MAP_SHARE = 0.36  # height of the map, of the picture
+_MAP_SHARE = 0.36  # height of the map, as a share of the image
 _LEAST_MAP_PX = 40
 _RING_RGB = (120, 125, 135)
 
@@ -55,7 +55,7 @@ def draw_scene(
     curvature_per_m: float = 0.0,
 ) -> np.ndarray:
     """
-    A picture (H, W, 3) uint8 RGB of a record of the same size.
+    An overlay (H, W, 3) uint8 RGB of a record of the same size.
 
     :param corridor: the one that area and risk were found with, as are camera and curvature.
     :param opacity: of the class colours, 0 to 1.
@@ -119,7 +119,7 @@ class _Path:
 def _path(
     area: DrivableArea, corridor: Corridor, camera: Camera | None, curvature_per_m: float
 ) -> _Path | None:
-    """The corridor in metres; None where nobody knows them."""
+    """The corridor in metres; None where they are unknown."""
     if camera is None or not isfinite(area.free_distance_m):
         return None
     return _Path(
@@ -142,7 +142,7 @@ def _draw_path(scene: np.ndarray, path: _Path, camera: Camera, colour: tuple[int
     for mark_m in reversed([mark for mark in _MARKS_M if mark < path.drawn_m]):
         mark = camera.ground_to_pixel(path.across(mark_m))
         _draw_line(scene, mark, colour, thickness)
-        # Not over the one before, and not where nobody sees it.
+        # Not over the one before, and not outside the image.
         if mark[:, 1].min() > last_row + 0.7 * line and _is_inside(scene, mark):
             last_row = mark[:, 1].max()
             place = round(mark[:, 0].max()) + line // 3, round(last_row) + line // 4
@@ -162,7 +162,7 @@ def _draw_line(
 
 
 def _is_inside(scene: np.ndarray, points: np.ndarray) -> bool:
-    """Whether one of the pixels (N, 2), and none of them NaN, lies in the picture."""
+    """Whether one of the pixels (N, 2), and none of them NaN, lies in the image."""
     height, width = scene.shape[:2]
     inside = ((points >= 0) & (points < (width, height))).all(axis=1).any()
     return bool(inside and np.abs(points).max() < 4 * max(height, width))
@@ -175,9 +175,9 @@ def _line_px(scene: np.ndarray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Map:
-    """A piece of the picture that shows the ground from above, ahead upwards."""
+    """A piece of the image that shows the ground from above, ahead upwards."""
 
-    pixels: np.ndarray  # (h, w, 3) view of the picture
+    pixels: np.ndarray  # (h, w, 3) view of the image
     scale: float  # pixels a metre
     far_m: float  # of the upper edge
     left_m: float  # of the left edge
@@ -203,7 +203,7 @@ def _draw_map(scene: np.ndarray, grid: Grid, path: _Path | None, colour: tuple[i
 
 
 def _lay_map(scene: np.ndarray, grid: Grid) -> _Map | None:
-    """Cells and frame of the map; None where the picture is too small for one."""
+    """Cells and frame of the map; None where the image is too small for one."""
     (height, width), (rows, columns) = scene.shape[:2], grid.cells.shape
     scale = min(_MAP_SHARE * height / columns, 0.5 * width / rows)  # pixels a cell
     size = round(rows * scale), round(columns * scale)

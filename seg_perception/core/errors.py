@@ -59,7 +59,7 @@ class OutputError(SourceError):
 
 
 class CalibrationError(SegPerceptionError):
-    """A camera's intrinsics or mounting cannot be, or belong to another image."""
+    """A camera's intrinsics or extrinsics are impossible, or belong to another image."""
 
 
 class MessageError(SegPerceptionError):

@@ -84,7 +84,7 @@ class _Ends:
         0 when the near end is blocked, NaN when nothing of it is known.
 
         :param ahead_m: of the camera before the origin.
-        :param clearance: of vehicles, in heights of the camera: they are by so much nearer to it.
+        :param clearance: of vehicles above the ground, in heights of the camera.
         """
         strips, first = self._strips, int(self._first[strip])
         own = np.asarray(cv2.inRange(strips.strip, strip, strip))

@@ -85,7 +85,7 @@ def drivable_grid(
     """
     The grid of a frame.
 
-    Road that is not connected to the vehicle is unknown: nobody can tell how to get there.
+    Road that is not connected to the vehicle is unknown: no way to it is seen.
 
     :param mask: (H, W) uint8, 255 in the drivable area.
     :param labels: (H, W) uint8 class ids.

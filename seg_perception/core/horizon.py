@@ -135,7 +135,7 @@ def _std(jacobian: np.ndarray, wrong: np.ndarray, weights: np.ndarray) -> float:
     squares = weights * wrong**2
     spread = squares.sum() / max(1.0, weights.sum() - jacobian.shape[1])
     inverse = np.linalg.pinv(jacobian.T @ (jacobian * weights[:, None]))
-    # Neighbouring rows are wrong together; so many of them count as one (an AR(1) process).
+    # Errors of neighbouring rows correlate: this many rows count as one (an AR(1) process).
     scaled = np.sqrt(weights) * wrong
     alike = float((scaled[1:] * scaled[:-1]).sum() / max(squares.sum(), 1e-30))
     alike = min(max(alike, 0.0), 0.99)

@@ -1,9 +1,9 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How far the labels of a frame can be trusted: confidence, unknown pixels, picture, plausibility.
+How far the labels of a frame can be trusted: confidence, unknown pixels, image, plausibility.
 
-A network answers with confidence in the dark and through mud too, so the picture itself is
+A network answers with confidence in the dark and through mud too, so the image itself is
 looked at. All limits are ramps: no risk at the one end, full at the other.
 """
 
@@ -21,9 +21,9 @@ from seg_perception.core.settings import Settings, ratio, setting
 _ROW_STEP = 8  # rows between those that are looked at
 _WIDE_PX = 8  # the far step over which sharpness compares grey levels
 _PARTS = 4  # of the view from left to right that are searched for a cover
-_COVERED = 2.5  # grey levels; the dullest quarter of a CamVid picture has 3.7
+_COVERED = 2.5  # grey levels; the dullest quarter of a CamVid image has 3.7
 _BAND = (0.16, 0.06)  # what is about the horizon: above and below the far end of the road
-_WASHED = 245  # grey level from which a pixel holds no picture
+_WASHED = 245  # grey level from which a pixel holds no detail
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class Exposure:
-    """What the picture itself says about what can be seen in it."""
+    """What the image itself says about what can be seen in it."""
 
     light: float  # mean grey level 0..255 of the rows of the road
     washed_share: float  # 0..1, share of those rows that is washed out
@@ -105,7 +105,7 @@ class Knowledge:
 
 def look_at(rgb: np.ndarray, road_from: float) -> Exposure:
     """
-    Light, contrast and sharpness of a picture (H, W, 3) uint8, from the green of a few rows.
+    Light, contrast and sharpness of an image (H, W, 3) uint8, from the green of a few rows.
 
     :param road_from: where the rows of the road begin, share of the height.
     """
@@ -150,7 +150,7 @@ def _sharpness(green: np.ndarray) -> float:
 def worst_doubt(
     knowledge: Knowledge, exposure: Exposure | None, params: PerceptionHealthParams
 ) -> tuple[float, str]:
-    """The worst doubt 0..1 and its reason; the picture is not judged without one."""
+    """The worst doubt 0..1 and its reason; the image is not judged without one."""
     known, p = knowledge, params
     doubts = [
         (_ramp(known.confidence, p.sure, p.unsure), f'mean confidence {known.confidence:.0%}'),

@@ -63,7 +63,7 @@ def assess_risk(
 
     :param area: what ``find_drivable`` found in the same frame.
     :param geometry: of images of that size; metres need that of a camera.
-    :param rgb: the picture (h, w, 3) uint8 of any size; without one it is not judged.
+    :param rgb: the image (h, w, 3) uint8 of any size; without one it is not judged.
     :param ood_score: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
     """
     corridor, share, near_m = params.corridor, params.footprint_share, params.near_m

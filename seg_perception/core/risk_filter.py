@@ -22,7 +22,7 @@ from seg_perception.core.risk import combine, level_of
 from seg_perception.core.risk_params import RiskParams, TimeParams
 
 _LOOKBACK = 4  # frames of which a place that flickered has to show its hazard in two
-_BLIP_FRAMES = 2  # what is gone after so many was a flicker
+_BLIP_FRAMES = 2  # a hazard that is gone after at most this many frames was a flicker
 _NOTEWORTHY = 0.1  # risk below which nothing flickers
 _SAME_THING = 0.3  # share by which a distance may jump between frames and be the same thing's
 _LEAST_SAMPLES = 4
@@ -30,7 +30,7 @@ _LEAST_GROWTH_PX = 1.5  # that has to be seen over the time looked back; edges w
 _LEAST_WIDTH_PX = 10.0  # of what only grazes the corridor the width says nothing
 _AGREES = 4.0  # times as fast as the one may the other of growth and approach be
 _FORGETS = 0.25  # how fast presence is unlearned in absence, relative to how fast it is learned
-_QUICKEST = 10.0  # a blip falls so many times as fast as what was there long
+_QUICKEST = 10.0  # factor by which the risk of a blip falls faster than that of a long-seen hazard
 
 _Place = tuple[str, int | None]
 

@@ -56,7 +56,7 @@ class RiskParams(Settings, name='risk'):
     """
     Every weight and threshold of the risk; ``docs/risk.md`` says why they are what they are.
 
-    Set by hand; nobody has tied them to accidents.
+    Set by hand; no accident data support them.
     """
 
     corridor: Annotated[Corridor, HIDDEN] = field(default_factory=Corridor)

@@ -44,8 +44,8 @@ def free_space_scan(
     """
     The pseudo scan of a drivable mask (H, W) uint8 and the labels (H, W) uint8 of its frame.
 
-    The horizon and the sky end no road; where labels are missing nobody knows. What blocks the
-    lowest row is reported there, though it may begin nearer.
+    The horizon and the sky end no road; where labels are missing the range is unknown. What blocks
+    the lowest row is reported there, though it may begin nearer.
     """
     fan, extrinsics = geometry.part(_fan, params), geometry.camera.extrinsics
     ranges = np.full(fan.beams, nan, np.float32)
@@ -62,7 +62,7 @@ def free_space_scan(
     hit, free = near & (ends <= _VEHICLE), ~near & ((ends != _UNTOLD) | (rows == 0))
     sighted = fan.beams_of >= 0
     ranges[fan.beams_of[free & sighted]] = inf
-    ranges[fan.beams_of[~hit & ~free & sighted]] = nan  # nobody knows beats free
+    ranges[fan.beams_of[~hit & ~free & sighted]] = nan  # unknown beats free
     beams = fan.beam_at(places[hit])
     inside = (beams >= 0) & (beams < fan.beams)
     np.fmin.at(ranges, beams[inside], away[hit][inside].astype(np.float32))  # a hit beats both

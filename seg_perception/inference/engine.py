@@ -88,7 +88,7 @@ class Engine(ABC):
 
 def thread_count(threads: int) -> int:
     """
-    CPU threads to use where so many are asked for, 0 for all cores that this process may use.
+    CPU threads to use for a setting, in which 0 means all cores that this process may use.
 
     :raises ParameterError: when it is negative.
     """

@@ -90,8 +90,8 @@ class ModelCard:
         it for a dynamic model, upright ones within it turned.
     :param size_multiple: height and width must be multiples of it; 1 for a fixed model.
     :param dynamic: any number of rows and columns is taken, within ``size_multiple``.
-    :param upscale: frames smaller than ``input_size`` are enlarged by so much at most; thin things
-        gain from it. 1 leaves them as they are.
+    :param upscale: frames smaller than ``input_size`` are enlarged by this factor at most, from
+        which thin things gain. 1 leaves them as they are.
     :param temperature: divides the logits before the softmax that gives the confidence.
     :param data: what it was trained and selected on, with terms.
     :param scores: measured scores by name, such as ``{'mean_iou 0001TP': 0.58}``.

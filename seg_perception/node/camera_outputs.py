@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is published of a camera: road scene, masks, pictures, the ground."""
+"""What is published of a camera: road scene, masks, overlay, the ground."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class CameraOutputs:
         )
 
     def publish_masks(self, header: Header, record: SceneRecord) -> None:
-        """What everybody waits for."""
+        """The masks, before anything else."""
         self._mask.publish(mask_to_msg(record.labels, header))
         self._confidence.publish(mask_to_msg(record.confidence, header))
 
     def publish_rest(self, header: Header, answered: Answered) -> None:
-        """The ground and the picture for people."""
+        """The ground and the overlay."""
         self._publish_ground(header, answered.record, answered.params)
         if self._draws():
             self._publish_overlay(header, answered)

@@ -36,17 +36,8 @@ from seg_perception.core.settings import (
     setting,
 )
 from seg_perception.inference.engine import PROVIDERS
+from seg_perception.node import parameter_names
 from seg_perception.node.image_conversions import JPEG_QUALITY
-from seg_perception.node.parameter_names import (
-    FOREIGN,
-    advice,
-    check_cameras,
-    check_names,
-    check_topic,
-    deprecated,
-    renamed,
-    unknown_parameter,
-)
 from seg_perception.risk_profiles import DEFAULT, VEHICLE, Rules, profile_items, read_rules
 
 TRANSPORTS = ('raw', 'compressed')
@@ -202,8 +193,8 @@ class Parameters:
         self.now = build(self._values, self._profile)
         self._rows = table(self._values['cameras'])
         declare(node, self._rows.values(), self._values)
-        if old := deprecated(given):
-            node.get_logger().warn(advice(old))
+        if old := parameter_names.deprecated(given):
+            node.get_logger().warn(parameter_names.advice(old))
         node.add_on_set_parameters_callback(self._on_set)
 
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
@@ -248,16 +239,16 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ParameterError: when one is unknown, of the wrong type or out of its range.
     """
-    given = renamed(given)
+    given = parameter_names.renamed(given)
     cameras = _CAMERAS.read(given.get('cameras', _CAMERAS.default), 'parameter')
-    check_cameras(cameras)
+    parameter_names.check_cameras(cameras)
     rows = table(cameras)
     for item in profile_items():
         if item.path in given:
             rows[item.path] = item
     for name in given:
-        if name not in rows and not FOREIGN.match(name):
-            raise unknown_parameter(name, rows, cameras)
+        if name not in rows and not parameter_names.FOREIGN.match(name):
+            raise parameter_names.unknown_parameter(name, rows, cameras)
     return {
         name: row.read(given.get(name, row.default), 'parameter') for name, row in rows.items()
     }
@@ -270,7 +261,7 @@ def build(values: Mapping[str, Any], profile: Rules | None = None) -> NodeParams
     :param profile: the rules of their risk profile; read when None.
     :raises ParameterError: when two of them contradict each other.
     """
-    check_names(values)
+    parameter_names.check_names(values)
     rule_names = {item.path for item in items(Rules())}
     changes = nested({name: value for name, value in values.items() if name in rule_names})
     profile = profile or read_rules(values['risk_profile'])
@@ -287,9 +278,9 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     plain = {item.path: own[item.path] for item in items(CameraParams())}
     extrinsics, std_rad = _extrinsics(name, own), own['extrinsics.pitch_std_rad']
     camera = CameraParams(name, **plain, extrinsics=extrinsics, pitch_std_rad=std_rad)
-    check_topic(f'{name}.image_topic', camera.image_topic)
+    parameter_names.check_topic(f'{name}.image_topic', camera.image_topic)
     if camera.camera_info_topic:
-        check_topic(f'{name}.camera_info_topic', camera.camera_info_topic)
+        parameter_names.check_topic(f'{name}.camera_info_topic', camera.camera_info_topic)
     if not camera.compressed and camera.image_topic.endswith('/compressed'):
         thing, seen = f"parameter '{name}.transport'", f"'raw' for {camera.image_topic}"
         expected = "'compressed' for a topic that ends so"

@@ -132,7 +132,7 @@ def _signals_held(held: list[int]) -> Iterator[None]:
     """
     Collect SIGINT and SIGTERM instead of acting on them.
 
-    Popen that is interrupted after its fork leaves a child behind that nobody knows of. A child
+    Popen that is interrupted after its fork leaves an unknown child behind. A child
     does not inherit these handlers: it starts with the default actions, even from a background
     job, in which SIGINT is ignored.
     """
@@ -163,7 +163,7 @@ def sigterm_as_exit() -> Iterator[None]:
 
 
 def free_domain() -> int:
-    """A ROS domain id 1..101 in which nobody on this machine seems to be."""
+    """A ROS domain id 1..101 that no process on this machine seems to use."""
     domains = list(range(1, 102))  # above 101 the ports may collide with ephemeral ones
     random.shuffle(domains)
     return next((domain for domain in domains if _is_free(domain)), domains[0])
