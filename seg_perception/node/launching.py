@@ -27,27 +27,43 @@ YES_NO = ('true', 'false')
 
 def node_arguments() -> list[DeclareLaunchArgument]:
     """The arguments of all launch files: model, provider, parameters, RViz and log level."""
-    hardware = 'hardware for the model; empty: from params_file, else auto'
-    levels = ['debug', 'info', 'warn', 'error', 'fatal']
     return [
-        _argument('model', '', 'model file, or default.int8; empty: the embedded default model'),
-        _argument('provider', '', hardware, ['', 'auto', 'cpu', 'cuda', 'tensorrt']),
-        _argument('params_file', '', 'parameter file; launch arguments have precedence'),
-        _argument('rviz', 'false', 'open RViz with the cameras', YES_NO),
-        _argument('log_level', 'info', 'log level of all processes', levels),
+        DeclareLaunchArgument(
+            'model',
+            default_value='',
+            description='model file, or default.int8; empty: the embedded default model',
+        ),
+        DeclareLaunchArgument(
+            'provider',
+            default_value='',
+            choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+            description='hardware for the model; empty: from params_file, else auto',
+        ),
+        DeclareLaunchArgument(
+            'params_file',
+            default_value='',
+            description='parameter file; launch arguments have precedence',
+        ),
+        DeclareLaunchArgument(
+            'rviz', default_value='false', choices=YES_NO, description='open RViz with the cameras'
+        ),
+        DeclareLaunchArgument(
+            'log_level',
+            default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='log level of all processes',
+        ),
     ]
 
 
 def use_sim_time() -> DeclareLaunchArgument:
     """The argument use_sim_time, for launch files that do not play a bag."""
-    about = 'use the time on /clock, as published by ros2 bag play --clock'
-    return _argument('use_sim_time', 'false', about, YES_NO)
-
-
-def _argument(
-    name: str, default: str, about: str, choices: Sequence[str] | None = None
-) -> DeclareLaunchArgument:
-    return DeclareLaunchArgument(name, default_value=default, description=about, choices=choices)
+    return DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=YES_NO,
+        description='use the time on /clock, as published by ros2 bag play --clock',
+    )
 
 
 def perception_node(
