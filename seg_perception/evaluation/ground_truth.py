@@ -73,7 +73,7 @@ class Score:
     Agreement of labels and confidence with the truth, over frames.
 
     All counts are integers, and frames are added in their order, so that the sum is the same
-    whoever counted which part.
+    whoever counted which shard.
 
     :param num_classes: C of the model's table.
     """
