@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable, Role
-from seg_perception.core.errors import ImageError, SourceError
+from seg_perception.core.errors import ClassTableError, ImageError, SourceError
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.boundary_f import BoundaryScore
 from seg_perception.evaluation.calibration_error import ConfidenceCalibration
@@ -86,7 +86,11 @@ class Score:
         self.calibration = ConfidenceCalibration()
 
     def merge(self, other: Score) -> None:
-        """Add the frames of another score."""
+        """
+        Add the frames of another score.
+
+        :raises ClassTableError: when it has another number of classes.
+        """
         self._add(other.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -108,6 +112,9 @@ class Score:
         return score
 
     def _add(self, arrays: Mapping[str, np.ndarray]) -> None:
+        seen, expected = len(arrays['missed']), len(self.confusion.missed)
+        if seen != expected:
+            raise ClassTableError('score to add', f'{seen} classes', f'{expected} classes')
         for name, total in self.arrays().items():
             total += arrays[name]
 

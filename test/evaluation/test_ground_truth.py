@@ -193,3 +193,8 @@ def test_conditions_that_cannot_be(tmp_path: Path, text: str, message: str) -> N
     path.write_text(text)
     with pytest.raises(SourceError, match=message):
         read_conditions(path)
+
+
+def test_scores_of_other_classes_are_not_added() -> None:
+    with pytest.raises(ClassTableError, match='got 1 classes, expected 3 classes'):
+        Score(3).merge(Score(1))
