@@ -99,6 +99,6 @@ setup(
             'seg-perception = seg_perception.cli:main',
             'node = seg_perception.node.node:main',
             'video_source = seg_perception.tools.video_source:main',
-        ],
+        ]
     },
 )

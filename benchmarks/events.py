@@ -337,13 +337,7 @@ def watch(event: Event, engine: Engine | None = None) -> dict[str, list[Told]]:
             used = geometry_of(keeper, camera if mode == CALIBRATED else None, shot.labels.shape)
             area = find_drivable(shot.labels, shot.confidence, CAMVID_11, geometry=used)
             raw = assess_risk(
-                shot.labels,
-                shot.confidence,
-                CAMVID_11,
-                area,
-                params,
-                geometry=used,
-                rgb=shot.rgb,
+                shot.labels, shot.confidence, CAMVID_11, area, params, geometry=used, rgb=shot.rgb
             )
             told[mode].append((stamp_s, memory.update(raw, stamp_s)))
     return told

@@ -109,10 +109,7 @@ def _round(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
     model_ms = float(np.median([stage_ms(scene)['inference'] for scene in slow.scenes]))
     fast_hz = 2e3 / model_ms
     fast = _run(options, folder, fast_hz)
-    return {
-        'relaxed': _cost(slow),
-        'overrun': {'camera_hz': fast_hz, **_overrun(fast)},
-    }
+    return {'relaxed': _cost(slow), 'overrun': {'camera_hz': fast_hz, **_overrun(fast)}}
 
 
 def _run(options: argparse.Namespace, folder: Path, rate_hz: float) -> Run:

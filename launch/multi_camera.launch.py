@@ -64,11 +64,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     cameras = [name.strip() for name in given['cameras'].split(',')]
     topics = {camera: camera_topics(camera, given) for camera in cameras}
-    parameters = {
-        'cameras': cameras,
-        'model': given['model'],
-        'provider': given['provider'],
-    }
+    parameters = {'cameras': cameras, 'model': given['model'], 'provider': given['provider']}
     if given['use_sim_time'] == 'true':
         parameters['use_sim_time'] = True
     for camera in cameras:

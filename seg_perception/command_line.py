@@ -37,16 +37,7 @@ from inspect import cleandoc
 from math import inf
 from pathlib import Path
 from types import UnionType
-from typing import (
-    Annotated,
-    Any,
-    NoReturn,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from seg_perception.core.errors import SegPerceptionError, did_you_mean
 from seg_perception.core.settings import HIDDEN, Setting, hints, load, nested

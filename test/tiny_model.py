@@ -134,10 +134,7 @@ def _delay_nodes() -> list[onnx.NodeProto]:
             matrix('go_on', TensorProto.BOOL, []),
             matrix('before', TensorProto.FLOAT, [96, 96]),
         ],
-        [
-            matrix('go_on_out', TensorProto.BOOL, []),
-            matrix('after', TensorProto.FLOAT, [96, 96]),
-        ],
+        [matrix('go_on_out', TensorProto.BOOL, []), matrix('after', TensorProto.FLOAT, [96, 96])],
     )
     return [
         helper.make_node('ReduceMax', ['rgb'], ['brightest'], keepdims=0),

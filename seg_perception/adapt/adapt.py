@@ -230,10 +230,7 @@ def _expected(
 
 
 def _story(
-    network: Network,
-    options: AdaptOptions,
-    output: Output | YoloOutputs,
-    size: tuple[int, int],
+    network: Network, options: AdaptOptions, output: Output | YoloOutputs, size: tuple[int, int]
 ) -> list[str]:
     """What was found, so that a wrong guess is seen."""
     layout = '(N, 3, H, W)' if network.is_nchw else '(N, H, W, 3)'

@@ -188,11 +188,7 @@ def _ratio(values: tuple[float, float]) -> float:
 
 
 def _worst(
-    run: RunData,
-    other: RunData,
-    pairs: Pairs,
-    has_truth: bool,
-    found: Disagreement | None,
+    run: RunData, other: RunData, pairs: Pairs, has_truth: bool, found: Disagreement | None
 ) -> tuple[str, list[Difference]]:
     """The frames that lost most mean IoU; without truth those labelled most differently."""
     by = 'miou' if has_truth else 'disagreement' if found else 'score'

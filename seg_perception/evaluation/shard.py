@@ -296,10 +296,7 @@ class _ShardRun:
 
 
 def in_order(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Item], Made],
-    items: Iterable[Item],
-    ahead: int,
+    pool: ThreadPoolExecutor, work: Callable[[Item], Made], items: Iterable[Item], ahead: int
 ) -> Iterator[Made]:
     """What the pool makes of each item, in order; at most ``ahead`` items are in it or done."""
     waiting: deque[Future[Made]] = deque()

@@ -14,12 +14,7 @@ from launch.event_handlers import OnProcessExit
 from seg_perception.node.launching import shutdown
 from seg_perception.node.transport import transport_env
 from seg_perception.options import ReplayOptions
-from seg_perception.replay.bag_launching import (
-    OURS,
-    choose_player,
-    player_command,
-    waiter_command,
-)
+from seg_perception.replay.bag_launching import OURS, choose_player, player_command, waiter_command
 
 
 def bag_player(player: str, playing: ReplayOptions, topic: str) -> list[LaunchDescriptionEntity]:

@@ -80,10 +80,7 @@ def _progress(options: DemoOptions, source: FrameSource) -> tqdm[Any]:
 
 def _cast(options: DemoOptions, played: FrameSource) -> Cast:
     height, width = options.size or (0, 0)
-    node: dict[str, object] = {
-        'model': str(options.model.resolve()),
-        'provider': options.provider,
-    }
+    node: dict[str, object] = {'model': str(options.model.resolve()), 'provider': options.provider}
     if played.extrinsics is not None:
         node |= extrinsics_parameters(CAMERA, played.extrinsics())
     source = {

@@ -12,10 +12,7 @@ from seg_perception.core.errors import ClassTableError
 from seg_perception.inference.onnx_engine import OnnxEngine
 
 SIZE, MAPS = 64, 4
-THREE = ClassTable(
-    'three',
-    tuple(SegClass(i, f'c{i}', (i, i, i), Role.VEHICLE) for i in range(3)),
-)
+THREE = ClassTable('three', tuple(SegClass(i, f'c{i}', (i, i, i), Role.VEHICLE) for i in range(3)))
 OPTIONS = AdaptOptions(THREE, mean=(0.0,) * 3, std=(1.0,) * 3, value_range=1)
 # Object: left, top, right, bottom, score, class, coefficients on [all, top half, ...]
 EVERYWHERE, TOP = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)
@@ -76,10 +73,7 @@ def test_objects_are_painted_inside_of_box_and_mask(tmp_path, layout):
 
 @pytest.mark.parametrize('layout', [first_layout, second_layout])
 def test_where_objects_overlap_the_surer_wins(tmp_path, layout):
-    objects = [
-        (0, 0, 32, 32, 0.5, 0, EVERYWHERE),
-        (16, 16, 48, 48, 0.9, 1, EVERYWHERE),
-    ]
+    objects = [(0, 0, 32, 32, 0.5, 0, EVERYWHERE), (16, 16, 48, 48, 0.9, 1, EVERYWHERE)]
     labels, _ = painted(tmp_path, layout(objects))
     assert labels[8, 8] == 0 and labels[24, 24] == 1 and labels[40, 40] == 1
 

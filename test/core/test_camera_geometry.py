@@ -140,12 +140,7 @@ def test_the_same_inputs_give_the_same_geometry() -> None:
     [
         (Missing('no lens'), LEVEL, 'no lens', False),
         (LENS, Missing('no place', is_fault=True), 'no place', True),
-        (
-            LENS,
-            Extrinsics(1.5, -0.7),
-            'calibration does not fit: camera pose: got pitch',
-            True,
-        ),
+        (LENS, Extrinsics(1.5, -0.7), 'calibration does not fit: camera pose: got pitch', True),
         (
             Calibration.pinhole(K, (720, 720)),
             LEVEL,

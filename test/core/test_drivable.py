@@ -22,12 +22,7 @@ from seg_perception.core.classes import (
     SegClass,
 )
 from seg_perception.core.corridor import Corridor
-from seg_perception.core.drivable import (
-    DrivableParams,
-    find_drivable,
-    scale_area,
-    under_vehicles,
-)
+from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area, under_vehicles
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import DrivableArea
 
@@ -101,16 +96,7 @@ def road_to(row, *, left=0, right=640):
 
 
 def test_only_what_is_connected_to_the_ego_zone():
-    area = find(
-        scene(
-            'wwwwwwww',
-            '..wwwwww',
-            '..w..m.w',
-            'www.c..w',
-            'w.w....w',
-            'w.w....w',
-        )
-    )
+    area = find(scene('wwwwwwww', '..wwwwww', '..w..m.w', 'www.c..w', 'w.w....w', 'w.w....w'))
     assert drawn(area.mask) == [
         '--------',
         '--------',

@@ -10,10 +10,7 @@ from seg_perception.core.masks import colourise, overlay, resize_nearest
 
 def test_colourise_by_hand():
     colours = colourise(np.array([[0, 3], [10, 255]], np.uint8), CAMVID_11)
-    assert colours.tolist() == [
-        [[128, 128, 128], [128, 64, 128]],
-        [[0, 128, 192], [0, 0, 0]],
-    ]
+    assert colours.tolist() == [[[128, 128, 128], [128, 64, 128]], [[0, 128, 192], [0, 0, 0]]]
 
 
 def test_colourise_every_value_and_views():

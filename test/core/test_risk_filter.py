@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import words
-from seg_perception.core.results import (
-    UNKNOWN_RISK,
-    Hazard,
-    RiskFactor,
-    RiskLevel,
-    SafetyRisk,
-)
+from seg_perception.core.results import UNKNOWN_RISK, Hazard, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk import combine
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams, TimeParams

@@ -22,10 +22,7 @@ MIOU_DROP = 100 * ((60 / 70 + 0.5 + 1) - (60 / 75 + 0.25 + 1)) / 3
 def runs(tmp_path: Path) -> tuple[Path, Path]:
     """A run that lost pole pixels and is slower, and its baseline."""
     slower = {'fps': 20.0}
-    return (
-        write_run(tmp_path / 'new', pole_hits=5, summary=slower),
-        write_run(tmp_path / 'old'),
-    )
+    return (write_run(tmp_path / 'new', pole_hits=5, summary=slower), write_run(tmp_path / 'old'))
 
 
 def test_what_changed(runs: tuple[Path, Path]) -> None:

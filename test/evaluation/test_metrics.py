@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 from seg_perception.core.errors import ClassTableError, ImageError, ParameterError
-from seg_perception.evaluation.metrics import (
-    ConfusionMatrix,
-    largest_confusions,
-    shares_of_truth,
-)
+from seg_perception.evaluation.metrics import ConfusionMatrix, largest_confusions, shares_of_truth
 
 
 def mask(*values: int) -> np.ndarray:

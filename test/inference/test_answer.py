@@ -280,10 +280,7 @@ def test_confidence_of_an_ood_frame_is_scaled_down(doubting: FrameAnswerer) -> N
     np.testing.assert_array_equal(ood_score.labels, plain.labels)
     assert (ood_score.confidence == 102).all()  # 200 * (1 - 0.7 * 0.7)
     trust = {factor.name: factor for factor in ood_score.risk.factors}['perception_trust']
-    assert (trust.risk, trust.reason) == (
-        pytest.approx(0.7),
-        'unlike what the model has learned',
-    )
+    assert (trust.risk, trust.reason) == (pytest.approx(0.7), 'unlike what the model has learned')
     assert ood_score.risk.score < plain.risk.score
 
 

@@ -14,12 +14,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from seg_perception.core.errors import (  # noqa: E402
-    ImageError,
-    ModelFileError,
-    ParameterError,
-    ProviderError,
-)
+from seg_perception.core.errors import ImageError, ModelFileError, ParameterError, ProviderError  # noqa: E402
 from seg_perception.inference import open_engine as opener  # noqa: E402
 from seg_perception.inference import torch_engine  # noqa: E402
 from seg_perception.inference.answer import FrameAnswerer  # noqa: E402

@@ -32,10 +32,7 @@ OUTPUTS = {
     'free_space': 'sensor_msgs/LaserScan',
     'ground_polygon': 'geometry_msgs/PolygonStamped',
 }
-FUSED = {
-    'road_scene': 'seg_perception_msgs/FusedScene',
-    'drivable_grid': 'nav_msgs/OccupancyGrid',
-}
+FUSED = {'road_scene': 'seg_perception_msgs/FusedScene', 'drivable_grid': 'nav_msgs/OccupancyGrid'}
 RVIZ_TYPES = {  # what each display subscribes to
     'Image': 'sensor_msgs/Image',
     'Map': 'nav_msgs/OccupancyGrid',

@@ -55,10 +55,7 @@ def test_active_with_rate_and_latency(health):
     assert report.input_rate_hz == pytest.approx(10.0, rel=0.01)
     assert report.output_rate_hz == pytest.approx(10.0, rel=0.01)
     assert (report.received, report.segmented, report.dropped) == (21, 21, 0)
-    assert judge(report, '', MODEL, LIMITS) == (
-        DiagnosticStatus.OK,
-        'active: 10.0 Hz, 20 ms p95',
-    )
+    assert judge(report, '', MODEL, LIMITS) == (DiagnosticStatus.OK, 'active: 10.0 Hz, 20 ms p95')
 
 
 def test_quantiles_of_the_window():
@@ -139,10 +136,7 @@ def test_stamps_that_jump_back_trip_nothing(health):
 
 
 @pytest.mark.parametrize(
-    ('change', 'text'),
-    [
-        ({'degraded': 'mean confidence 0.20'}, 'degraded: mean confidence 0.20'),
-    ],
+    ('change', 'text'), [({'degraded': 'mean confidence 0.20'}, 'degraded: mean confidence 0.20')]
 )
 def test_what_is_worth_a_warning(health, change, text):
     run(health, 3, 101.0)

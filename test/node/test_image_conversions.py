@@ -134,8 +134,7 @@ def red_file(suffix: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    'format',
-    ['jpeg', 'JPEG', 'jpg', 'rgb8; jpeg compressed bgr8', 'bgr8; jpeg compressed bgr8'],
+    'format', ['jpeg', 'JPEG', 'jpg', 'rgb8; jpeg compressed bgr8', 'bgr8; jpeg compressed bgr8']
 )
 def test_jpeg_formats(format):
     assert np.allclose(rgb_of(compressed(red_file('.jpg'), format)), RED, atol=3)

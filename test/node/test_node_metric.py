@@ -34,9 +34,7 @@ FOOT_ROW = 84
 WALL_M = 7.5  # FOCAL_PX * HEIGHT_M / (FOOT_ROW - 0.5 - CENTRE_ROW)
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 STATIC = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
 
@@ -413,10 +411,7 @@ def test_stale_tf_is_degraded(bench):
 
 def test_deactivated_node_forgets(bench):
     """Runs last: calibration and transforms come anew, the risk has no past."""
-    for transition in (
-        Transition.TRANSITION_DEACTIVATE,
-        Transition.TRANSITION_ACTIVATE,
-    ):
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
         request = ChangeState.Request(transition=Transition(id=transition))
         assert bench.graph.call(ChangeState, '/seg_perception/change_state', request).success
     bench.graph.spin_until(bench.images['front'].get_subscription_count, 'subscribing again')

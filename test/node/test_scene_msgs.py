@@ -18,12 +18,7 @@ from seg_perception.core.results import (
     SceneRecord,
     SceneStatus,
 )
-from seg_perception.io.scene_fields import (
-    Origin,
-    fused_fields,
-    scene_fields,
-    unknown_scene_fields,
-)
+from seg_perception.io.scene_fields import Origin, fused_fields, scene_fields, unknown_scene_fields
 from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
 from seg_perception_msgs.msg import FusedScene as FusedSceneMsg

@@ -9,10 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from seg_perception.node.transport import profile_path, transport_env
 from seg_perception.tools.dds_check import Stream, measure_arrival, shipped_environ
 
-MALLOC = {
-    'MALLOC_MMAP_THRESHOLD_': '268435456',
-    'MALLOC_TRIM_THRESHOLD_': '1073741824',
-}
+MALLOC = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '1073741824'}
 
 
 def test_sets_profile_and_malloc() -> None:

@@ -8,12 +8,7 @@ from torch import nn
 
 from seg_perception.core.classes import CAMVID_11, ClassTable
 from seg_perception.core.errors import ClassTableError
-from training.checkpoint import (
-    check_same_run,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
+from training.checkpoint import check_same_run, load_checkpoint, load_weights, save_checkpoint
 from training.config import parse_config
 from training.errors import CheckpointError
 

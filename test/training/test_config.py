@@ -68,18 +68,8 @@ def test_wrong_type_names_key_value_and_type(group, key, value, words):
     ('group', 'key', 'value', 'words'),
     [
         ('optim', 'batch', 0, "optim.batch': got 0, expected .*1 to 65536"),
-        (
-            'transform',
-            'scale',
-            [1.5, 0.5],
-            r'scale: got \(1.5, 0.5\), expected the smaller',
-        ),
-        (
-            'optim',
-            'milestones',
-            [0.5, 1.5],
-            r"milestones': got \[0.5, 1.5\], expected .*0 to 1",
-        ),
+        ('transform', 'scale', [1.5, 0.5], r'scale: got \(1.5, 0.5\), expected the smaller'),
+        ('optim', 'milestones', [0.5, 1.5], r"milestones': got \[0.5, 1.5\], expected .*0 to 1"),
         ('transform', 'crop', [64, 8], r"transform.crop': got \[64, 8\], expected .*32 to 4096"),
     ],
 )

@@ -11,14 +11,7 @@ from torch import nn
 from training.cli import main
 from training.errors import ProbeError
 from training.fit import Trainer
-from training.probes import (
-    Overfit,
-    Sweep,
-    check_overfit,
-    find_learning_rate,
-    overfit,
-    write_sweep,
-)
+from training.probes import Overfit, Sweep, check_overfit, find_learning_rate, overfit, write_sweep
 from training.report import write_config
 
 
@@ -109,8 +102,7 @@ def test_suggestion_is_where_the_loss_falls_fastest():
 
 def test_loss_that_blows_up_at_a_low_rate_is_refused(config, monkeypatch):
     monkeypatch.setattr(
-        'training.fit.Trainer.train_step',
-        lambda self, *_: {'loss': torch.tensor(float('nan'))},
+        'training.fit.Trainer.train_step', lambda self, *_: {'loss': torch.tensor(float('nan'))}
     )
     with pytest.raises(ProbeError, match=r'blows up: got .*, expected over 0.001.*overfit'):
         find_learning_rate(config, steps=10)

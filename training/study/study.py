@@ -19,15 +19,7 @@ from training.errors import FailedRunsError, StudyError
 from training.options import StudyOptions
 from training.study.page import Findings, write_page
 from training.study.plan import Run, Study, load_study, plan_runs
-from training.study.run import (
-    MODEL,
-    SIZE,
-    check_same,
-    finish,
-    is_done,
-    read_result,
-    train,
-)
+from training.study.run import MODEL, SIZE, check_same, finish, is_done, read_result, train
 from training.study.timing import seconds_left, time_files
 
 log = logging.getLogger(__name__)

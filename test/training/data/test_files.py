@@ -68,8 +68,7 @@ def test_the_first_missing_folder_is_named_with_its_neighbours(tmp_path):
         (tmp_path / 'images' / name).mkdir(parents=True)
     assert find_folder(tmp_path, 'images/val', '') == tmp_path / 'images/val'
     with pytest.raises(
-        DatasetError,
-        match=r'images/test: got no such folder, c, d, e, f, g and 2 more next to it',
+        DatasetError, match=r'images/test: got no such folder, c, d, e, f, g and 2 more next to it'
     ):
         find_folder(tmp_path, 'images/test/deeper', 'LAYOUT')
     with pytest.raises(DatasetError, match=r'train/x: got no such folder, nothing next to it'):
@@ -79,10 +78,7 @@ def test_the_first_missing_folder_is_named_with_its_neighbours(tmp_path):
 def test_listing_is_sorted_and_leaves_out_what_is_hidden(tmp_path):
     for name in ('b_L.png', 'a_L.png', '._a_L.png', 'a.txt', 'c.png'):
         (tmp_path / name).touch()
-    assert list_files(tmp_path, '_L.png') == {
-        'a': tmp_path / 'a_L.png',
-        'b': tmp_path / 'b_L.png',
-    }
+    assert list_files(tmp_path, '_L.png') == {'a': tmp_path / 'a_L.png', 'b': tmp_path / 'b_L.png'}
 
 
 def test_nested_listing(tmp_path):

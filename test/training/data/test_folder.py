@@ -40,8 +40,7 @@ def test_one_folder(tmp_path, split):
 def test_one_folder_has_no_other_split(tmp_path):
     folder(tmp_path, {'a': 0}, '')
     with pytest.raises(
-        DatasetError,
-        match=r"split of folder .*: got 'val', expected images/val and masks",
+        DatasetError, match=r"split of folder .*: got 'val', expected images/val and masks"
     ):
         open_source(source(tmp_path, split='val'))
 

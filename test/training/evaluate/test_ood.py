@@ -14,10 +14,7 @@ from nearest_colour import NearestColour, write_checkpoint
 from seg_perception.core.classes import CAMVID_11
 from training.cli import main
 
-MARKS = (
-    '<!-- begin of what python -m training ood writes -->',
-    '<!-- end of it -->',
-)
+MARKS = ('<!-- begin of what python -m training ood writes -->', '<!-- end of it -->')
 
 
 @pytest.fixture

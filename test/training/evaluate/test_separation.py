@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from training.errors import DatasetError
-from training.evaluate.separation import (
-    aupr,
-    auroc,
-    auroc_band,
-    roc,
-    separation,
-    threshold_of,
-)
+from training.evaluate.separation import aupr, auroc, auroc_band, roc, separation, threshold_of
 
 
 def scores(*values):

@@ -180,10 +180,7 @@ def test_l1_is_of_the_kernels_of_convolutions_alone(image, two_classes):
     ('name', 'message'),
     [
         ('boddy', r"boundary_feature: got 'boddy', expected a module of Net\. Did you mean body"),
-        (
-            'xyz',
-            r"got 'xyz', .*body, edge, line, pair, unused, head, aux",
-        ),
+        ('xyz', r"got 'xyz', .*body, edge, line, pair, unused, head, aux"),
         ('unused', r'module unused \(loss.boundary_feature\): got none'),
         ('pair', r'module pair .* got tuple, expected a feature map \(N, channels, h, w\)'),
     ],

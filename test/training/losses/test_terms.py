@@ -75,11 +75,7 @@ def test_unknown_term(four_class_weights):
         ),
         ('focal', {'gamma': 'two'}, r"focal.gamma: got 'two', expected a number"),
         ('focal', {'gamma': True}, r'focal.gamma: got true, expected a number'),
-        (
-            'focal',
-            {'gamma': -1},
-            r'loss.terms, focal.gamma: got -1, .* 0 to 10',
-        ),
+        ('focal', {'gamma': -1}, r'loss.terms, focal.gamma: got -1, .* 0 to 10'),
         ('focal', {'weighted': 1}, r'focal.weighted: got 1, expected true or false'),
         ('edge', {'radius_px': 1.5}, r'edge.radius_px: got 1.5, expected a whole number'),
         ('ohem', {'threshold': 7}, r'ohem.threshold: got 7, expected a number from 0.001 to 1'),

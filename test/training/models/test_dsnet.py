@@ -7,14 +7,7 @@ from torch import nn
 
 from training.errors import ConfigError
 from training.models import build_model
-from training.models.dsnet import (
-    AddDownUnit,
-    BasicUnit,
-    DownUnit,
-    DSNet,
-    UpUnit,
-    join,
-)
+from training.models.dsnet import AddDownUnit, BasicUnit, DownUnit, DSNet, UpUnit, join
 from training.models.layers import InvertedResidual
 
 UNITS = ('dsnet', 'no_shuffle', 'add', 'depthwise', 'mobilenet_v2', 'enet')

@@ -17,13 +17,7 @@ from training.models.enet import (
     UpBottleneck,
     context_stage,
 )
-from training.models.layers import (
-    crop_to,
-    match_size,
-    pad_to_multiple,
-    pool_with_choice,
-    unpool,
-)
+from training.models.layers import crop_to, match_size, pad_to_multiple, pool_with_choice, unpool
 
 
 def few_values(*shape):

@@ -91,7 +91,7 @@ def test_says_which_package_is_missing(monkeypatch):
 def test_a_block_adds_where_sizes_agree():
     net = EfficientNetLite(1.0)
     assert [index for index, block in enumerate(net.blocks) if block.adds] == [
-        *(2, 4, 6, 7, 9, 10, 12, 13, 14),
+        *(2, 4, 6, 7, 9, 10, 12, 13, 14)
     ]
     block = net.blocks[2].eval()
     torch.nn.init.zeros_(block.narrow[0].weight)

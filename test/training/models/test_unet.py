@@ -81,10 +81,7 @@ def test_a_sixteenth_of_an_odd_number_of_eighths_exports():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (
-            {'norm': 'bach'},
-            r"norm: got 'bach', .* batch, none\. Did you mean batch\?",
-        ),
+        ({'norm': 'bach'}, r"norm: got 'bach', .* batch, none\. Did you mean batch\?"),
         ({'up': 'linear'}, r"up: got 'linear', .*Did you mean bilinear\?"),
         ({'depth': 6}, r'depth: got 6, expected .* 1 to 5'),
         ({'depth': 0}, r'depth: got 0, expected .* 1 to 5'),
