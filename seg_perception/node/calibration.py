@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -21,6 +20,7 @@ from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import CalibrationError
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
+from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.extrinsics import (
     FrameTree,
     Link,
@@ -107,7 +107,7 @@ class GeometryTracker:
 
     def _extrinsics(self, header: Header, params: NodeParams, camera: CameraParams) -> Extrinsics:
         """From TF where it connects the frames, else from the parameters."""
-        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        stamp_s = stamp_seconds(header.stamp)
         try:
             pose = self._frames.pose(
                 header.frame_id, params.base_frame, stamp_s, params.transform_max_age_s
@@ -153,7 +153,7 @@ def links_of(message: Any, is_static: bool) -> list[Link]:
 def _link(msg: Any, is_static: bool) -> Link:
     at, turn = msg.transform.translation, msg.transform.rotation
     pose = Pose((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
-    stamp_s = Time.from_msg(msg.header.stamp).nanoseconds / 1e9
+    stamp_s = stamp_seconds(msg.header.stamp)
     # tf2 still takes the leading slash of ROS 1.
     parent, child = msg.header.frame_id.lstrip('/'), msg.child_frame_id.lstrip('/')
     return Link(parent, child, pose, stamp_s, is_static)

@@ -15,7 +15,6 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -32,6 +31,7 @@ from seg_perception.inference.answer import (
 )
 from seg_perception.io.scene_fields import Origin, scene_fields, unknown_scene_fields
 from seg_perception.node.calibration import GeometryTracker
+from seg_perception.node.callbacks import guarded, stamp_ns, stamp_seconds
 from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
 from seg_perception.node.ego_motion import Motion
@@ -108,15 +108,25 @@ class CameraInterface:
         reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=1, reliability=reliable if params.reliable else best_effort)
         kind = CompressedImage if params.compressed else Image
-        subscribe = self._node.create_subscription
-        self._subscriptions = [
-            subscribe(kind, params.topic, partial(self._on_image, on_frame), qos)
-        ]
+        self._subscribe(kind, params.topic, partial(self._on_image, on_frame), qos)
         if params.camera_info_topic:
             info_qos = QoSProfile(depth=1, reliability=best_effort)
-            self._subscriptions.append(
-                subscribe(CameraInfo, params.camera_info_topic, self._on_camera_info, info_qos)
-            )
+            topic = params.camera_info_topic
+            self._subscribe(CameraInfo, topic, self._on_camera_info, info_qos)
+
+    def _subscribe(
+        self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+    ) -> None:
+        callback = guarded(callback, self._message_failed)
+        self._subscriptions.append(self._node.create_subscription(kind, topic, callback, qos))
+
+    def _message_failed(self, error: Exception) -> None:
+        """Count and log a message that could not even be taken in."""
+        self.health.failed(f'{type(error).__name__}: {error}')
+        trace = ''.join(traceback.format_exception(error))
+        self._node.get_logger().error(
+            f'camera {self.name}: message dropped: {trace}', throttle_duration_sec=LOG_PERIOD_S
+        )
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -133,7 +143,7 @@ class CameraInterface:
         self, on_frame: Callable[[CameraInterface, Frame], None], msg: Image | CompressedImage
     ) -> None:
         frame = Frame(msg, time.monotonic())
-        self.health.arrived(frame.arrived_s, Time.from_msg(msg.header.stamp).nanoseconds)
+        self.health.arrived(frame.arrived_s, stamp_ns(msg.header.stamp))
         on_frame(self, frame)
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
@@ -170,7 +180,7 @@ class CameraInterface:
             curvature_per_m=motion.curvature_per_m,
             motion_fault=motion.fault,
             extras=self._extras(params),
-            stamp_s=Time.from_msg(header.stamp).nanoseconds / 1e9,
+            stamp_s=stamp_seconds(header.stamp),
             frame_id=header.frame_id,
         )
 
@@ -284,7 +294,7 @@ class CameraInterface:
     def _age_ms(self, header: Header) -> float:
         """From stamp to now by the node's clock; NaN where the stamp is of another clock."""
         now_ns = self._node.get_clock().now().nanoseconds
-        age_ms = (now_ns - Time.from_msg(header.stamp).nanoseconds) / 1e6
+        age_ms = (now_ns - stamp_ns(header.stamp)) / 1e6
         return age_ms if 0.0 <= age_ms <= MAX_AGE_MS else nan
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.time import Time
 from std_msgs.msg import Header
 
 from seg_perception.core.camera_geometry import CameraGeometry, CameraView
 from seg_perception.core.fusion import CameraScene, CameraState, Sector, fuse, sector_of
 from seg_perception.core.results import UNKNOWN_RISK, Grid, SceneRecord
 from seg_perception.io.scene_fields import fused_fields
+from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.ground_msgs import grid_to_msg
 from seg_perception.node.parameters import Parameters
 from seg_perception.node.scene_msgs import to_msg
@@ -71,7 +71,7 @@ class FusionPublisher:
         self, name: str, header: Header, record: SceneRecord, view: CameraView | None
     ) -> None:
         """Take the answer for a frame of one camera."""
-        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        stamp_s = stamp_seconds(header.stamp)
         sector, geometry = Sector(), view.geometry if view else None
         if isinstance(geometry, CameraGeometry):
             sector = geometry.part(_sector, None)
@@ -81,7 +81,7 @@ class FusionPublisher:
 
     def invalid(self, name: str, header: Header, reason: str) -> None:
         """A frame of one camera could not be processed."""
-        stamp_s = Time.from_msg(header.stamp).nanoseconds / 1e9
+        stamp_s = stamp_seconds(header.stamp)
         scene = CameraScene(name, stamp_s, state=CameraState.INVALID, text=reason)
         with self._lock:
             self._say(_Last(header, scene))

@@ -33,6 +33,7 @@ from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.models import model_path
 from seg_perception.node.calibration import TF_MESSAGE, links_of
+from seg_perception.node.callbacks import guarded
 from seg_perception.node.camera import CameraInterface, Frame
 from seg_perception.node.camera_outputs import Answered
 from seg_perception.node.diagnostics import Limits, ModelReport, to_array
@@ -231,13 +232,22 @@ class SegPerceptionNode(LifecycleNode):
         """Subscribe to transforms and curvature, which all cameras share."""
         self._frames.clear()
         self._steering = Steering()
-        subscribe, add = self.create_subscription, self._shared_subscriptions.append
         if TF_MESSAGE is not None and self.settings.now.use_tf:
-            add(subscribe(TF_MESSAGE, '/tf', partial(self._on_transforms, False), 100))
-            add(subscribe(TF_MESSAGE, '/tf_static', partial(self._on_transforms, True), _STATIC))
+            for topic, is_static, qos in (('/tf', False, 100), ('/tf_static', True, _STATIC)):
+                self._subscribe(TF_MESSAGE, topic, partial(self._on_transforms, is_static), qos)
         if topic := self.settings.now.curvature_topic:
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-            add(subscribe(Float32, topic, self._on_curvature, qos))
+            self._subscribe(Float32, topic, self._on_curvature, qos)
+
+    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None], qos: Any) -> None:
+        def failed(error: Exception) -> None:
+            trace = ''.join(traceback.format_exception(error))
+            self.get_logger().error(
+                f'message on {topic} dropped: {trace}', throttle_duration_sec=5.0
+            )
+
+        subscription = self.create_subscription(kind, topic, guarded(callback, failed), qos)
+        self._shared_subscriptions.append(subscription)
 
     def _on_transforms(self, is_static: bool, message: Any) -> None:
         for link in links_of(message, is_static):

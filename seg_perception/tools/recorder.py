@@ -14,6 +14,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from seg_perception.io.video_writer import LiveVideoWriter
+from seg_perception.node.callbacks import stamp_ns
 from seg_perception.node.qos import matched_publishers
 from seg_perception_msgs.msg import RoadScene
 
@@ -94,4 +95,4 @@ class Recorder(Node):
 
 
 def _stamp_ns(message: Any) -> int:
-    return Time.from_msg(message.header.stamp).nanoseconds
+    return stamp_ns(message.header.stamp)

@@ -211,3 +211,10 @@ def test_a_mount_that_trembles_keeps_its_camera():
     assert seen(1.01, 0.1015) is first
     assert seen(1.0, 0.11).extrinsics.pitch_rad == pytest.approx(0.11, abs=1e-3)
     assert seen(1.5, 0.11).extrinsics.forward_m == 1.5
+
+
+def test_transform_with_a_stamp_before_1970_is_taken():
+    message = transform('base_link', 'front_optical', (0, 0, 1.5), OPTICAL)
+    message.header.stamp.sec = -7
+    (link,) = links_of(Message(message), is_static=False)
+    assert link.stamp_s == -7.0

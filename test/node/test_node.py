@@ -139,6 +139,15 @@ def test_waiting_cameras_say_so(bench):
     assert scene.safety_risk.level == SafetyRisk.UNKNOWN
 
 
+@pytest.mark.parametrize('seconds', [-1, -(2**31)])
+def test_a_stamp_before_1970_is_answered(bench, seconds):
+    """rclpy's own Time refuses it, and would end the node with all its cameras."""
+    scene = bench.send(image_msg(painted(street()), stamped(seconds, 5)))
+    assert scene.header.stamp.sec == seconds
+    assert scene.status in (RoadScene.OK, RoadScene.DEGRADED)
+    assert bench.send_street().status in (RoadScene.OK, RoadScene.DEGRADED)
+
+
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgr8'])
 def test_mask_is_the_picture_in_size_and_header_of_the_image(bench, encoding):
     labels = street()
