@@ -256,7 +256,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
     strip = (three & RIGHT) - ((aside > 0).view(np.uint8) & three)  # RIGHT, LEFT or 0
     strip = np.minimum(strip, ~(inside & ~np.uint8(AHEAD)))  # AHEAD inside
     strip *= tangent < edges[-1]  # not beyond what is seen of the path
-    if not (strip == AHEAD).any():
+    if len(edges) < 2 or not (strip == AHEAD).any():  # no row shows the middle of the path
         return None
     adjacent = cv2.subtract(three, inside)
     adjacent[:top] = adjacent[end:] = 0

@@ -6,7 +6,7 @@ from math import inf, isnan, nan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seg_perception.core.camera import Calibration, Extrinsics
@@ -513,6 +513,8 @@ def test_mirrored_scene_has_the_mirrored_area(labels, curvature):
     st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 40), st.floats(-0.4, 0.8),
     st.floats(-0.5, 0.5), st.floats(-3.1, 3.1), st.floats(-1, 1),
 )  # fmt: skip
+@example(0, 10, 6, 0.78125, 0.125, -0.8125, 0.125)  # no row shows the middle of the path
+@example(0, 10, 5, 0.78125, 0.125, -0.8125, 0.125)
 def test_no_input_makes_nan_elsewhere_or_an_exception(
     seed, height, width, pitch, roll, yaw, curvature
 ):

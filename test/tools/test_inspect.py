@@ -14,7 +14,7 @@ from tiny_model import write_tiny_model
 
 STORY = """\
 name         tiny
-contract     version 1
+contract     version 2
 input        image uint8 (N, H, W, 3) RGB, 384 x 640 (height x width) preferred, any multiple of 8
 temperature  1
 ood score    not told

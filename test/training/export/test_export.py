@@ -84,7 +84,7 @@ def test_scores_and_temperature_of_a_held_out_run(trained, config, checkpoint, t
     assert cards['worse'].scores != cards['alone'].scores
     assert cards['final'].scores == cards['alone'].scores
     assert cards['final'].temperature == cards['alone'].temperature != cards['worse'].temperature
-    assert cards['final'].ood_score == cards['alone'].ood_score
+    assert cards['final'].ood_calibration == cards['alone'].ood_calibration
     assert 'of the held-out run, eight bits: mean IoU' in capsys.readouterr().out
     text = (tmp_path / 'final.md').read_text()
     assert 'those of a parallel run that was not trained on these frames' in text
