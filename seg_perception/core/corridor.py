@@ -244,7 +244,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
             aside[curvature * ground.left_m >= 1.0] = _NOWHERE_M
     half = corridor.vehicle_width_m / 2 + corridor.margin_m
     inside, three = (_within(aside, half * n, curvature) for n in (1, 3))
-    widths = np.count_nonzero(inside, axis=1)
+    widths = cv2.reduce(inside, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] // 255
     rows = np.flatnonzero(widths)
     if not len(rows):
         return None
@@ -344,7 +344,8 @@ def _edges(
     """
     end_m, samples = 2.0 * corridor.reach_m, 4000
     if curvature:  # a quarter of the circle at most
-        end_m, samples = min(end_m, pi / 2 / abs(curvature)), 2000
+        # Between 500 samples a straight line is off by less than 0.03 mm for each metre.
+        end_m, samples = min(end_m, pi / 2 / abs(curvature)), 500
     along = np.geomspace(0.1, end_m, samples)
     angle = curvature * along
     x = np.sin(angle) / curvature if curvature else along

@@ -146,10 +146,10 @@ def _edges(inside: np.ndarray, adjacent: np.ndarray) -> np.ndarray:
 
 def _ends(mask: np.ndarray) -> np.ndarray:
     """First column of each row of a mask and one past its last, (R, 2); equal when empty."""
-    filled = mask > 0
-    first = filled.argmax(axis=1)
-    last = mask.shape[1] - filled[:, ::-1].argmax(axis=1)
-    return np.stack([first, np.where(filled.any(axis=1), last, first)], axis=1)
+    first = (mask > 0).argmax(axis=1)
+    last = mask.shape[1] - (cv2.flip(mask, 1) > 0).argmax(axis=1)
+    filled = cv2.reduce(mask, 1, cv2.REDUCE_MAX)[:, 0] > 0
+    return np.stack([first, np.where(filled, last, first)], axis=1)
 
 
 def group_bits(table: ClassTable) -> np.ndarray:
