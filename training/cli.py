@@ -103,7 +103,7 @@ def _ood(options: OodOptions) -> object:
 def _sheet(options: SheetOptions) -> object:
     from training.evaluate.sheet import write_sheet
 
-    write_sheet(options.models, options.pictures, options.out)
+    write_sheet(options.models, options.images, options.out)
     return f'wrote {options.out}'
 
 

@@ -187,12 +187,12 @@ class SheetOptions(Settings, name='sheet'):
     """
     Draw the answers of several model files on the same images, side by side.
 
-    :param pictures: images to segment
+    :param images: images to segment
     :param models: model file; repeatable
     :param out: image to write, ending in .png or .jpg
     """
 
-    pictures: Annotated[tuple[Path, ...], Option('IMAGE', positional=True)]
+    images: Annotated[tuple[Path, ...], Option('IMAGE', positional=True)]
     models: Annotated[tuple[Path, ...], Option('FILE', names=('--model',), repeat=True)]
     out: Annotated[Path, FILE]
 

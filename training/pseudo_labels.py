@@ -28,13 +28,13 @@ from training.checkpoint import load_checkpoint
 from training.config import parse_config
 from training.distributed import pick_device
 from training.errors import DatasetError
-from training.evaluate.ood_samples import OodSample, picture_samples
+from training.evaluate.ood_samples import OodSample, image_samples
 from training.evaluate.predictors import checkpoint_network, image_of
 from training.evaluate.views import Mode, mean_softmax
 from training.options import PseudoLabelOptions
 
 VIEWS = Mode(scales=(1.0, 1.25), flip=True)
-SHOWN = 6  # frames on the picture
+SHOWN = 6  # frames on the image
 
 
 def pseudo_label(options: PseudoLabelOptions) -> str:
@@ -50,7 +50,7 @@ def pseudo_label(options: PseudoLabelOptions) -> str:
     if config.threads:
         torch.set_num_threads(config.threads)
     classes = ClassTable.from_dict(state['classes'])
-    samples = picture_samples(options.frames, options.every)
+    samples = image_samples(options.frames, options.every)
     names = [sample.name for sample in samples]
     name, count = Counter(names).most_common(1)[0]
     if count > 1:

@@ -94,7 +94,7 @@ def adapt(source: Path, out: Path, options: AdaptOptions, rgb: np.ndarray) -> Ad
     """
     Write a model file around the network in ``source``, checked on an image.
 
-    :param rgb: the check image, (H, W, 3) uint8: any street picture.
+    :param rgb: the check image, (H, W, 3) uint8: any street image.
     :raises ModelFileError: when the network or its answer is not of a kind that is known, or the
         wrapped file does not give what the network gives; nothing is written then.
     :raises ClassTableError: when the classes do not fit.

@@ -143,7 +143,7 @@ def _camera_name(topic: str) -> str:
 
 
 def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | Missing, str]:
-    """From the CameraInfo beside the image topic, or the one there is for the one camera."""
+    """From the CameraInfo next to the image topic, or the one there is for the one camera."""
     infos = [info.name for info in bag.of_type(CAMERA_INFO) if info.count]
     beside = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
     name = beside if beside in infos else infos[0] if only and len(infos) == 1 else ''
@@ -258,7 +258,7 @@ def _fix(bag: Bag, message: BagMessage) -> tuple[int, float, float] | None:
 
 class _Labels:
     """
-    Label images beside the frames: those recorded within a second of where the reader is.
+    Label images of the frames: those recorded within a second of where the reader is.
 
     They have a reader of their own, as they may come before or after their frames.
     """

@@ -3,7 +3,7 @@
 """
 Two evaluations frame by frame: the frames they share, and how sure a change of score is.
 
-Neighbouring frames show nearly the same picture, so blocks of a drive are drawn anew and not
+Neighbouring frames show nearly the same image, so blocks of a drive are drawn anew and not
 frames: the moving-block idea of Kuensch (1989) with blocks that do not overlap (Carlstein 1986).
 """
 

@@ -21,7 +21,7 @@ _MASK = '/mask'
 
 @dataclass
 class Disagreement:
-    """Share of pixels with different labels: of each frame, and of each cell of the picture."""
+    """Share of pixels with different labels: of each frame, and of each cell of the image."""
 
     share_of: dict[tuple[str, int], float] = field(default_factory=dict)  # by source and stamp
     frames: int = 0

@@ -100,7 +100,7 @@ def evaluate_against(
     Evaluate, and compare with another evaluation, or with another model on the same inputs.
 
     :param baseline: folder of a finished evaluation, or a model file, which is evaluated first
-        into a folder beside ``out``.
+        into a folder next to ``out``.
     :param limits: by name; see ``compare``.
     :raises SegPerceptionError: as ``evaluate`` and ``compare`` do.
     """

@@ -252,7 +252,7 @@ def condition_of(conditions: Conditions, source: str, stamp_ns: int) -> str:
 def _read_mask(path: Path) -> np.ndarray:
     ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if ids is None or ids.ndim != 2 or ids.dtype != np.uint8:
-        seen = 'no picture' if ids is None else f'{ids.dtype} {ids.shape}'
+        seen = 'no image' if ids is None else f'{ids.dtype} {ids.shape}'
         raise ImageError(f'mask {str(path)!r}', seen, 'a grey 8-bit PNG of class ids')
     return ids
 

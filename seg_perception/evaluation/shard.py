@@ -273,7 +273,7 @@ class _ShardRun:
             self._problems.append(problem)
 
     def _save(self, written: int, started_s: float) -> None:
-        """What the shards are merged from, beside the files of the frames."""
+        """What the shards are merged from, in addition to the files of the frames."""
         facts = {
             'source': self._shard.source.name,
             'frames': written,

@@ -30,7 +30,7 @@ def whole(path: Path, size: int = 0) -> Iterator[Path]:
     """
     A path to write a file or folder to, which moves to ``path`` when the block ends well.
 
-    It has the same name, in a hidden folder beside ``path``: suffixes keep their meaning, long
+    It has the same name, in a hidden folder next to ``path``: suffixes keep their meaning, long
     names still fit, and two writers never meet. An existing file is replaced; a folder must be
     empty for that. After an error nothing is left.
 

@@ -24,7 +24,7 @@ DEFAULT_FPS = 20.0  # of what has no rate of its own
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its name without folder and suffix, and (H, W, 3) uint8 BGR."""
+    """One image: its name without folder and suffix, and (H, W, 3) uint8 BGR."""
 
     name: str
     bgr: np.ndarray
@@ -93,7 +93,7 @@ def _read_image(file: Path) -> np.ndarray:
     if bgr is None or _is_cut_jpeg(data):
         raise SourceError(
             f'image {str(file)!r}',
-            f'{len(data)} bytes that do not decode to a whole picture',
+            f'{len(data)} bytes that do not decode to a whole image',
             'a whole image file',
             'It is truncated or damaged: copy it again.',
         )

@@ -52,7 +52,7 @@ def all_series(run: RunData, pinned: np.ndarray) -> list[dict[str, Any]]:
     """
     The columns of the timeline of each input, as JSON types.
 
-    :param pinned: rows that stay in whatever the thinning, as those with a picture.
+    :param pinned: rows that stay in whatever the thinning, as those with an image.
     """
     columns = {name: run.numbers(name) for name in ('stamp_ns', *_DIGITS)}
     columns |= {f'factor_{name}': run.numbers(f'factor_{name}') for name in run.names('factor_')}

@@ -24,8 +24,8 @@ def write_sheet(video: Path, sheet: Path, captions: Mapping[int, str]) -> None:
     :param captions: texts by frame number.
     :raises SourceError: when the video cannot be read or the sheet cannot be written.
     """
-    pictures = _pick(video, SHEET_ROWS * SHEET_COLUMNS)
-    tiles = [_tile(bgr, captions.get(index, '')) for index, bgr in pictures]
+    images = _pick(video, SHEET_ROWS * SHEET_COLUMNS)
+    tiles = [_tile(bgr, captions.get(index, '')) for index, bgr in images]
     tiles += [np.zeros_like(tiles[0])] * (SHEET_ROWS * SHEET_COLUMNS - len(tiles))
     rows = [
         np.hstack(tiles[start : start + SHEET_COLUMNS])

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a video or the synthetic street through the real graph; film and summary of it."""
+"""Play a video or the synthetic street through the real graph; video and summary of it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from seg_perception.tools.recorder import Recorder, stage_ms
 from seg_perception.tools.versions import environment
 from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
 
-SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and film
+SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and record
 SYNTHETIC_SECONDS = 12.0
 
 
 def run_demo(options: DemoOptions) -> dict[str, Any]:
     """
-    Play the source through the graph, write film, contact sheet and summary, return the summary.
+    Play the source through the graph, write video, contact sheet and summary, return the summary.
 
     :raises SegPerceptionError: when an input cannot be used or a process fails.
     """
@@ -46,12 +46,12 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     open_engine(options.model, options.provider)  # its error here is plainer than the node's
     make_folder(options.out)
     with private_graph(), _progress(options, source) as bar:
-        film = LiveVideoWriter(options.out / 'overlay.mp4', source.fps)
-        recorder = Recorder(CAMERA, film)
+        video = LiveVideoWriter(options.out / 'overlay.mp4', source.fps)
+        recorder = Recorder(CAMERA, video)
         play(_cast(options, source), recorder, lambda _: _show(bar, recorder))
-        film.close()
+        video.close()
         summary = _summary(options, recorder)
-    _write_sheet(options.out, film, recorder, source.fps)
+    _write_sheet(options.out, video, recorder, source.fps)
     write_json(options.out / 'summary.json', summary)
     return summary
 
@@ -151,15 +151,15 @@ def _percentiles(values_ms: Iterable[float]) -> dict[str, float]:
     return {'p50': round(float(p50), 2), 'p95': round(float(p95), 2), 'p99': round(float(p99), 2)}
 
 
-def _write_sheet(out: Path, film: LiveVideoWriter, recorder: Recorder, fps: float) -> None:
+def _write_sheet(out: Path, video: LiveVideoWriter, recorder: Recorder, fps: float) -> None:
     captions = {}
-    for index, stamp_ns in enumerate(film.stamps_ns):
+    for index, stamp_ns in enumerate(video.stamps_ns):
         said = 'no road scene'
         if scene := recorder.scenes.get(stamp_ns):
             risk = scene.safety_risk
             said = f'safety {risk.score:.0f} {RiskLevel(risk.level).name}'
         captions[index] = f'{index / fps:.1f} s   {said}'
-    write_sheet(film.path, out / 'contact_sheet.png', captions)
+    write_sheet(video.path, out / 'contact_sheet.png', captions)
 
 
 def describe(summary: dict[str, Any], out: Path) -> str:

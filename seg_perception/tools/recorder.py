@@ -29,18 +29,18 @@ class Recorder(Node):
     Subscribes to mask, road scene and overlay of one camera, and to the diagnostics.
 
     :param camera: name of the camera.
-    :param film: takes the overlays; without it the node need not draw any.
+    :param video: takes the overlays; without it the node need not draw any.
     """
 
     def __init__(
-        self, camera: str, film: LiveVideoWriter | None = None, node_name: str = 'seg_perception'
+        self, camera: str, video: LiveVideoWriter | None = None, node_name: str = 'seg_perception'
     ) -> None:
         super().__init__('recorder')
         self.latency_ms: dict[int, float] = {}  # by stamp [ns]: image stamp to mask received
         self.scenes: dict[int, RoadScene] = {}  # by stamp [ns], those with an answer
         self._reports: dict[str, dict[str, str]] = {}  # of /diagnostics, by name
         self.arrivals = 0
-        self._film = film
+        self._video = video
         base = f'/{node_name}/{camera}'
         # Deeper than the publisher's queue: a busy moment here is no drop of the node's.
         reliable = QoSProfile(depth=10)
@@ -49,7 +49,7 @@ class Recorder(Node):
             self.create_subscription(Image, f'{base}/mask', self._on_mask, reliable),
             self.create_subscription(RoadScene, f'{base}/road_scene', self._on_scene, reliable),
         ]
-        if film is not None:
+        if video is not None:
             self._subscriptions_of_camera.append(
                 self.create_subscription(Image, f'{base}/overlay', self._on_overlay, best_effort)
             )
@@ -85,8 +85,8 @@ class Recorder(Node):
     def _on_overlay(self, overlay: Image) -> None:
         rows = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step)
         bgr = rows[:, : 3 * overlay.width].reshape(overlay.height, overlay.width, 3)
-        if self._film is not None:
-            self._film.add(_stamp_ns(overlay), bgr)
+        if self._video is not None:
+            self._video.add(_stamp_ns(overlay), bgr)
         self.arrivals += 1
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:

@@ -98,7 +98,7 @@ def test_truncated_image(tmp_path: Path, suffix: str, share: float) -> None:
 def test_image_that_is_text(tmp_path: Path) -> None:
     path = tmp_path / 'a.png'
     path.write_text('not a picture')
-    with pytest.raises(SourceError, match='got 13 bytes that do not decode to a whole picture'):
+    with pytest.raises(SourceError, match='got 13 bytes that do not decode to a whole image'):
         list(read_frames(path))
 
 

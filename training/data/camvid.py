@@ -3,7 +3,7 @@
 """
 CamVid: lists of ``image label`` pairs, and two protocols of eleven classes.
 
-Labels are ids as SegNet ships them (0..10, 11 is Void), or the original pictures of 32 colours
+Labels are ids as SegNet ships them (0..10, 11 is Void), or the original images of 32 colours
 (``*_L.png``). The grouped protocol is SegNet's: all but Void belong to a class. The exact one is
 that of PIDNet and PaddleSeg: eleven colours count, the others are ignored. A score means nothing
 without the name of its protocol.

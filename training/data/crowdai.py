@@ -60,7 +60,7 @@ class BoxLabels:
 
     def __call__(self, image: Path) -> np.ndarray:
         """
-        Class ids (H, W) uint8; what stands lower in the picture is nearer, and on top.
+        Class ids (H, W) uint8; what stands lower in the image is nearer, and on top.
 
         :raises DamagedFileError: when the size of the image cannot be read.
         """

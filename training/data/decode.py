@@ -121,7 +121,7 @@ def decode_ids(data: bytes, thing: str) -> np.ndarray:
         return _decode_palette(data, thing)
     if (depth, colour) != (8, GREY):
         seen = f'{depth} bits of PNG colour type {colour}'
-        fix = 'Is this the picture of the labels, for the eye?'
+        fix = 'Is this the image of the labels, for the eye?'
         raise DatasetError(thing, seen, '8 bits of grey, or a palette', fix)
     ids = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if ids is None:

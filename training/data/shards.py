@@ -3,10 +3,10 @@
 """
 Many frames in few files: tar files that the webdataset library reads too, read here by offset.
 
-A frame is ``KEY.jpg`` or ``KEY.png`` and ``KEY.mask.png``, whose values are class ids. Beside each
-``000000.tar`` lies ``000000.json`` with the names and offsets of its frames, and ``index.json``,
-written last, holds the class table. So any frame is two reads, from as many processes as like to,
-and an interrupted writer resumes after its last whole shard.
+A frame is ``KEY.jpg`` or ``KEY.png`` and ``KEY.mask.png``, whose values are class ids. For each
+``000000.tar`` there is a ``000000.json`` with the names and offsets of its frames, and
+``index.json``, written last, holds the class table. So any frame is two reads, from as many
+processes as like to, and an interrupted writer resumes after its last whole shard.
 """
 
 from __future__ import annotations

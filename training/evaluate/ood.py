@@ -24,8 +24,8 @@ from training.evaluate.ood_samples import (
     Group,
     Kind,
     OodScorer,
+    image_samples,
     labelled_samples,
-    picture_samples,
 )
 from training.evaluate.ood_score import SCORES
 from training.evaluate.predictors import checkpoint_network, holdout_temperature
@@ -51,7 +51,7 @@ def measure(options: OodOptions) -> str:
     if config.threads:
         torch.set_num_threads(config.threads)
     samples = {
-        name: picture_samples(paths, options.every)
+        name: image_samples(paths, options.every)
         for name, paths in {**options.known, **options.unknown}.items()
     }
     data = dataclasses.replace(config.data, cache=False)
@@ -60,7 +60,7 @@ def measure(options: OodOptions) -> str:
     # Labels with the classes that the network was not trained on.
     labelled = open_val(dataclasses.replace(data, keep=()))
     if not options.unknown and labelled.classes == frames.classes:
-        raise ConfigError('--unknown', 'nothing', 'NAME=PATH: pictures that it should not know')
+        raise ConfigError('--unknown', 'nothing', 'NAME=PATH: images that it should not know')
     net = checkpoint_network(state, pick_device(config.device))
     temperature = options.temperature or holdout_temperature(net, frames, config)
     lut = keep_lut(labelled.classes, config.data.keep or labelled.classes.names)

@@ -41,15 +41,15 @@ class Kind(IntEnum):
     WRONG = 1  # of a known class, taken for another
     VOID = 2  # of no class
     HELD_OUT = 3  # of a class that the network was not trained on
-    UNTOLD = 4  # of a picture without labels
+    UNTOLD = 4  # of an image without labels
 
 
 @dataclass(frozen=True)
 class OodSample:
     """
-    A picture that can be read: rgb (H, W, 3) and labels (H, W) or None, both uint8.
+    An image that can be read: rgb (H, W, 3) and labels (H, W) or None, both uint8.
 
-    :param block: number of the pictures that show the same as this one.
+    :param block: number of the images that show the same as this one.
     """
 
     name: str
@@ -68,10 +68,10 @@ class Answer:
 @dataclass(frozen=True)
 class Group:
     """
-    The scores of a set of pictures.
+    The scores of a set of images.
 
     :param images: (F, S, A), a value for each way of ``SUMMARIES``.
-    :param blocks: (F,) number of the pictures that show the same.
+    :param blocks: (F,) number of the images that show the same.
     :param pixels: (M, S), of some pixels of each.
     :param kinds: (M,) uint8, what those are.
     """
@@ -86,7 +86,7 @@ class Group:
 
 class OodScorer:
     """
-    A network with what is needed to score a picture as its model file will.
+    A network with what is needed to score an image as its model file will.
 
     :param size_for: working size of a frame.
     :param classes: of the network.
@@ -106,15 +106,15 @@ class OodScorer:
 
     @torch.no_grad()
     def answer(self, rgb: np.ndarray) -> Answer:
-        """Labels and scores of a picture (H, W, 3) uint8."""
+        """Labels and scores of an image (H, W, 3) uint8."""
         logits = self.net(image_of(self.net, working_frame(rgb, self.size_for))).float()
         maps = torch.cat([score(logits, self.temperature) for score in SCORES.values()])
         return Answer(logits[0].argmax(0).byte().cpu().numpy(), maps.cpu().numpy())
 
     def group(self, name: str, samples: Sequence[OodSample]) -> Group:
-        """Score all pictures of a set."""
+        """Score all images of a set."""
         images, pixels, kinds = [], [], []
-        for sample in tqdm(samples, name, unit='picture', leave=False, disable=None):
+        for sample in tqdm(samples, name, unit='image', leave=False, disable=None):
             rgb, truth = sample.read()
             answer = self.answer(rgb)
             flat = answer.maps.reshape(len(SCORES), -1)
@@ -151,9 +151,9 @@ def labelled_samples(frames: FrameSet) -> list[OodSample]:
     ]
 
 
-def picture_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
+def image_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
     """
-    Pictures, and each ``every``-th frame of videos.
+    Images, and each ``every``-th frame of videos.
 
     :raises SourceError: when a path is missing, of no known kind, or a folder has none.
     """
@@ -161,7 +161,7 @@ def picture_samples(paths: Sequence[Path], every: int) -> list[OodSample]:
     for file in find_files(paths):
         first = samples[-1].block + 1 if samples else 0
         if file.suffix.lower() in IMAGE_SUFFIXES:
-            samples.append(OodSample(file.stem, first, partial(_read_picture, file)))
+            samples.append(OodSample(file.stem, first, partial(_read_image, file)))
             continue
         for number, index in enumerate(range(0, scan_video(file).frames, every)):
             name, block = f'{file.stem}_{index:06d}', first + number // BLOCK
@@ -174,8 +174,8 @@ def _read_labelled(frames: FrameSet, index: int) -> tuple[np.ndarray, np.ndarray
     return sample.rgb, sample.labels
 
 
-def _read_picture(file: Path) -> tuple[np.ndarray, None]:
-    return decode_rgb(read_file(file), f'picture {file}'), None
+def _read_image(file: Path) -> tuple[np.ndarray, None]:
+    return decode_rgb(read_file(file), f'image {file}'), None
 
 
 def _read_video_frame(file: Path, index: int) -> tuple[np.ndarray, None]:

@@ -93,7 +93,7 @@ def auroc_band(
     Where 95 % of the AUROCs lie when whole blocks are drawn with replacement.
 
     :param known_blocks: number of the block of each score: frames of one street are no
-        independent pictures.
+        independent images.
     """
     rng = np.random.default_rng(0)
     known_parts, unknown_parts = _split(known, known_blocks), _split(unknown, unknown_blocks)

@@ -31,17 +31,17 @@ def time_files(
     files: Mapping[str, Path], rgb: np.ndarray, size: tuple[int, int]
 ) -> dict[str, float]:
     """
-    Median milliseconds of each file on the CPU for one picture, uint8 in, labels out.
+    Median milliseconds of each file on the CPU for one image, uint8 in, labels out.
 
     They take turns, so that whatever else the machine does falls on all of them.
     """
-    picture = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR)[None]
+    image = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR)[None]
     engines = {name: open_engine(path, 'cpu', THREADS) for name, path in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(WARM_UP + ROUNDS):
         for name, engine in engines.items():
             began_s = time.perf_counter()
-            engine.run(picture)
+            engine.run(image)
             times[name].append(1e3 * (time.perf_counter() - began_s))
     return {name: statistics.median(row[WARM_UP:]) for name, row in times.items()}
 

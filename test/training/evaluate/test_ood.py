@@ -101,10 +101,10 @@ def test_pixels_of_a_held_out_class(checkpoint, capsys):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        ([], '--unknown: got nothing, expected NAME=PATH: pictures that it should not know'),
+        ([], '--unknown: got nothing, expected NAME=PATH: images that it should not know'),
         (['--unknown', 'x=nowhere'], "input 'nowhere': got nothing there"),
         (['--unknown', 'x={empty}'], "empty': got no image or video in it"),
-        (['--unknown', 'x={broken}'], 'error: picture '),
+        (['--unknown', 'x={broken}'], 'error: image '),
         (['--unknown', 'x={film}'], "film.avi': got 0 frames"),
         (
             ['--unknown', 'x={noise}', '--known', 'x={noise}'],
