@@ -32,7 +32,8 @@ TESTS = Path(__file__).parent
 PROCESS_FIXTURES = {'graph', 'start_node', 'spawn', 'demo', 'browser'}
 HEAVY = (
     *('core/test_risk_events.py', 'core/test_street_truth.py', 'inference/test_torch_engine.py'),
-    *('launch', 'node/test_transport.py', 'report/test_browser.py', 'test_cli.py'),
+    *('launch', 'node/test_transport.py', 'report/test_browser.py', 'report/test_plots.py'),
+    *('synthetic/test_street.py', 'test_cli.py'),
     *('tools/test_demo.py', 'tools/test_run.py', 'training/evaluate', 'training/export'),
     *('training/models', 'training/study', 'training/test_experiments.py', 'training/test_fit.py'),
     *('training/test_loader.py', 'training/test_probes.py', 'training/test_report.py'),
