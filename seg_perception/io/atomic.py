@@ -106,7 +106,9 @@ def write_image(path: Path, pixels: np.ndarray, quality: int = 95, sync: bool = 
     :param quality: of JPEG.
     :param sync: as of ``write_bytes``, with its errors.
     """
-    data = cv2.imencode(path.suffix, pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')  # OpenCV warns of options of other formats
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if is_jpeg else []
+    data = cv2.imencode(path.suffix, pixels, options)[1]
     write_bytes(path, data.tobytes(), sync)
 
 
