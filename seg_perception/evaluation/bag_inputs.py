@@ -145,8 +145,8 @@ def _camera_name(topic: str) -> str:
 def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | Missing, str]:
     """From the CameraInfo next to the image topic, or the one there is for the one camera."""
     infos = [info.name for info in bag.of_type(CAMERA_INFO) if info.count]
-    beside = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
-    name = beside if beside in infos else infos[0] if only and len(infos) == 1 else ''
+    sibling = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
+    name = sibling if sibling in infos else infos[0] if only and len(infos) == 1 else ''
     calibration: Calibration | Missing = NO_CALIBRATION
     for message in bag.messages([name]) if name else ():
         try:

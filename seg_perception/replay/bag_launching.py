@@ -144,9 +144,9 @@ def _likely(images: list[str]) -> list[str]:
 
 def _info_of(base: str, types: dict[str, str]) -> str:
     infos = [topic for topic, kind in types.items() if kind == _INFO]
-    beside = f'{base.rpartition("/")[0]}/camera_info'
-    if beside in infos or len(infos) != 1:
-        return beside if beside in infos else ''
+    sibling = f'{base.rpartition("/")[0]}/camera_info'
+    if sibling in infos or len(infos) != 1:
+        return sibling if sibling in infos else ''
     return infos[0]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from seg_perception.io.video_writer import LiveVideoWriter
@@ -74,8 +73,8 @@ class Recorder(Node):
         return next((report for report in self._reports.values() if key in report), {})
 
     def _on_mask(self, mask: Image) -> None:
-        stamp = Time.from_msg(mask.header.stamp)
-        self.latency_ms[stamp.nanoseconds] = (self.get_clock().now() - stamp).nanoseconds / 1e6
+        stamp = _stamp_ns(mask)
+        self.latency_ms[stamp] = (self.get_clock().now().nanoseconds - stamp) / 1e6
         self.arrivals += 1
 
     def _on_scene(self, message: RoadScene) -> None:
