@@ -129,6 +129,58 @@ class Scan:
     range_max_m: float
 
 
+class CalibrationState(IntEnum):
+    """How far a camera has calibrated itself; the numbers are those of ``CameraCalibration.msg``."""
+
+    UNCALIBRATED = 0  # nothing is known yet
+    CALIBRATING = 1  # an estimate, too uncertain to claim metres
+    CALIBRATED = 2
+    INVALID = 3  # what is seen fits no forward-looking camera; the reason says why
+    RECALIBRATING = 4  # what is seen contradicts what was known, as after a remount
+
+
+@dataclass(frozen=True)
+class VanishingPoint:
+    """
+    Where the direction of travel meets the image plane, and the slope of the horizon through it.
+
+    In shares of the image width and height, so it holds for an image of any size: pixel column c
+    is the share (c + 0.5) / W. The point may lie outside the image.
+    """
+
+    column: float  # share of the width
+    row: float  # share of the height
+    roll_rad: float = 0.0  # of the camera, as in Extrinsics; 0 where it cannot be seen
+    column_std: float = 0.0
+    row_std: float = 0.0
+    roll_std_rad: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class OnlineCalibration:
+    """
+    What a camera has learned of itself while driving; NaN for what is not known.
+
+    Angles need a focal length (CameraInfo); they are those of ``Extrinsics``: pitch positive
+    down, yaw positive left, against the direction of travel.
+    """
+
+    state: CalibrationState = CalibrationState.UNCALIBRATED
+    percent: int = 0  # 0..100 of the evidence that CALIBRATED needs
+    reason: str = ''  # for the state, in words; empty when CALIBRATED
+    vanishing_point: VanishingPoint | None = None
+    pitch_rad: float = nan
+    yaw_rad: float = nan
+    roll_rad: float = nan
+    pitch_std_rad: float = nan
+    yaw_std_rad: float = nan
+    roll_std_rad: float = nan
+    height_m: float = nan
+    height_std_m: float = nan
+    height_source: str = ''  # parameter, TF, lane width, vehicle width, range; empty when unknown
+    ego_mask: np.ndarray | None = None  # (h, w) uint8, 255 on the own vehicle; scales to any size
+
+
 @dataclass(frozen=True)
 class PitchEstimate:
     """Pitch of the camera against the road, positive down; NaN when the scene does not tell."""
