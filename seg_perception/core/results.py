@@ -130,7 +130,7 @@ class Scan:
 
 
 class CalibrationState(IntEnum):
-    """How far a camera has calibrated itself; the numbers are those of ``CameraCalibration.msg``."""
+    """How far a camera has calibrated itself; numbers as in ``CameraCalibration.msg``."""
 
     UNCALIBRATED = 0  # nothing is known yet
     CALIBRATING = 1  # an estimate, too uncertain to claim metres
