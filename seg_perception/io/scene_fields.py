@@ -22,6 +22,7 @@ from seg_perception.core.fusion import FusedScene
 from seg_perception.core.results import (
     UNKNOWN_RISK,
     DrivableArea,
+    OnlineCalibration,
     SafetyRisk,
     SceneRecord,
     SceneStatus,
@@ -150,6 +151,38 @@ def fused_fields(fused: FusedScene) -> Fields:
         'skew_s': fused.skew_s,
         'coverage_share': fused.coverage_share,
         'complete': fused.complete,
+    }
+
+
+# Fields that OnlineCalibration has under the same name.
+_CALIBRATION_FIELDS = (
+    *('percent', 'reason', 'pitch_rad', 'yaw_rad', 'roll_rad'),
+    *('pitch_std_rad', 'yaw_std_rad', 'roll_std_rad', 'height_m', 'height_std_m', 'height_source'),
+)
+
+
+def calibration_fields(
+    online: OnlineCalibration, camera: str, size: tuple[int, int], applied: bool
+) -> Fields:
+    """
+    ``CameraCalibration.msg`` of a camera with images (H, W), without its header.
+
+    :param applied: whether the answers use what the camera has learned.
+    """
+    height, width = size
+    point, mask = online.vanishing_point, online.ego_mask
+    return {
+        'camera': camera,
+        'state': int(online.state),
+        **{name: getattr(online, name) for name in _CALIBRATION_FIELDS},
+        'applied': applied,
+        'image_height': height,
+        'image_width': width,
+        'vanishing_column': point.column * width - 0.5 if point else nan,
+        'vanishing_row': point.row * height - 0.5 if point else nan,
+        'vanishing_column_std': point.column_std * width if point else nan,
+        'vanishing_row_std': point.row_std * height if point else nan,
+        'ego_share': nan if mask is None else cv2.countNonZero(mask) / mask.size,
     }
 
 

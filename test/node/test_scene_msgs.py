@@ -11,18 +11,27 @@ from ros_graph import stamped
 from seg_perception.core.errors import MessageError
 from seg_perception.core.fusion import CameraState, CameraStatus, FusedScene, Sector
 from seg_perception.core.results import (
+    CalibrationState,
     DrivableArea,
+    OnlineCalibration,
     RiskFactor,
     RiskLevel,
     SafetyRisk,
     SceneRecord,
     SceneStatus,
+    VanishingPoint,
 )
-from seg_perception.io.scene_fields import Origin, fused_fields, scene_fields, unknown_scene_fields
+from seg_perception.io.scene_fields import (
+    Origin,
+    calibration_fields,
+    fused_fields,
+    scene_fields,
+    unknown_scene_fields,
+)
 from seg_perception.node.scene_msgs import to_msg
+from seg_perception_msgs.msg import CameraCalibration, RoadScene
 from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
 from seg_perception_msgs.msg import FusedScene as FusedSceneMsg
-from seg_perception_msgs.msg import RoadScene
 from seg_perception_msgs.msg import SafetyRisk as SafetyRiskMsg
 
 HEADER = stamped(12, 34, 'front_optical')
@@ -132,6 +141,42 @@ def test_fused():
     assert (front.sector_right_rad, front.sector_left_rad, front.age_s) == (-0.5, 0.5, 0.0)
     assert (rear.status, rear.status_text) == (CameraStatusMsg.TIMEOUT, 'late')
     assert isnan(rear.age_s) and isnan(rear.sector_left_rad)
+
+
+def test_calibration():
+    mask = np.zeros((4, 8), np.uint8)
+    mask[3] = 255
+    online = OnlineCalibration(
+        CalibrationState.CALIBRATED,
+        100,
+        vanishing_point=VanishingPoint(0.5, 0.375, 0.01, 0.002, 0.004),
+        pitch_rad=0.0625,
+        pitch_std_rad=0.125,
+        height_m=1.5,
+        height_std_m=0.25,
+        height_source='lane width',
+        ego_mask=mask,
+    )
+    msg = to_msg(CameraCalibration, calibration_fields(online, 'rear', (400, 1000), True), HEADER)
+    assert (msg.header, msg.camera, msg.applied) == (HEADER, 'rear', True)
+    assert (msg.state, msg.percent, msg.reason) == (CameraCalibration.CALIBRATED, 100, '')
+    assert (msg.image_height, msg.image_width) == (400, 1000)
+    # Half of the width lies between the pixels 499 and 500.
+    assert (msg.vanishing_column, msg.vanishing_row) == (499.5, 149.5)
+    assert msg.vanishing_column_std == pytest.approx(2.0)
+    assert msg.vanishing_row_std == pytest.approx(1.6)
+    assert (msg.pitch_rad, msg.pitch_std_rad) == (0.0625, 0.125)
+    assert isnan(msg.yaw_rad) and isnan(msg.roll_std_rad)
+    assert (msg.height_m, msg.height_std_m, msg.height_source) == (1.5, 0.25, 'lane width')
+    assert msg.ego_share == 0.25
+
+
+def test_calibration_of_which_nothing_is_known():
+    fields = calibration_fields(OnlineCalibration(reason='no motion'), 'front', (4, 8), False)
+    msg = to_msg(CameraCalibration, fields, HEADER)
+    assert (msg.state, msg.percent, msg.reason) == (0, 0, 'no motion')
+    unknown = ('vanishing_column', 'vanishing_row_std', 'pitch_rad', 'height_m', 'ego_share')
+    assert all(isnan(getattr(msg, name)) for name in unknown)
 
 
 def test_a_field_that_is_missing_is_an_error_and_never_zero():
