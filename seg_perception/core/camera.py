@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import CalibrationError
-from seg_perception.core.settings import Setting, Settings, setting
+from seg_perception.core.settings import HIDDEN, Setting, Settings, setting
 
 # Distortion models of CameraInfo and the numbers of coefficients that each may have.
 _PLUMB_BOB, _RATIONAL, _FISHEYE = 'plumb_bob', 'rational_polynomial', 'equidistant'
@@ -205,6 +205,9 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
         0,
         0.2,
     )
+    height_std_m: Annotated[
+        float, Setting('standard deviation of a height that was estimated', 'm', 0, 10), HIDDEN
+    ] = 0.0
 
     @classmethod
     def from_transform(
@@ -332,20 +335,24 @@ class Camera:
         return 1.0 / float(self.calibration.k[1, 1])
 
     def std_m(self, distance_m: float) -> float:
-        """Standard deviation of a distance on the ground, from pitch and size of a pixel."""
+        """Standard deviation of a distance on the ground: pitch, size of a pixel and height."""
         std_rad = hypot(self.extrinsics.pitch_std_rad, self.pixel_rad / 12**0.5)
         height, away = self.extrinsics.height_m, distance_m - self.ahead_m
-        return (away**2 / height + height) * std_rad
+        scale_m = away / height * self.extrinsics.height_std_m
+        return hypot((away**2 / height + height) * std_rad, scale_m)
 
     def band_m(self, distance_m: float) -> tuple[float, float]:
         """
         Least and largest that a distance on the ground may be, in 95 of 100 cases.
 
         The pitch turns the ray; a flat one leaves the ground soon, so the band leans outwards, up
-        to infinity. Half a pixel comes on top, since it is a bound and no spread.
+        to infinity. Half a pixel comes on top, since it is a bound and no spread. What is not
+        known of the height counts as the turn that would move the distance as far.
         """
         height, away = self.extrinsics.height_m, distance_m - self.ahead_m
-        slack_rad = _BAND * self.extrinsics.pitch_std_rad + self.pixel_rad / 2
+        height_rad = self.extrinsics.height_std_m * away / (away**2 + height**2)
+        std_rad = hypot(self.extrinsics.pitch_std_rad, height_rad)
+        slack_rad = _BAND * std_rad + self.pixel_rad / 2
         steep, flat = atan2(height, away) + slack_rad, atan2(height, away) - slack_rad
         low = height * cos(steep) / sin(steep) + self.ahead_m
         high = height * cos(flat) / sin(flat) + self.ahead_m if flat > 0 else inf

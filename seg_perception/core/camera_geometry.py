@@ -13,14 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import hypot, inf, isfinite, nan
 from threading import Lock
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.errors import CalibrationError
+from seg_perception.core.masks import resize_nearest
+from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
 
 Geometry = TypeVar('Geometry', bound='ImageGeometry')
 Settings = TypeVar('Settings')
@@ -32,13 +35,32 @@ class ImageGeometry:
     Images of one size without a calibration: nothing about them is metric.
 
     :param size: (height, width) of the labels.
+    :param vanishing_point: where the direction of travel meets the image, if that is known.
+    :param ego_mask: (h, w) uint8 of any size, 255 on the own vehicle; None: it is not in view.
+    :param camera_height_m: above the ground, if that is known.
     """
 
     camera: Camera | None = None
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
+    def __init__(
+        self,
+        size: tuple[int, int],
+        vanishing_point: VanishingPoint | None = None,
+        ego_mask: np.ndarray | None = None,
+        camera_height_m: float = nan,
+    ) -> None:
+        self.size, self.vanishing_point = size, vanishing_point
+        self.camera_height_m = camera_height_m
+        self.ego_mask = None if ego_mask is None else resize_nearest(ego_mask, size)
         self._parts: dict[Any, tuple[Any, Any]] = {}
+
+    def with_ego_body(self, bits: np.ndarray, own: int, rows: slice = slice(None)) -> np.ndarray:
+        """Bits (R, W) uint8 of the pixels in some rows, which are ``own`` on the own vehicle."""
+        if self.ego_mask is None:
+            return bits
+        ego = self.ego_mask[rows]
+        bits = cv2.subtract(bits, ego)
+        return np.asarray(cv2.bitwise_or(bits, ego & np.uint8(own)))
 
     def part(
         self: Geometry, make: Callable[[Geometry, Settings], Part], settings: Settings
@@ -72,15 +94,20 @@ class CameraGeometry(ImageGeometry):
     :param calibration: of the camera's images.
     :param extrinsics: where the camera is in the vehicle frame.
     :param size: (height, width) of the labels: those of the image, resized.
+    :param ego_mask: (h, w) uint8 of any size, 255 on the own vehicle; None: it is not in view.
     :raises CalibrationError: when the camera sees no ground near enough.
     """
 
     camera: Camera
 
     def __init__(
-        self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int] | None = None
+        self,
+        calibration: Calibration,
+        extrinsics: Extrinsics,
+        size: tuple[int, int] | None = None,
+        ego_mask: np.ndarray | None = None,
     ) -> None:
-        super().__init__(size or calibration.size)
+        super().__init__(size or calibration.size, ego_mask=ego_mask)
         self.image_camera = Camera(calibration, extrinsics)
         self.camera = self.image_camera.scaled(self.size)
         self._rays = _Rays(self.camera.calibration)
@@ -90,9 +117,9 @@ class CameraGeometry(ImageGeometry):
         """The geometry of a camera whose images are labelled at a size (H, W)."""
         return cls(camera.calibration, camera.extrinsics, size)
 
-    def moved(self, extrinsics: Extrinsics) -> CameraGeometry:
+    def moved(self, extrinsics: Extrinsics, ego_mask: np.ndarray | None = None) -> CameraGeometry:
         """The same camera with other extrinsics; keeps the rays, which take longest to make."""
-        other = CameraGeometry(self.image_camera.calibration, extrinsics, self.size)
+        other = CameraGeometry(self.image_camera.calibration, extrinsics, self.size, ego_mask)
         other._rays = self._rays
         return other
 
@@ -136,10 +163,19 @@ class CameraView:
         return geometry.image_camera if isinstance(geometry, CameraGeometry) else None
 
 
+_SAME_ANGLE_RAD = 0.002  # a quarter of what is not known of the pitch anyway
+_SAME_SHARE = 0.003  # of the image: a pixel of 360 rows
+_SAME_SCALE = 0.05  # of a height or a standard deviation
+_SAME_EGO_SHARE = 0.003  # of the image's pixels
+_ROAD_PITCH_STD_RAD = Extrinsics(1.0).pitch_std_rad
+
+
 class GeometryKeeper:
     """
-    Makes the geometry of one camera and keeps it until calibration, extrinsics or size change.
+    Makes the geometry of one camera and keeps it until what it is made of changes noticeably.
 
+    Calibration, extrinsics and size count at once. What the camera has learned of itself drifts
+    with every frame; it counts when it has moved by more than what hardly changes an answer.
     Several threads may ask for views.
 
     :param labels_size: the (height, width) at which a frame of a (height, width) is labelled.
@@ -148,7 +184,8 @@ class GeometryKeeper:
     def __init__(self, labels_size: Callable[[tuple[int, int]], tuple[int, int]]) -> None:
         self._labels_size = labels_size
         self._lock = Lock()
-        self._image = ImageGeometry((1, 1))
+        self._learned = _Learned()
+        self._image: tuple[Any, ImageGeometry] | None = None
         self._camera: tuple[Any, CameraGeometry] | None = None
 
     def view(
@@ -156,35 +193,119 @@ class GeometryKeeper:
         calibration: Calibration | Missing,
         extrinsics: Extrinsics | Missing,
         size: tuple[int, int],
+        online: OnlineCalibration | None = None,
     ) -> CameraView:
-        """The view of a frame of a size (H, W)."""
-        missing = next((x for x in (calibration, extrinsics) if isinstance(x, Missing)), None)
-        if missing is None:
-            try:
-                return CameraView(self._calibrated(calibration, extrinsics, size))  # type: ignore[arg-type]
-            except CalibrationError as error:
-                missing = Missing(f'calibration does not fit: {error}', is_fault=True)
-        labels_size = self._labels_size(size)
+        """
+        The view of a frame of a size (H, W).
+
+        :param online: what the camera has learned of itself; without extrinsics the geometry
+            follows it. Its ego mask counts in any case.
+        """
         with self._lock:
-            if self._image.size != labels_size:
-                self._image = ImageGeometry(labels_size)
-            return CameraView(self._image, missing.reason, missing.is_fault)
+            learned = self._learned = self._learned.followed_by(_Learned.of(online))
+            if isinstance(extrinsics, Missing) and not extrinsics.is_fault and learned.extrinsics:
+                extrinsics = learned.extrinsics
+            missing = next((x for x in (calibration, extrinsics) if isinstance(x, Missing)), None)
+            if missing is None:
+                try:
+                    return CameraView(self._calibrated(calibration, extrinsics, size))  # type: ignore[arg-type]
+                except CalibrationError as error:
+                    missing = Missing(f'calibration does not fit: {error}', is_fault=True)
+            wanted = self._labels_size(size), learned
+            if self._image is None or self._image[0] != wanted:
+                self._image = wanted, learned.image_geometry(wanted[0])
+            return CameraView(self._image[1], missing.reason, missing.is_fault)
 
     def _calibrated(
         self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int]
     ) -> CameraGeometry:
-        lens = calibration, size
-        with self._lock:
-            kept = self._camera
-            if kept is None or kept[0] != lens:
-                fitting = calibration.for_image(size)
-                geometry = CameraGeometry(fitting, extrinsics, self._labels_size(size))
-            elif kept[1].camera.extrinsics != extrinsics:
-                geometry = kept[1].moved(extrinsics)
-            else:
-                return kept[1]
-            self._camera = lens, geometry
-            return geometry
+        lens, ego = (calibration, size), self._learned.ego
+        kept = self._camera
+        if kept is None or kept[0][:2] != lens:
+            fitting, labels_size = calibration.for_image(size), self._labels_size(size)
+            geometry = CameraGeometry(fitting, extrinsics, labels_size, ego)
+        elif kept[1].camera.extrinsics != extrinsics or kept[0][2] is not ego:
+            geometry = kept[1].moved(extrinsics, ego)
+        else:
+            return kept[1]
+        self._camera = (*lens, ego), geometry
+        return geometry
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """What a geometry takes from an online calibration."""
+
+    point: VanishingPoint | None = None
+    extrinsics: Extrinsics | None = None
+    ego: np.ndarray | None = None
+    height_m: float = nan
+
+    @classmethod
+    def of(cls, online: OnlineCalibration | None) -> _Learned:
+        if online is None:
+            return cls()
+        if online.state is CalibrationState.INVALID:
+            return cls(ego=online.ego_mask)
+        return cls(
+            online.vanishing_point, _learned_extrinsics(online), online.ego_mask, online.height_m
+        )
+
+    def followed_by(self, new: _Learned) -> _Learned:
+        """What is new, or, where it has hardly moved, what was; the same object if nothing has."""
+        point = self.point if _is_same_point(self.point, new.point) else new.point
+        extrinsics = (
+            self.extrinsics if _is_same_pose(self.extrinsics, new.extrinsics) else new.extrinsics
+        )
+        ego = self.ego if _is_same_mask(self.ego, new.ego) else new.ego
+        height_m = self.height_m if _is_near(self.height_m, new.height_m) else new.height_m
+        kept = point is self.point and extrinsics is self.extrinsics and ego is self.ego
+        if kept and height_m is self.height_m:
+            return self
+        return _Learned(point, extrinsics, ego, height_m)
+
+    def image_geometry(self, size: tuple[int, int]) -> ImageGeometry:
+        return ImageGeometry(size, self.point, self.ego, self.height_m)
+
+
+def _learned_extrinsics(online: OnlineCalibration) -> Extrinsics | None:
+    """Where the camera is by its own account; None while that is too uncertain for metres."""
+    angles = online.pitch_rad, online.roll_rad, online.yaw_rad
+    known = all(map(isfinite, (*angles, online.height_m, online.height_std_m)))
+    if online.state is not CalibrationState.CALIBRATED or not known:
+        return None
+    pitch_std_rad = hypot(online.pitch_std_rad, _ROAD_PITCH_STD_RAD)
+    return Extrinsics(
+        online.height_m, *angles, pitch_std_rad=pitch_std_rad, height_std_m=online.height_std_m
+    )
+
+
+def _is_same_point(old: VanishingPoint | None, new: VanishingPoint | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    moved = max(abs(old.column - new.column), abs(old.row - new.row))
+    surer = max(abs(old.column_std - new.column_std), abs(old.row_std - new.row_std))
+    turned_rad = abs(old.roll_rad - new.roll_rad)
+    return max(moved, surer) <= _SAME_SHARE and turned_rad <= 2 * _SAME_ANGLE_RAD
+
+
+def _is_same_pose(old: Extrinsics | None, new: Extrinsics | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    names = 'pitch_rad', 'roll_rad', 'yaw_rad', 'pitch_std_rad'
+    turned_rad = max(abs(getattr(old, name) - getattr(new, name)) for name in names)
+    heights = (old.height_m, new.height_m), (old.height_std_m, new.height_std_m)
+    return turned_rad <= _SAME_ANGLE_RAD and all(_is_near(*pair) for pair in heights)
+
+
+def _is_near(old: float, new: float) -> bool:
+    return abs(new - old) <= _SAME_SCALE * abs(old) or not (isfinite(old) or isfinite(new))
+
+
+def _is_same_mask(old: np.ndarray | None, new: np.ndarray | None) -> bool:
+    if old is None or new is None or old.shape != new.shape:
+        return old is new
+    return old is new or cv2.countNonZero(old ^ new) <= _SAME_EGO_SHARE * new.size
 
 
 class _Rays:

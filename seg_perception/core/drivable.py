@@ -91,7 +91,8 @@ def find_drivable(
     shape = corridor_shape(params.corridor, geometry, curvature_per_m)
     straight = corridor_shape(params.corridor, geometry)
     end, bits = params.corridor.end_row(height), table.lookup(area_bits)
-    flags = cv2.LUT(labels[:end], bits)  # without the rows of the own vehicle
+    seen = geometry.with_ego_body(cv2.LUT(labels, bits), OWN)
+    flags = seen[:end]  # without the rows of the own vehicle
     road = _sure_road(flags, confidence[:end], params)
     # Nothing above its top row can change the answer.
     top = min(max(cv2.boundingRect(road)[1], geometry.part(_first_row, None)), end - 1)
@@ -106,7 +107,8 @@ def find_drivable(
     mask = _padded(cv2.bitwise_and(reached, road), top, height)
     inside = cv2.subtract(shape.inside, _padded(own, top, height))
     columns = _columns(width, params.columns)
-    rows, class_ids = _boundary(reached, top, mask, labels, columns, bits)
+    named = geometry.with_ego_body(labels, UNLABELED)
+    rows, class_ids = _boundary(reached, top, mask, named, columns, bits)
     area = DrivableArea(
         mask=mask,
         image_share=cv2.countNonZero(mask) / mask.size,
@@ -124,8 +126,7 @@ def find_drivable(
     if shape.strips is None:
         return area
     passed = cv2.bitwise_or(mask, _padded(own, top, height))
-    flags = cv2.LUT(labels, bits)
-    free = free_distance(shape.strips, passed, flags, geometry.camera, params.clearance_m)
+    free = free_distance(shape.strips, passed, seen, geometry.camera, params.clearance_m)
     return replace(area, **free)
 
 
@@ -188,12 +189,14 @@ def _in_gaps(taken: np.ndarray, widest: np.ndarray) -> np.ndarray:
 
 
 def boundary_of_all_columns(
-    mask: np.ndarray, labels: np.ndarray, table: ClassTable
+    mask: np.ndarray, labels: np.ndarray, table: ClassTable, geometry: ImageGeometry
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boundary rows (W,) and class ids (W,) of a drivable mask (H, W), as in DrivableArea."""
     top, bits = min(cv2.boundingRect(mask)[1], len(mask) - 1), table.lookup(area_bits)
-    passed = cv2.bitwise_or(mask[top:], _having(cv2.LUT(labels[top:], bits), OWN))
-    return _boundary(passed, top, mask, labels, np.arange(mask.shape[1]), bits)
+    seen = geometry.with_ego_body(cv2.LUT(labels, bits), OWN)
+    passed = cv2.bitwise_or(mask[top:], _having(seen[top:], OWN))
+    named = geometry.with_ego_body(labels, UNLABELED)
+    return _boundary(passed, top, mask, named, np.arange(mask.shape[1]), bits)
 
 
 def scale_area(area: DrivableArea, size: tuple[int, int]) -> DrivableArea:

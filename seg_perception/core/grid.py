@@ -92,9 +92,9 @@ def drivable_grid(
     :param confidence: (H, W) uint8, 0..255 for 0..1.
     """
     sight = geometry.part(_sight, params)
-    seen = cv2.LUT(labels, table.lookup(_states))
+    seen = geometry.with_ego_body(cv2.LUT(labels, table.lookup(_states)), _UNTOLD)
     seen[mask > 0] = _FREE
-    vehicles = cv2.LUT(labels, table.role_mask(Role.VEHICLE))
+    vehicles = geometry.with_ego_body(cv2.LUT(labels, table.role_mask(Role.VEHICLE)), 0)
     share = params.clearance_m / _VEHICLE_M
     seen[under_vehicles(vehicles, sight.vehicle_px, share) > 0] = _UPRIGHT
     states = seen.ravel()[sight.pixels]

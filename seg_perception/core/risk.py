@@ -73,7 +73,7 @@ def assess_risk(
     counts = scaled_confidence(confidence[rows], ood_score, params.health)
     view = _View(
         labels=labels[rows],
-        groups=sort_pixels(labels[rows], table),
+        groups=geometry.with_ego_body(sort_pixels(labels[rows], table), OWN, rows),
         known=cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence)),
         confidence=confidence[rows],
         road_from=rows.start / len(labels),

@@ -52,7 +52,7 @@ def free_space_scan(
     scan = Scan(fan.first_rad, params.increment_rad, ranges, fan.near_m, fan.far_m)
     if not fan.far_m:
         return scan
-    rows, class_ids = boundary_of_all_columns(mask, labels, table)
+    rows, class_ids = boundary_of_all_columns(mask, labels, table, geometry)
     ends = table.lookup(_ends)[class_ids]
     nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
     below = np.array(extrinsics.ground_point_m)
