@@ -290,7 +290,8 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
 
 def _extrinsics(name: str, own: Mapping[str, Any]) -> Extrinsics | None:
     """The extrinsics that the parameters give; None where they give no height."""
-    given = {row.name: own[f'extrinsics.{row.name}'] for row in fields(Extrinsics)}
+    names = (path.removeprefix('extrinsics.') for path in own if path.startswith('extrinsics.'))
+    given = {name: own[f'extrinsics.{name}'] for name in names}
     path = f'{name}.extrinsics'
     return load(Extrinsics, given, 'parameter', path=path) if given['height_m'] else None
 
