@@ -10,7 +10,7 @@ documentation from them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any
 
 from rcl_interfaces.msg import (
@@ -230,7 +230,8 @@ def declare(node: Node, rows: Iterable[Item], values: Mapping[str, Any]) -> None
 
 def extrinsics_parameters(camera: str, extrinsics: Extrinsics) -> dict[str, float]:
     """The parameters that give a camera these extrinsics."""
-    return {f'{camera}.extrinsics.{name}': value for name, value in asdict(extrinsics).items()}
+    rows = items(extrinsics, f'{camera}.extrinsics.')
+    return {row.path: row.default for row in rows}
 
 
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:
