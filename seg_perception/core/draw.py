@@ -14,7 +14,7 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.corridor import Corridor, trapezoid_outline
 from seg_perception.core.grid import BLOCKED, FREE
-from seg_perception.core.masks import overlay
+from seg_perception.core.masks import overlay, resize_nearest
 from seg_perception.core.results import (
     DrivableArea,
     Grid,
@@ -33,6 +33,7 @@ LEVEL_RGB = {
 }
 _CORRIDOR = Corridor()
 _BOUNDARY_RGB = (80, 255, 120)
+_EGO_RGB = (235, 235, 235)
 _FREE_RGB, _BLOCKED_RGB, _UNSEEN_RGB = (50, 130, 70), (215, 80, 60), (35, 38, 44)
 _CELL_RGB = np.full((256, 3), _UNSEEN_RGB, np.uint8)  # of a cell's value 0..100; -1 is 255
 _SHARES = np.linspace(0.0, 1.0, BLOCKED + 1 - FREE)[:, None]
@@ -75,6 +76,24 @@ def draw_scene(
         _draw_map(scene, grid, path, colour)
     _draw_score(scene, area, risk, record.status.name)
     return scene
+
+
+def draw_ego_mask(scene: np.ndarray, ego_mask: np.ndarray) -> None:
+    """
+    Hatch the own vehicle in an overlay (H, W, 3) uint8, in place.
+
+    :param ego_mask: (h, w) uint8 of any size, not 0 on the own vehicle.
+    """
+    height, width = scene.shape[:2]
+    mask = resize_nearest(ego_mask, (height, width))
+    if not mask.any():
+        return
+    period = max(6, height // 40)
+    place = np.arange(height, dtype=np.int32)[:, None] + np.arange(width, dtype=np.int32)
+    strokes = (place % period < max(1, period // 6)) & (mask > 0)
+    scene[strokes] = _EGO_RGB
+    outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(scene, outline, -1, _EGO_RGB, max(1, round(height / 300)), cv2.LINE_AA)
 
 
 def _draw_boundary(scene: np.ndarray, area: DrivableArea, thickness: int) -> None:

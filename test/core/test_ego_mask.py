@@ -1,0 +1,79 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import pytest
+
+from seg_perception.core.ego_mask import SAMPLES, EgoMaskEstimator
+from seg_perception.core.errors import ImageError
+from seg_perception.synthetic.street import Street
+
+SIZE = (240, 426)
+
+
+@lru_cache(maxsize=2)
+def drive(seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Grey images of a drive without a hood, three a second."""
+    street = Street(seed, SIZE, fps=3.0)
+    frames = (street.frame(index).rgb for index in range(SAMPLES + 6))
+    return tuple(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in frames)
+
+
+def hood() -> np.ndarray:
+    """A flat arc over the bottom of the image, (240, 426) bool."""
+    column, row = np.meshgrid(np.linspace(-1, 1, SIZE[1]), np.arange(SIZE[0]))
+    return row > 212 + 20 * column**2
+
+
+def learned(images, is_moving: bool = True, **more) -> EgoMaskEstimator:
+    estimator = EgoMaskEstimator()
+    for image in images:
+        estimator.update(image, is_moving, **more)
+    return estimator
+
+
+def with_hood(images, shade: int = 40):
+    return [np.where(hood(), np.uint8(shade), image) for image in images]
+
+
+def iou(mask: np.ndarray, wanted: np.ndarray) -> float:
+    mask = cv2.resize(mask, wanted.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return float((mask & wanted).sum() / (mask | wanted).sum())
+
+
+def test_a_hood_is_found() -> None:
+    estimator = learned(with_hood(drive()))
+    assert estimator.percent == 100
+    assert iou(estimator.mask, hood()) > 0.9
+
+
+def test_no_hood_leaves_an_empty_mask() -> None:
+    estimator = learned(drive())
+    assert estimator.percent == 100
+    assert not estimator.mask.any()
+
+
+def test_nothing_is_learned_at_a_standstill_or_from_a_still_image() -> None:
+    standing = learned(with_hood(drive()), is_moving=False)
+    assert standing.mask is None and standing.percent == 0
+    still = learned([with_hood(drive())[0]] * 60)
+    assert still.mask is None and still.percent == 3
+
+
+def test_labels_of_the_own_vehicle_count() -> None:
+    labels = np.where(hood(), 255, 0).astype(np.uint8)
+    assert iou(learned(drive(), labels_ego=labels).mask, hood()) > 0.9
+
+
+def test_another_size_starts_again() -> None:
+    estimator = learned(drive())
+    estimator.update(drive()[0][:, :-2], True)
+    assert estimator.mask is None and estimator.percent == 3
+
+
+@pytest.mark.parametrize('wrong', [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32)])
+def test_an_image_that_is_not_grey_is_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=rf'{wrong.dtype}.*Convert it to grey'):
+        EgoMaskEstimator().update(wrong, True)
