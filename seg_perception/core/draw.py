@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 
 from seg_perception.core.camera import Camera
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.corridor import Corridor, trapezoid_outline
+from seg_perception.core.draw_camera import draw_camera
 from seg_perception.core.grid import BLOCKED, FREE
-from seg_perception.core.masks import overlay, resize_nearest
+from seg_perception.core.masks import overlay
 from seg_perception.core.results import (
+    CalibrationState,
     DrivableArea,
     Grid,
+    OnlineCalibration,
     RiskFactor,
     RiskLevel,
     SafetyRisk,
@@ -33,7 +37,6 @@ LEVEL_RGB = {
 }
 _CORRIDOR = Corridor()
 _BOUNDARY_RGB = (80, 255, 120)
-_EGO_RGB = (235, 235, 235)
 _FREE_RGB, _BLOCKED_RGB, _UNSEEN_RGB = (50, 130, 70), (215, 80, 60), (35, 38, 44)
 _CELL_RGB = np.full((256, 3), _UNSEEN_RGB, np.uint8)  # of a cell's value 0..100; -1 is 255
 _SHARES = np.linspace(0.0, 1.0, BLOCKED + 1 - FREE)[:, None]
@@ -52,48 +55,45 @@ def draw_scene(
     *,
     corridor: Corridor = _CORRIDOR,
     opacity: float = 0.45,
-    camera: Camera | None = None,
+    geometry: ImageGeometry | None = None,
     curvature_per_m: float = 0.0,
+    online: OnlineCalibration | None = None,
 ) -> np.ndarray:
     """
     An overlay (H, W, 3) uint8 RGB of a record of the same size.
 
-    :param corridor: the one that area and risk were found with, as are camera and curvature.
+    :param corridor: the one that area and risk were found with, as are geometry and curvature.
     :param opacity: of the class colours, 0 to 1.
+    :param geometry: of images of any size.
+    :param online: what the camera has learned of itself; its state is told until it is calibrated.
     """
     area, risk, grid = record.area, record.risk, record.grid
     scene = overlay(rgb, record.labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
+    size = rgb.shape[0], rgb.shape[1]
+    camera = geometry.image_camera.scaled(size) if isinstance(geometry, CameraGeometry) else None
+    if geometry is not None:
+        draw_camera(scene, geometry)
     _draw_boundary(scene, area, thickness)
     colour = LEVEL_RGB[risk.level]
     path = _path(area, corridor, camera, curvature_per_m)
     if camera is not None and path is not None:
         _draw_path(scene, path, camera, colour)
     else:
-        outline = trapezoid_outline(corridor, (rgb.shape[0], rgb.shape[1]))
+        outline = trapezoid_outline(corridor, size)
         cv2.polylines(scene, [outline], True, colour, thickness, cv2.LINE_AA)
     if grid is not None:
         _draw_map(scene, grid, path, colour)
-    _draw_score(scene, area, risk, record.status.name)
+    _draw_score(scene, record, _state(online))
     return scene
 
 
-def draw_ego_mask(scene: np.ndarray, ego_mask: np.ndarray) -> None:
-    """
-    Hatch the own vehicle in an overlay (H, W, 3) uint8, in place.
-
-    :param ego_mask: (h, w) uint8 of any size, not 0 on the own vehicle.
-    """
-    height, width = scene.shape[:2]
-    mask = resize_nearest(ego_mask, (height, width))
-    if not mask.any():
-        return
-    period = max(6, height // 40)
-    place = np.arange(height, dtype=np.int32)[:, None] + np.arange(width, dtype=np.int32)
-    strokes = (place % period < max(1, period // 6)) & (mask > 0)
-    scene[strokes] = _EGO_RGB
-    outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(scene, outline, -1, _EGO_RGB, max(1, round(height / 300)), cv2.LINE_AA)
+def _state(online: OnlineCalibration | None) -> str:
+    """The state of the self-calibration in words; empty when there is nothing to say."""
+    if online is None or online.state is CalibrationState.CALIBRATED:
+        return ''
+    told = f'camera {online.state.name.lower()} {online.percent} %'
+    return f'{told}: {online.reason}' if online.reason else told
 
 
 def _draw_boundary(scene: np.ndarray, area: DrivableArea, thickness: int) -> None:
@@ -254,8 +254,9 @@ def _draw_rings(bird: _Map, thin: int, text_px: int) -> None:
             _draw_text(bird.pixels, f'{mark_m:.0f} m', place, text_px, _WHITE)
 
 
-def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status: str) -> None:
-    """Bar, headline, metres and the two worst reasons in the upper left corner."""
+def _draw_score(scene: np.ndarray, record: SceneRecord, state: str) -> None:
+    """Bar, headline, metres, the two worst reasons and the state in the upper left corner."""
+    area, risk, status = record.area, record.risk, record.status.name
     width, line = scene.shape[1], _line_px(scene)
     left, top, bar = line // 2, line // 2, min(width - line, 9 * line)
     filled = 0 if isnan(risk.score) else round(bar * risk.score / 100)
@@ -270,7 +271,8 @@ def _draw_score(scene: np.ndarray, area: DrivableArea, risk: SafetyRisk, status:
         headline += f'  {status}'
     baseline = corner[1] + round(1.2 * line)
     _draw_text(scene, headline, (left, baseline), line, _WHITE)
-    for text in (_metres(area, risk), *(factor.reason for factor in _worst(risk.factors, 2))):
+    reasons = (factor.reason for factor in _worst(risk.factors, 2))
+    for text in (_metres(area, risk), *reasons, state):
         if text:
             baseline += line
             _draw_text(scene, text, (left, baseline), round(0.8 * line), _WHITE)

@@ -220,7 +220,8 @@ class Packer:
             ),
             self._table,
             corridor=self._job.rules.corridor,
-            camera=answer.camera.scaled(size) if answer.camera else None,
+            geometry=answer.context.view.geometry if answer.context.view else None,
+            online=answer.context.online,
         )
         return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
 

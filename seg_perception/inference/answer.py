@@ -25,7 +25,7 @@ from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
 from seg_perception.core.image_quality import scaled_confidence
 from seg_perception.core.masks import resize_nearest
-from seg_perception.core.results import SafetyRisk, SceneRecord
+from seg_perception.core.results import OnlineCalibration, SafetyRisk, SceneRecord
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams
@@ -68,6 +68,7 @@ class FrameContext:
     :param motion_fault: why the ego motion is not what was asked for; empty when it is.
     :param extras: what else is wanted; without a calibrated camera there is none of it.
     :param frame_id: of the camera; the memory starts anew with another.
+    :param online: what the camera has learned of itself, where the view follows it.
     """
 
     settings: AnswerSettings = field(default_factory=AnswerSettings)
@@ -77,6 +78,7 @@ class FrameContext:
     extras: Extras = Extras()
     stamp_s: float = 0.0
     frame_id: str = ''
+    online: OnlineCalibration | None = None
 
 
 class FrameAnswerer:
@@ -125,6 +127,13 @@ class FrameAnswerer:
         )
         watch.lap('upscale')
         return record
+
+    def labels(self, pixels: np.ndarray, order: Order = 'rgb') -> np.ndarray:
+        """The labels alone of a frame (H, W, 3), (h, w) uint8; errors as of ``answer``."""
+        _check(pixels, order)
+        rgb = _to_model(pixels, order, self.labels_size((pixels.shape[0], pixels.shape[1])))
+        labels: np.ndarray = self.engine.run(rgb[np.newaxis]).labels[0]
+        return labels
 
     def prepare(self, frame_size: tuple[int, int], context: FrameContext) -> None:
         """

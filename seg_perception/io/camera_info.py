@@ -76,10 +76,32 @@ def read_calibration(path: Path | str) -> Calibration:
     :raises CalibrationError: when its numbers cannot be those of a camera.
     """
     what = 'calibration file'
-    return _from_yaml(f'{what} {str(path)!r}', read_mapping(Path(path), what))
+    return calibration_from(f'{what} {str(path)!r}', read_mapping(Path(path), what))
 
 
-def _from_yaml(thing: str, data: Mapping[str, Any]) -> Calibration:
+def to_mapping(calibration: Calibration) -> dict[str, Any]:
+    """The keys and values of such a file."""
+    numbers = {'distortion_coefficients': np.array([calibration.d])}
+    for name, matrix in zip(_MATRICES, (calibration.k, calibration.r, calibration.p), strict=True):
+        numbers[name] = np.asarray(matrix, float)
+    return {
+        'image_width': calibration.size[1],
+        'image_height': calibration.size[0],
+        'distortion_model': calibration.distortion_model,
+        **{
+            name: {'rows': len(values), 'cols': values.shape[1], 'data': values.ravel().tolist()}
+            for name, values in numbers.items()
+        },
+    }
+
+
+def calibration_from(thing: str, data: Mapping[str, Any]) -> Calibration:
+    """
+    The calibration that such keys and values give.
+
+    :param thing: what they are, for error texts.
+    :raises SegPerceptionError: as ``read_calibration`` does.
+    """
     try:
         size = (int(data['image_height']), int(data['image_width']))
         model = str(data['distortion_model'])

@@ -126,8 +126,9 @@ class CameraOutputs:
             self._table,
             corridor=params.rules.corridor,
             opacity=params.overlay_opacity,
-            camera=context.view.camera if context.view else None,
+            geometry=context.view.geometry if context.view else None,
             curvature_per_m=context.curvature_per_m,
+            online=context.online,
         )
         if _is_heard(self._overlay):
             bgr = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)

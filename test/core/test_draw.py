@@ -6,7 +6,7 @@ import pytest
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
-from seg_perception.core.draw import draw_ego_mask, draw_scene
+from seg_perception.core.draw import draw_scene
 from seg_perception.core.drivable import find_drivable, scale_area
 from seg_perception.core.grid import drivable_grid
 from seg_perception.core.masks import resize_nearest
@@ -128,7 +128,7 @@ def metric(size=STREET, seen=None, value=ROAD, curvature_per_m=0.0):
         ),
         CAMVID_11,
         opacity=0.0,
-        camera=seen,
+        geometry=geometry,
         **bend,
     )
     return scene, area
@@ -217,21 +217,3 @@ def test_metres_are_told_where_they_are_known():
     rows = slice(round(2.6 * line), round(3.6 * line))  # below the headline
     bright = [int((picture[rows] > 250).all(axis=2).sum()) for picture in pictures]
     assert bright[0] == 0 < bright[1]
-
-
-@pytest.mark.parametrize('size', [(240, 320), (60, 80)])
-def test_the_own_vehicle_is_hatched_and_nothing_else(size):
-    mask = np.zeros(size, np.uint8)
-    mask[size[0] * 3 // 4 :] = 255
-    scene = np.full((240, 320, 3), 50, np.uint8)
-    draw_ego_mask(scene, mask)
-    drawn = (scene != 50).any(axis=2)
-    assert not drawn[:178].any()  # the outline is one pixel wide
-    assert 0.1 < drawn[185:].mean() < 0.4
-    assert drawn[179:182].all(axis=1).any()
-
-
-def test_an_empty_ego_mask_draws_nothing():
-    scene = np.full((240, 320, 3), 50, np.uint8)
-    draw_ego_mask(scene, np.zeros((240, 320), np.uint8))
-    assert (scene == 50).all()
