@@ -238,6 +238,8 @@ class EvaluationOptions(Settings, name='evaluate'):
     :param inputs: bags, videos and image folders; globs may be quoted
     :param topics: image topics of bags (default: all)
     :param calibration: camera calibration, for inputs that carry no CameraInfo
+    :param rectified: whether images are rectified, so that P of CameraInfo holds; auto: those of
+        topics named so, such as image_rect
     :param settings: change a rule of docs/parameters.md, such as corridor.ego_mask_share=0.1, or
         name the profile, risk_profile=NAME; repeatable
     :param truth: ground truth: topic or folder of masks of class ids
@@ -261,6 +263,7 @@ class EvaluationOptions(Settings, name='evaluate'):
     provider: Provider = 'auto'
     topics: Annotated[tuple[str, ...], TOPIC] = ()
     calibration: Annotated[Path | None, Option('YAML')] = None
+    rectified: Annotated[str, Setting('', choices=('auto', 'yes', 'no'))] = 'auto'
     mount: MountOptions = MountOptions()
     settings: Annotated[
         Mapping[str, Any], Option('NAME=VALUE', read=named_value, repeat=True, names=('--set',))

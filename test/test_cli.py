@@ -63,7 +63,7 @@ FLAGS = {
         *(*MODEL, '--out', '--topics', '--calibration', '--set', '--mount', '--mount-height'),
         *('--mount-pitch', '--mount-roll', '--mount-yaw', '--mount-forward', '--mount-left'),
         *('--truth', '--truth-classes', '--conditions', '--outputs', '--overlay-width', '--fps'),
-        *('--part', '--workers', '--threads', '--ray', '--baseline', '--limit'),
+        *('--rectified', '--part', '--workers', '--threads', '--ray', '--baseline', '--limit'),
     ),
     'inspect': (),
     'adapt': (

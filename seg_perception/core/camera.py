@@ -21,10 +21,17 @@ import numpy as np
 from seg_perception.core.errors import CalibrationError
 from seg_perception.core.settings import HIDDEN, Setting, Settings, setting
 
-# Distortion models of CameraInfo and the numbers of coefficients that each may have.
+# Distortion models of CameraInfo. OpenCV has plumb_bob as the rational polynomial with zeros
+# behind, and zeros behind change neither.
 _PLUMB_BOB, _RATIONAL, _FISHEYE = 'plumb_bob', 'rational_polynomial', 'equidistant'
-_ALIASES = {'': _PLUMB_BOB, 'none': _PLUMB_BOB, 'fisheye': _FISHEYE}
-_COEFFICIENTS = {_PLUMB_BOB: (0, 4, 5), _RATIONAL: (0, 8, 12, 14), _FISHEYE: (0, 4)}
+_ALIASES = {
+    **dict.fromkeys(('', 'none', 'radtan', 'brown_conrady'), _PLUMB_BOB),
+    **dict.fromkeys(('fisheye', 'equi', 'kannala_brandt', 'kannala_brandt4'), _FISHEYE),
+    'rational': _RATIONAL,
+}
+_COEFFICIENTS = {_PLUMB_BOB: (4, 5, 8, 12, 14), _RATIONAL: (4, 5, 8, 12, 14), _FISHEYE: (4, 4)}
+# Share of the image's size: a focal length of 1 % sees 178 degrees, one of 1000 a tenth of one.
+_FOCAL_RANGE = (0.01, 1000.0)
 _RAY_TOLERANCE_PX = 0.1  # a ray that comes back farther off its pixel is none
 _LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # optical to vehicle axes
 _NEAR_ENOUGH_M = 100.0
@@ -126,7 +133,7 @@ class Calibration:
 
     @property
     def _fisheye(self) -> bool:
-        return _ALIASES.get(self.distortion_model, self.distortion_model) == _FISHEYE
+        return _model(self.distortion_model) == _FISHEYE
 
     @cached_property
     def _reach(self) -> float:
@@ -156,16 +163,29 @@ class Calibration:
 
     @property
     def _coefficients(self) -> np.ndarray:
-        return np.array(self.d or (0.0,) * 4)
+        d = _significant(self.d)
+        count = next(n for n in _COEFFICIENTS[_model(self.distortion_model)] if n >= len(d))
+        return np.array(d + (0.0,) * (count - len(d)))
+
+
+def _model(name: str) -> str:
+    """The distortion model of a name as drivers write it."""
+    plain = '_'.join(name.strip().lower().replace('-', ' ').replace('_', ' ').split())
+    return _ALIASES.get(plain, plain)
+
+
+def _significant(d: tuple[float, ...]) -> tuple[float, ...]:
+    """The coefficients without the zeros behind them."""
+    return d[: max((i for i, value in enumerate(d, 1) if value), default=0)]
 
 
 def _check(calibration: Calibration) -> None:
     size, k, d = calibration.size, np.asarray(calibration.k, float), calibration.d
-    model = _ALIASES.get(calibration.distortion_model, calibration.distortion_model)
+    model = _model(calibration.distortion_model)
     if len(size) != 2 or min(size) < 1:
         raise CalibrationError('calibration size', size, '(height, width), each 1 or more')
-    if k.shape != (3, 3) or not np.isfinite(k).all() or min(k[0, 0], k[1, 1]) <= 0:
-        expected = 'finite 3x3 numbers with focal lengths above 0'
+    if not _is_intrinsic(k, size):
+        expected = 'finite 3x3 numbers in pixels, last row 0 0 1, focal lengths above 0'
         fix = 'An uncalibrated camera has zeros in its camera_info: calibrate it.'
         raise CalibrationError('calibration K', k.tolist(), expected, fix)
     if not np.isfinite(d).all():
@@ -173,9 +193,18 @@ def _check(calibration: Calibration) -> None:
     if model not in _COEFFICIENTS and any(d):  # whatever its name, zeros distort nothing
         known = ' or '.join(_COEFFICIENTS)
         raise CalibrationError('calibration distortion_model', repr(model), known)
-    if any(d) and len(d) not in _COEFFICIENTS[model]:
-        seen, expected = f'{len(d)} coefficients', f'one of {_COEFFICIENTS[model]}'
+    least, *_, most = _COEFFICIENTS.get(model, (0, 0))
+    if any(d) and not least <= len(d) <= most + len(d) - len(_significant(d)):
+        seen, expected = f'{len(d)} coefficients', f'{least} to {most}, and zeros behind'
         raise CalibrationError(f'calibration D of {model}', seen, expected)
+
+
+def _is_intrinsic(k: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether K projects: what is singular or not in pixels passes simpler checks."""
+    if k.shape != (3, 3) or not np.isfinite(k).all() or not np.allclose(k[2], (0, 0, 1)):
+        return False
+    low, high = (share * max(size) for share in _FOCAL_RANGE)
+    return bool(k[1, 0] == 0 and low <= min(k[0, 0], k[1, 1]) <= max(k[0, 0], k[1, 1]) <= high)
 
 
 @dataclass(frozen=True)

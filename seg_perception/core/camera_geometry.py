@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
-from seg_perception.core.errors import CalibrationError
+from seg_perception.core.errors import CalibrationError, first_line
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
 
@@ -209,8 +209,11 @@ class GeometryKeeper:
             if missing is None:
                 try:
                     return CameraView(self._calibrated(calibration, extrinsics, size))  # type: ignore[arg-type]
-                except CalibrationError as error:
-                    missing = Missing(f'calibration does not fit: {error}', is_fault=True)
+                except (CalibrationError, ArithmeticError, ValueError, cv2.error) as error:
+                    # Numbers that pass every check and cannot be used take no masks with them.
+                    missing = Missing(
+                        f'calibration does not fit: {first_line(error)}', is_fault=True
+                    )
             wanted = self._labels_size(size), learned
             if self._image is None or self._image[0] != wanted:
                 self._image = wanted, learned.image_geometry(wanted[0])
@@ -224,6 +227,7 @@ class GeometryKeeper:
         if kept is None or kept[0][:2] != lens:
             fitting, labels_size = calibration.for_image(size), self._labels_size(size)
             geometry = CameraGeometry(fitting, extrinsics, labels_size, ego)
+            _ = geometry.ground  # what fails, fails here
         elif kept[1].camera.extrinsics != extrinsics or kept[0][2] is not ego:
             geometry = kept[1].moved(extrinsics, ego)
         else:

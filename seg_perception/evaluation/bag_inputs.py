@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from math import isfinite
@@ -17,11 +18,13 @@ import numpy as np
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
-from seg_perception.core.errors import ImageError, SourceError
+from seg_perception.core.errors import ImageError, SegPerceptionError, SourceError
+from seg_perception.core.frame_clock import FrameClock
 from seg_perception.evaluation.streams import (
     DEFAULT_FPS,
     NO_CALIBRATION,
     NS,
+    STAMPS_STAND,
     RawFrame,
     Source,
     Stream,
@@ -30,10 +33,11 @@ from seg_perception.evaluation.streams import (
 )
 from seg_perception.io.bags import Bag, BagMessage, Topic, storage_files
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
-from seg_perception.io.encodings import Pixels, decode, unpack
+from seg_perception.io.encodings import Pixels, decode, depth_of, unpack
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
+_TRIED = 20  # frames at the beginning that are looked at
 _FIX_AGE_NS = NS  # an older position is not where the frame was taken
 # What nodes like ours publish about an image is no image of a camera.
 _ANSWERS = re.compile(r'(?:^|/)(?:mask|confidence|overlay|label\w*|depth\w*)(?:/|$)')
@@ -42,10 +46,9 @@ _TRANSPORTS = ('compressed', 'image_raw', 'image_rect', 'image_rect_color', 'ima
 
 def open_bag(path: Path, wanted: Wanted) -> Source:
     with Bag(path) as bag:
-        topics = _image_topics(bag, wanted)
         if wanted.truth_topic:
             _check_topic(bag, wanted.truth_topic)
-        streams = tuple(_open_stream(bag, topic, len(topics) == 1) for topic in topics)
+        streams, warnings = _open_streams(bag, wanted)
         fixes = [topic.name for topic in bag.of_type(FIX)]
         files = [path] if path.is_file() else storage_files(path)
         return Source(
@@ -59,6 +62,7 @@ def open_bag(path: Path, wanted: Wanted) -> Source:
             fixes[0] if fixes else '',
             wanted.truth_topic,
             tuple(bag.problems),
+            tuple(warnings),
         )
 
 
@@ -119,11 +123,58 @@ def _those_there(bag: Bag) -> str:
     return 'In the bag: ' + (', '.join(lines) or 'nothing') + '.'
 
 
-def _open_stream(bag: Bag, topic: Topic, only: bool) -> Stream:
-    size = first_size(
+def _open_streams(bag: Bag, wanted: Wanted) -> tuple[tuple[Stream, ...], list[str]]:
+    """
+    The image topics that can be evaluated, and what should be known of them and of others.
+
+    Of the topics that were not asked for by name, those that cannot be decoded are left out.
+    """
+    topics, warnings = _image_topics(bag, wanted), list[str]()
+    found: list[tuple[Topic, tuple[int, int]]] = []
+    errors: list[SegPerceptionError] = []
+    for topic in topics:
+        kind = ''
+        try:
+            if kind := _other_kind(bag, topic):
+                raise SourceError(f'topic {topic.name}', kind, 'images of a camera')
+            found.append((topic, _first_size(bag, topic)))
+        except SegPerceptionError as error:
+            if wanted.topics:
+                raise
+            errors.append(error)
+            if kind:
+                warnings.append(f'{topic.name} is left out: it holds {kind}')
+            else:
+                bag.problems.append(f'{topic.name} is left out: {error}')
+    if not found:
+        if len(errors) == 1:
+            raise errors[0]
+        seen = '; '.join(map(str, errors))
+        raise SourceError(f'bag {str(bag.path)!r}', seen, 'an image topic that can be decoded')
+    streams = tuple(_open_stream(bag, *row, len(found) == 1, wanted) for row in found)
+    warnings += [f'{row.topic}: {STAMPS_STAND}' for row in streams if row.stamps_stand]
+    return streams, warnings
+
+
+def _other_kind(bag: Bag, topic: Topic) -> str:
+    """What a topic holds in place of pictures, such as depth; empty where it holds pictures."""
+    for message, _ in zip(bag.messages([topic.name]), range(_TRIED), strict=False):
+        with suppress(SegPerceptionError):
+            return depth_of(bag.deserialise(message))
+    return ''
+
+
+def _first_size(bag: Bag, topic: Topic) -> tuple[int, int]:
+    return first_size(
         f'topic {topic.name}',
         (partial(_decode_message, bag, row) for row in bag.messages([topic.name])),
     )
+
+
+def _open_stream(
+    bag: Bag, topic: Topic, size: tuple[int, int], only: bool, wanted: Wanted
+) -> Stream:
+    rectified = wanted.takes_as_rectified(topic.name)
     seconds = (bag.stop_ns - bag.start_ns) / NS
     fps = topic.count / seconds if topic.count > 1 and seconds > 0.01 else DEFAULT_FPS
     return Stream(
@@ -132,8 +183,21 @@ def _open_stream(bag: Bag, topic: Topic, only: bool) -> Stream:
         topic.count,
         size,
         min(fps, 1000.0),
-        *_first_calibration(bag, topic.name, only),
+        *_first_calibration(bag, topic.name, only, rectified),
+        rectified,
+        _stamps_stand(bag, topic),
     )
+
+
+def _stamps_stand(bag: Bag, topic: Topic) -> bool:
+    """Whether no stamp among the first frames differs from the first one."""
+    stamps = list[int]()
+    for message, _ in zip(bag.messages([topic.name]), range(_TRIED), strict=False):
+        with suppress(SourceError):
+            stamps.append(header_ns(bag.deserialise(message).header))
+        if len(set(stamps)) > 1:
+            return False
+    return len(stamps) > 1
 
 
 def _camera_name(topic: str) -> str:
@@ -142,7 +206,9 @@ def _camera_name(topic: str) -> str:
     return re.sub(r'\W', '_', words[-1]) if words else 'camera'
 
 
-def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | Missing, str]:
+def _first_calibration(
+    bag: Bag, topic: str, only: bool, rectified: bool
+) -> tuple[Calibration | Missing, str]:
     """From the CameraInfo next to the image topic, or the one there is for the one camera."""
     infos = [info.name for info in bag.of_type(CAMERA_INFO) if info.count]
     sibling = topic.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'
@@ -150,7 +216,7 @@ def _first_calibration(bag: Bag, topic: str, only: bool) -> tuple[Calibration | 
     calibration: Calibration | Missing = NO_CALIBRATION
     for message in bag.messages([name]) if name else ():
         try:
-            calibration = calibration_of(numbers_of(bag.deserialise(message)))
+            calibration = calibration_of(numbers_of(bag.deserialise(message)), rectified)
         except SourceError as error:
             calibration = Missing(f'calibration: {error}', is_fault=True)
         break
@@ -163,7 +229,8 @@ class _Calibrations:
     """The calibration of each camera as its camera_info changes."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[Numbers, Calibration | Missing]] = {}
+        self._numbers: dict[str, Numbers] = {}
+        self._last: dict[str, tuple[Numbers, Calibration | Missing]] = {}  # by image topic
 
     def take(self, bag: Bag, message: BagMessage) -> None:
         """Take a camera_info; the same one again costs a comparison."""
@@ -171,13 +238,16 @@ class _Calibrations:
             numbers = numbers_of(bag.deserialise(message))
         except SourceError:  # the one before holds
             return
-        topic, last = message.topic.name, self._last.get(message.topic.name)
-        if last is None or last[0] != numbers:
-            self._last[topic] = numbers, calibration_of(numbers)
+        self._numbers[message.topic.name] = numbers
 
     def of(self, stream: Stream) -> Calibration | Missing:
-        last = self._last.get(stream.info_topic)
-        return stream.calibration if last is None else last[1]
+        numbers, last = self._numbers.get(stream.info_topic), self._last.get(stream.topic)
+        if numbers is None:
+            return stream.calibration
+        if last is None or last[0] != numbers:
+            last = numbers, calibration_of(numbers, stream.rectified)
+            self._last[stream.topic] = last
+        return last[1]
 
 
 def _decode_message(bag: Bag, message: BagMessage) -> Pixels:
@@ -197,6 +267,7 @@ def read_bag(
     with Bag(source.path) as bag, _Labels(source, start_ns, stop_ns) as labels:
         fix: tuple[int, float, float] | None = None
         known, calibrations = len(bag.problems), _Calibrations()
+        clocks = {topic: FrameClock() for topic in streams}
         for message in bag.messages(topics, start_ns, stop_ns):
             if message.topic.name == source.fix_topic:
                 fix = _fix(bag, message) or fix
@@ -204,7 +275,7 @@ def read_bag(
                 calibrations.take(bag, message)
             else:
                 stream = streams[message.topic.name]
-                frame = _bag_frame(bag, message, stream, labels, fix)
+                frame = _bag_frame(bag, message, stream, labels, fix, clocks[stream.topic])
                 yield replace(frame, calibration=calibrations.of(stream))
         problems += bag.problems[known:]
 
@@ -215,6 +286,7 @@ def _bag_frame(
     stream: Stream,
     labels: _Labels,
     fix: tuple[int, float, float] | None,
+    clock: FrameClock,
 ) -> RawFrame:
     fresh = fix is not None and message.log_ns - fix[0] <= _FIX_AGE_NS
     frame = RawFrame(
@@ -230,10 +302,12 @@ def _bag_frame(
         image = bag.deserialise(message)
     except SourceError:  # said again, and counted, when the frame is decoded
         return frame
-    stamp_ns = _stamp_ns(image, message)
+    given_ns = 0 if stream.stamps_stand else header_ns(image.header)
+    stamp_ns = clock.time_ns(given_ns, message.log_ns)
     return replace(
         frame,
         stamp_ns=stamp_ns,
+        stamps_stand=clock.stands,
         frame_id=image.header.frame_id,
         name=str(stamp_ns),
         decode=partial(_pixels, image, message.topic),
@@ -241,9 +315,9 @@ def _bag_frame(
     )
 
 
-def _stamp_ns(image: Any, message: BagMessage) -> int:
-    """When an image was taken; when it was recorded where its stamp is zero."""
-    return image.header.stamp.sec * NS + image.header.stamp.nanosec or message.log_ns
+def header_ns(header: Any) -> int:
+    """The stamp of a header."""
+    return int(header.stamp.sec) * NS + int(header.stamp.nanosec)
 
 
 def _fix(bag: Bag, message: BagMessage) -> tuple[int, float, float] | None:
@@ -296,7 +370,7 @@ class _Labels:
             image = self._bag.deserialise(message)
         except SourceError:  # a frame without truth, as others are
             return
-        self._held[_stamp_ns(image, message)] = (message.log_ns, image)
+        self._held[header_ns(image.header) or message.log_ns] = (message.log_ns, image)
 
 
 def _labels(image: Any) -> np.ndarray:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import ImageError, SegPerceptionError, SourceError
 from seg_perception.evaluation.bag_inputs import open_bag, read_bag
@@ -44,7 +43,7 @@ def find_sources(
     for path, images in _expand(inputs):
         try:
             source = _open_images(images, wanted) if images else _open(path, wanted)
-            sources.append(_calibrated(_named(source, sources), wanted.calibration))
+            sources.append(_calibrated(_named(source, sources), wanted))
         except SegPerceptionError as error:
             errors.append(error)
             failures.append(Failure(str(path), str(error)))
@@ -110,12 +109,17 @@ def _named(source: Source, others: Sequence[Source]) -> Source:
     return replace(source, name=next(name for name in names if name not in taken))
 
 
-def _calibrated(source: Source, calibration: Calibration | None) -> Source:
+def _calibrated(source: Source, wanted: Wanted) -> Source:
     """With the calibration of a file for the cameras that have none of their own."""
-    if calibration is None:
+    given = wanted.calibration
+    if given is None:
         return source
     streams = (
-        replace(stream, calibration=calibration, info_topic='')
+        replace(
+            stream,
+            calibration=given.rectified() if wanted.takes_as_rectified(stream.topic) else given,
+            info_topic='',
+        )
         if isinstance(stream.calibration, Missing)
         else stream
         for stream in source.streams

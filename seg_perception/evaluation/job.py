@@ -106,7 +106,9 @@ def make_job(options: EvaluationOptions) -> EvaluationJob:
     card = read_card(model)
     truth = read_ground_truth(options.truth, options.truth_classes, card.classes)
     calibration = read_calibration(options.calibration) if options.calibration else None
-    wanted = Wanted(options.topics, truth.topic if truth else '', options.fps, calibration)
+    wanted = Wanted(
+        options.topics, truth.topic if truth else '', options.fps, calibration, options.rectified
+    )
     sources, failures = find_sources(options.inputs, wanted)
     return EvaluationJob(
         out=options.out.absolute(),
@@ -178,6 +180,7 @@ def _parameters(options: EvaluationOptions, extrinsics: Extrinsics | None) -> di
         'provider': options.provider,
         'topics': list(options.topics),
         'calibration': str(options.calibration or ''),
+        'rectified': options.rectified,
         'mount': asdict(extrinsics) if extrinsics else None,
         'settings': _settings(options.settings),
         'truth': options.truth,

@@ -82,6 +82,12 @@ class _Input:
         told = (text for shard in self.shards for text in shard.facts['problems'])
         return list(dict.fromkeys([*self.source.problems, *told]))
 
+    @property
+    def warnings(self) -> list[str]:
+        """What should be known of the source, each thing once."""
+        told = (text for shard in self.shards for text in shard.facts.get('warnings', ()))
+        return list(dict.fromkeys([*self.source.warnings, *told]))
+
 
 def _finished(job: EvaluationJob) -> list[_Input]:
     inputs = {source.name: _Input(source, []) for source in job.sources}
@@ -250,7 +256,10 @@ def _summary(job: EvaluationJob, inputs: Sequence[_Input]) -> dict[str, Any]:
             *_missing_truth(job, truth, facts),
         ],
         'skipped': _skipped(facts),
-        'warnings': _extrinsics_warnings(pq.ParquetFile(path)) if frames else [],
+        'warnings': [
+            *({'source': i.source.name, 'what': what} for i in inputs for what in i.warnings),
+            *(_extrinsics_warnings(pq.ParquetFile(path)) if frames else []),
+        ],
     }
 
 

@@ -36,7 +36,7 @@ from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition
 from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
 from seg_perception.evaluation.outputs import Answer, Packed, Packer, ShardWriter
-from seg_perception.evaluation.streams import RawFrame
+from seg_perception.evaluation.streams import STAMPS_STAND, RawFrame
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,
@@ -136,6 +136,7 @@ class _ShardRun:
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
         self._problems: list[str] = []
+        self._warnings: set[str] = set()
         self._first_name = ''
         self._scores: dict[str, Score] = {}  # by condition
         self._provider = engine.provider
@@ -179,6 +180,8 @@ class _ShardRun:
             index = -1
             if self._before and frame.log_ns < self._shard.start_ns:
                 continue
+            if frame.stamps_stand and not frame.stream.stamps_stand:
+                self._warnings.add(f'{frame.stream.topic}: {STAMPS_STAND}')
             if frame.log_ns >= self._shard.start_ns:
                 self._first_name = self._first_name or frame.name
                 index = self._counts[frame.stream.camera]
@@ -281,6 +284,7 @@ class _ShardRun:
             'counts': dict(self._counts),
             'skipped': dict(self._skipped),
             'problems': self._problems,
+            'warnings': sorted(self._warnings),
             'provider': self._provider,
             'started_s': started_s,
             'ended_s': time.time(),

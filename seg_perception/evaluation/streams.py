@@ -14,11 +14,13 @@ import numpy as np
 from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.io.camera_info import is_rectified
 from seg_perception.io.encodings import Pixels
 
 NS = 1_000_000_000
 DEFAULT_FPS = 10.0  # of folders, and of what does not say
 _TRIED = 20  # frames at the beginning of a stream that may be damaged
+STAMPS_STAND = 'the stamps of the images stand still, so the times of recording are used'
 NO_CALIBRATION = Missing('not calibrated: no camera_info, and no calibration file')
 
 
@@ -33,6 +35,8 @@ class Stream:
     fps: float
     calibration: Calibration | Missing = NO_CALIBRATION  # of the first camera_info, or of a file
     info_topic: str = ''  # where the calibration of later frames comes from; empty: it stays
+    rectified: bool = False  # P of its camera_info holds
+    stamps_stand: bool = False  # from the first frame on; the times of recording count
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Source:
     """
     One input: a bag, a video or a folder of images, with a name of its own.
 
-    ``files`` are what it is read from; ``problems`` is what could not be read when it was opened.
+    ``files`` are what it is read from; ``problems`` is what could not be read when it was opened,
+    ``warnings`` what else should be known of it.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Source:
     fix_topic: str = ''
     truth_topic: str = ''
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -70,13 +76,14 @@ class RawFrame:
 
     stream: Stream
     log_ns: int  # its place in the input
-    stamp_ns: int  # when it was taken
+    stamp_ns: int  # when it was taken; by the time of recording where the stamps stand still
     frame_id: str
     name: str  # what a file of it would be called
     decode: Callable[[], Pixels]
     calibration: Calibration | Missing = NO_CALIBRATION
     fix: tuple[float, float] | None = None  # latitude, longitude
     ground_truth: Callable[[], np.ndarray] | None = None
+    stamps_stand: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,12 +95,18 @@ class Wanted:
     :param truth_topic: topic of label images; none when empty.
     :param fps: of folders of images.
     :param calibration: of cameras that have none of their own.
+    :param rectified: yes, no, or auto: by the name of the topic.
     """
 
     topics: tuple[str, ...] = ()
     truth_topic: str = ''
     fps: float = DEFAULT_FPS
     calibration: Calibration | None = None
+    rectified: str = 'auto'
+
+    def takes_as_rectified(self, topic: str) -> bool:
+        """Whether the images of a topic are rectified."""
+        return is_rectified(topic) if self.rectified == 'auto' else self.rectified == 'yes'
 
 
 @dataclass(frozen=True)

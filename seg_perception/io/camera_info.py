@@ -8,6 +8,7 @@ The files are those that ``camera_calibration`` of ROS writes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from seg_perception.core.errors import CalibrationError, SourceError
 from seg_perception.io.yaml_file import read_mapping
 
 Numbers = tuple[Any, ...]
+_TRANSPORTS = ('compressed', 'theora', 'ffmpeg', 'foxglove', 'zstd', 'avif')  # of image_transport
+_RECTIFIED = re.compile(r'(?:^|_)rect(?:ified)?(?:_|$)')
+_NOT_RECTIFIED = re.compile(r'(?:^|_)(?:un|non|not|no)_?rect(?:ified)?(?:_|$)')
 _MATRICES = {'camera_matrix': 3, 'rectification_matrix': 3, 'projection_matrix': 4}  # columns
 
 
@@ -41,28 +45,36 @@ def numbers_of(info: Any) -> Numbers:
     )
 
 
-def calibration_of(numbers: Numbers) -> Calibration | Missing:
+def is_rectified(topic: str) -> bool:
+    """Whether a topic is named as those of rectified images are, such as ``image_rect_color``."""
+    words = [word for word in topic.lower().split('/') if word and word not in _TRANSPORTS]
+    # rect/image is rectified and so is image_rect_raw of RealSense; rect/image_raw is not.
+    tail = words[-1:] if words and 'raw' in words[-1].split('_') else words[-2:]
+    return any(_RECTIFIED.search(word) and not _NOT_RECTIFIED.search(word) for word in tail)
+
+
+def calibration_of(numbers: Numbers, rectified: bool = False) -> Calibration | Missing:
     """
     The calibration of the images that come with a CameraInfo: of its region, binned as it says.
 
     ``Missing`` says why there is none: drivers fill K with zeros where nobody has calibrated.
+
+    :param rectified: the images are: P holds, without distortion and without any need of K.
     """
     (height, width), binning, (top, left, *region), model, d, k, r, p = numbers
+    if rectified and (any(p) or any(d)):  # a driver without distortion may fill K alone
+        k, d = (*p[:3], *p[4:7], *p[8:11]), ()
     if not any(k):
-        return Missing('not calibrated: the K of camera_info is zero')
+        name = 'P' if rectified else 'K'
+        return Missing(f'not calibrated: the {name} of camera_info is zero')
     shift = np.eye(3)
     shift[:2, 2] = -left, -top
     size = region[0] or height, region[1] or width
     binned = size[0] // max(1, binning[0]), size[1] // max(1, binning[1])
     try:
-        whole = Calibration(
-            size,
-            shift @ np.reshape(k, (3, 3)),
-            model,
-            d,
-            np.reshape(r, (3, 3)),
-            shift @ np.reshape(p, (3, 4)),
-        )
+        with np.errstate(invalid='ignore'):  # infinities are refused below
+            k, p = shift @ np.reshape(k, (3, 3)), shift @ np.reshape(p, (3, 4))
+        whole = Calibration(size, k, model, d, np.reshape(r, (3, 3)), p)
         return whole.scaled(binned)
     except CalibrationError as error:
         return Missing(f'calibration: {error}', is_fault=True)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import SourceError
+from seg_perception.io.image_bytes import read_image
 from seg_perception.io.video_reader import read_video, scan_video
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
@@ -89,17 +90,12 @@ def _read_image(file: Path) -> np.ndarray:
         data = file.read_bytes()
     except OSError as error:
         raise SourceError(f'image {str(file)!r}', error, 'a file that can be read') from error
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if bgr is None or _is_cut_jpeg(data):
+    bgr = read_image(np.frombuffer(data, np.uint8), upright=True)
+    if bgr is None:
         raise SourceError(
             f'image {str(file)!r}',
             f'{len(data)} bytes that do not decode to a whole image',
             'a whole image file',
             'It is truncated or damaged: copy it again.',
         )
-    return bgr
-
-
-def _is_cut_jpeg(data: bytes) -> bool:
-    """OpenCV fills what a truncated JPEG lacks with grey and says nothing."""
-    return data.startswith(b'\xff\xd8') and b'\xff\xd9' not in data[-4096:]
+    return cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR) if bgr.ndim == 2 else bgr

@@ -18,7 +18,6 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
-from seg_perception.core.errors import CalibrationError
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.extrinsics import (
@@ -63,7 +62,7 @@ class GeometryTracker:
     def reset(self) -> None:
         """Forget the calibration: another camera may come."""
         self._numbers: Numbers | None = None
-        self._calibration: Calibration | Missing | None = None
+        self._calibrations: dict[bool, Calibration | Missing] = {}  # by whether P holds
         self._held: Extrinsics | None = None
 
     def on_camera_info(self, info: CameraInfo) -> bool:
@@ -71,29 +70,29 @@ class GeometryTracker:
         numbers = numbers_of(info)
         if numbers == self._numbers:
             return False
-        self._calibration, self._numbers = calibration_of(numbers), numbers
+        self._calibrations = {
+            p_holds: calibration_of(numbers, p_holds) for p_holds in (False, True)
+        }
+        self._numbers = numbers
         return True
 
     def view(
         self, header: Header, size: tuple[int, int], params: NodeParams, name: str
     ) -> CameraView:
         """The view for a frame of a size (H, W); ``name`` is that of the camera."""
-        camera, calibration = params.camera(name), self._calibration
+        camera = params.camera(name)
+        calibration = self._calibrations.get(camera.rectified)
         if calibration is None:
             calibration = Missing(_why_uncalibrated(camera))
         if isinstance(calibration, Missing):
             return self._keeper.view(calibration, calibration, size)
-        return self._keeper.view(
-            _rectified(calibration) if camera.rectified else calibration,
-            self._known_extrinsics(header, params, camera),
-            size,
-        )
+        return self._keeper.view(calibration, self._known_extrinsics(header, params, camera), size)
 
     @property
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) of the images that the calibration is for; None without one."""
-        calibration = self._calibration
-        return calibration.size if isinstance(calibration, Calibration) else None
+        known = (x for x in self._calibrations.values() if isinstance(x, Calibration))
+        return next((calibration.size for calibration in known), None)
 
     def _known_extrinsics(
         self, header: Header, params: NodeParams, camera: CameraParams
@@ -122,13 +121,6 @@ class GeometryTracker:
         return self._held
 
 
-def _rectified(calibration: Calibration) -> Calibration | Missing:
-    try:
-        return calibration.rectified()
-    except CalibrationError as error:
-        return Missing(f'calibration does not fit: {error}', is_fault=True)
-
-
 def _why_uncalibrated(camera: CameraParams) -> str:
     if not camera.camera_info_topic:
         return 'not calibrated: no camera_info_topic'
@@ -154,6 +146,4 @@ def _link(msg: Any, is_static: bool) -> Link:
     at, turn = msg.transform.translation, msg.transform.rotation
     pose = Pose((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
     stamp_s = stamp_seconds(msg.header.stamp)
-    # tf2 still takes the leading slash of ROS 1.
-    parent, child = msg.header.frame_id.lstrip('/'), msg.child_frame_id.lstrip('/')
-    return Link(parent, child, pose, stamp_s, is_static)
+    return Link(msg.header.frame_id, msg.child_frame_id, pose, stamp_s, is_static)

@@ -13,6 +13,7 @@ from math import inf, isfinite, nan
 from threading import Lock
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -20,6 +21,7 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.errors import ImageError
+from seg_perception.core.frame_clock import FrameClock
 from seg_perception.core.results import SceneRecord, SceneStatus
 from seg_perception.inference.answer import (
     AnswerSettings,
@@ -31,7 +33,7 @@ from seg_perception.inference.answer import (
 )
 from seg_perception.io.scene_fields import Origin, scene_fields, unknown_scene_fields
 from seg_perception.node.calibration import GeometryTracker
-from seg_perception.node.callbacks import guarded, stamp_ns, stamp_seconds
+from seg_perception.node.callbacks import guarded, stamp_ns
 from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
 from seg_perception.node.ego_motion import Motion
@@ -54,6 +56,13 @@ class Frame:
 
     msg: Image | CompressedImage
     arrived_s: float
+    time_ns: int  # when it was taken; by arrival where its stamps stand still
+
+    @property
+    def header(self) -> Header:
+        """The header of the image, with the time at which it was taken."""
+        sec, nanosec = divmod(self.time_ns, 10**9)
+        return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=self.msg.header.frame_id)
 
 
 class CameraInterface:
@@ -88,6 +97,7 @@ class CameraInterface:
         self._info_header = Header()  # of the last camera_info
         self._is_prepared = False
         self._memory = CameraMemory()
+        self._clock = FrameClock()
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
@@ -101,6 +111,7 @@ class CameraInterface:
         self.health = CameraHealth(self.name, time.monotonic())
         self._geometry.reset()
         self._memory.reset()
+        self._clock = FrameClock()
         self._is_prepared = False
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
         self._outputs.announce()
@@ -142,8 +153,9 @@ class CameraInterface:
     def _on_image(
         self, on_frame: Callable[[CameraInterface, Frame], None], msg: Image | CompressedImage
     ) -> None:
-        frame = Frame(msg, time.monotonic())
-        self.health.arrived(frame.arrived_s, stamp_ns(msg.header.stamp))
+        given_ns = stamp_ns(msg.header.stamp)
+        frame = Frame(msg, time.monotonic(), self._clock.time_ns(given_ns, time.time_ns()))
+        self.health.arrived(frame.arrived_s, given_ns, self._clock.stands)
         on_frame(self, frame)
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
@@ -173,14 +185,14 @@ class CameraInterface:
         self, frame: Frame, size: tuple[int, int], params: NodeParams, motion: Motion
     ) -> FrameContext:
         """What a frame of a size (H, W) is to be answered with."""
-        header = frame.msg.header
+        header = frame.header
         return FrameContext(
             settings=_answer_settings(params),
             view=self._geometry.view(header, size, params, self.name),
             curvature_per_m=motion.curvature_per_m,
             motion_fault=motion.fault,
             extras=self._extras(params),
-            stamp_s=stamp_seconds(header.stamp),
+            stamp_s=frame.time_ns / 1e9,
             frame_id=header.frame_id,
         )
 
@@ -206,7 +218,7 @@ class CameraInterface:
         self._say(to_msg(RoadScene, fields, header))
         self._note(frame, record, answered)
         self._outputs.publish_rest(header, replace(answered, record=record))
-        self._fused.answered(self.name, header, record, context.view)
+        self._fused.answered(self.name, frame.header, record, context.view)
 
     def _note(self, frame: Frame, record: SceneRecord, answered: Answered) -> None:
         """Keep what the diagnostics tell of an answer."""
@@ -289,7 +301,7 @@ class CameraInterface:
     def _say_invalid(self, frame: Frame, reason: str) -> None:
         fields = unknown_scene_fields(self._origin, SceneStatus.INVALID, reason)
         self._say(to_msg(RoadScene, fields, frame.msg.header))
-        self._fused.invalid(self.name, frame.msg.header, reason)
+        self._fused.invalid(self.name, frame.header, reason)
 
     def _age_ms(self, header: Header) -> float:
         """From stamp to now by the node's clock; NaN where the stamp is of another clock."""

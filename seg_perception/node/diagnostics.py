@@ -66,6 +66,7 @@ class CameraReport:
     fault: str = ''  # of the last frame; empty if it was good
     degraded: str = ''  # why the last answer was not to be trusted fully; empty if it was
     stamps_back: int = 0
+    stamps_stand: bool = False  # the last frame's time is that of its arrival
     input_rate_hz: float = 0.0
     output_rate_hz: float = 0.0
     latency: Quantiles = _UNKNOWN  # from the arrival of the image to its answer published
@@ -95,8 +96,8 @@ class CameraHealth:
         self._answers: deque[tuple[float, float, float, float]] = deque(maxlen=_MAX_SAMPLES)
         self._pitches_off_rad: deque[float] = deque(maxlen=_PITCHES)
 
-    def arrived(self, now_s: float, stamp_ns: int) -> None:
-        """A frame has come from the camera."""
+    def arrived(self, now_s: float, stamp_ns: int, stamps_stand: bool = False) -> None:
+        """A frame has come from the camera, whose stamps move or stand still."""
         with self._lock:
             self._known.received += 1
             self._arrived_s = now_s
@@ -104,6 +105,7 @@ class CameraHealth:
             if self._last_stamp_ns is not None and stamp_ns < self._last_stamp_ns:
                 self._known.stamps_back += 1
             self._last_stamp_ns = stamp_ns
+            self._known.stamps_stand = stamps_stand
 
     def dropped(self) -> None:
         """A frame was overtaken by a newer one before anyone looked at it."""
@@ -283,6 +285,11 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
             f'estimated pitch is {pitch_difference(report.pitch_off_rad)} the configured pitch: '
             'check the extrinsics and TF'
         )
+    if report.stamps_stand:
+        warnings.append(
+            'the stamps of the images stand still: times of arrival are used; '
+            'let the driver set header.stamp'
+        )
     if report.degraded:
         warnings.append(f'degraded: {report.degraded}')
     return warnings
@@ -299,6 +306,7 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         **{f'rejected: {fault}': count for fault, count in rejected},
         'processing_failures': report.failures,
         'stamps_back': report.stamps_back,
+        'stamps_stand_still': report.stamps_stand,
         'input_rate_hz': f'{report.input_rate_hz:.1f}',
         'output_rate_hz': f'{report.output_rate_hz:.1f}',
         **_quantile_values('latency_ms', report.latency),

@@ -10,7 +10,7 @@ registry, and extrinsics need only the newest transform of each frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, isfinite
 from threading import Lock
 
@@ -106,6 +106,7 @@ class FrameTree:
 
     def add(self, link: Link) -> None:
         """Take a transform in the place of the one that the child had."""
+        link = replace(link, parent=_plain(link.parent), child=_plain(link.child))
         with self._lock:
             self._links[link.child] = link
 
@@ -121,6 +122,7 @@ class FrameTree:
         :param max_age_s: how far the stamps of transforms that are not static may be from it.
         :raises TransformError: when the two are not connected, or a transform is stale or wrong.
         """
+        frame, base = _plain(frame), _plain(base)
         with self._lock:
             up, down = self._to_root(frame), self._to_root(base)
         frames, bases = [frame, *(link.parent for link in up)], [base, *(x.parent for x in down)]
@@ -139,6 +141,11 @@ class FrameTree:
             links.append(link)
             frame = link.parent
         return links
+
+
+def _plain(frame: str) -> str:
+    """Without the leading slash of ROS 1, as tf2 has it."""
+    return frame.lstrip('/')
 
 
 def _composed(links: Sequence[Link]) -> Pose:

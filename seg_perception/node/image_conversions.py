@@ -3,15 +3,10 @@
 """
 Between image messages and arrays, without a copy where the layout allows one.
 
-Our own for the usual encodings, which are in core/encodings.py; where cv_bridge is installed it
-takes what we do not know.
+The encodings are in io/encodings.py.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +14,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from seg_perception.io.encodings import Pixels, check_size, decode, knows, unknown_encoding, unpack
+from seg_perception.io.encodings import Pixels, decode, unpack
 
 # Half the bytes a second of 90 at 720p, and the class colours stay apart.
 JPEG_QUALITY = 80
@@ -32,7 +27,7 @@ def to_pixels(msg: Image | CompressedImage) -> Pixels:
     :raises ImageError: when encoding, size, step, byte order or data cannot be; its ``thing``
         names the kind of fault and is the same for every frame with it.
     """
-    return decode(msg) if isinstance(msg, CompressedImage) else _unpack(msg)
+    return decode(msg) if isinstance(msg, CompressedImage) else unpack(msg)
 
 
 def copy_header(header: Header) -> Header:
@@ -78,34 +73,3 @@ def _to_image(pixels: np.ndarray, header: Header, encoding: str) -> Image:
     msg.height, msg.width = pixels.shape[:2]
     msg.data.frombytes(pixels)
     return msg
-
-
-def _unpack(msg: Image) -> Pixels:
-    if knows(msg.encoding):
-        return unpack(msg)
-    check_size(msg)
-    return _by_cv_bridge(msg)
-
-
-@lru_cache(maxsize=1)
-def _cv_bridge() -> Callable[[Image], np.ndarray] | None:
-    """cv_bridge's conversion to bgr8; None where it is not installed or does not load."""
-    try:
-        from cv_bridge import CvBridge
-    except (ImportError, AttributeError):  # AttributeError: it was built for NumPy 1
-        return None
-    bridge: Any = CvBridge()
-    return lambda msg: bridge.imgmsg_to_cv2(msg, 'bgr8')
-
-
-def _by_cv_bridge(msg: Image) -> Pixels:
-    convert = _cv_bridge()
-    if convert is None:
-        raise unknown_encoding(msg)
-    try:
-        bgr = convert(msg)
-    except Exception as error:  # CvBridgeError, KeyError or cv2.error, by version
-        raise unknown_encoding(msg) from error
-    if bgr.dtype != np.uint8 or bgr.shape != (msg.height, msg.width, 3):
-        raise unknown_encoding(msg)
-    return Pixels(bgr, 'bgr')

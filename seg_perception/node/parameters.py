@@ -36,6 +36,7 @@ from seg_perception.core.settings import (
     setting,
 )
 from seg_perception.inference.engine import PROVIDERS
+from seg_perception.io.camera_info import is_rectified
 from seg_perception.node import parameter_names
 from seg_perception.node.image_conversions import JPEG_QUALITY
 from seg_perception.risk_profiles import DEFAULT, VEHICLE, Rules, profile_items, read_rules
@@ -71,7 +72,9 @@ class CameraParams(Settings):
         False, 'reliable delivery; best effort (false) matches every publisher'
     )
     rectified: bool = setting(
-        False, 'rectified images: P of camera_info holds, without distortion'
+        False,
+        'rectified images: P of camera_info holds, without distortion; if not set: where '
+        'image_topic is named so, such as image_rect',
     )
     extrinsics: Annotated[Extrinsics | None, HIDDEN] = None
     pitch_std_rad: Annotated[float, HIDDEN] = 0.0
@@ -250,9 +253,13 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in rows and not parameter_names.FOREIGN.match(name):
             raise parameter_names.unknown_parameter(name, rows, cameras)
-    return {
+    values = {
         name: row.read(given.get(name, row.default), 'parameter') for name, row in rows.items()
     }
+    for name in cameras:
+        if f'{name}.rectified' not in given:
+            values[f'{name}.rectified'] = is_rectified(values[f'{name}.image_topic'])
+    return values
 
 
 def build(values: Mapping[str, Any], profile: Rules | None = None) -> NodeParams:
@@ -295,6 +302,11 @@ def _extrinsics(name: str, own: Mapping[str, Any]) -> Extrinsics | None:
     given = {name: own[f'extrinsics.{name}'] for name in names}
     path = f'{name}.extrinsics'
     return load(Extrinsics, given, 'parameter', path=path) if given['height_m'] else None
+
+
+def is_derived(row: Item) -> bool:
+    """Whether a parameter that is not set follows from others."""
+    return row.path.endswith('.rectified')
 
 
 def is_live(row: Item) -> bool:

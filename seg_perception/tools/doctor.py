@@ -117,10 +117,10 @@ def report(findings: Iterator[Finding], write: Callable[[str], object] = print) 
 
 
 def check_opencv(version: str) -> Finding:
-    """OpenCV 5 renumbered its types, which cv_bridge answers with a KeyError."""
+    """OpenCV 5 renumbered its types, which cv_bridge of other nodes answers with a KeyError."""
     fix = 'pip install "opencv-python-headless<5"'
     is_old = int(version.split('.')[0]) < 5
-    return ok_if(is_old, 'opencv', version, 'cv_bridge fails with it', fix)
+    return ok_if(is_old, 'opencv', version, 'not tested with this package', fix)
 
 
 def check_ros() -> Iterator[Finding]:
@@ -147,7 +147,6 @@ def check_optional() -> Iterator[Finding]:
     """Packages that add to the node where they are."""
     uses = {
         'vision_msgs': 'the topic label_info',
-        'cv_bridge': 'image encodings beyond the usual ones',
         'tf2_msgs': 'the mounts of cameras from TF; parameters can give them',
     }
     for module, use in uses.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_perception.core.settings import Item
-from seg_perception.node.parameters import is_live, table
+from seg_perception.node.parameters import is_derived, is_live, table
 from seg_perception.risk_profiles import profile_items
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,8 @@ def parameters_yaml() -> str:
     """``config/params.yaml``: every parameter of one camera with its default."""
     rows = table(['front']).values()
     return _PARAMETERS + ''.join(
-        f'\n{_comment(row, 4, live=True)}    {row.path}: {_value(row)}\n' for row in rows
+        f'\n{_comment(row, 4, live=True)}    {"# " * is_derived(row)}{row.path}: {_value(row)}\n'
+        for row in rows
     )
 
 

@@ -6,6 +6,7 @@ import re
 from math import pi
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -304,3 +305,18 @@ def test_unsure_height_widens_the_distance() -> None:
     assert unsure.std_m(15.0) == pytest.approx(np.hypot(sure.std_m(15.0), 1.5), rel=1e-3)
     assert unsure.band_m(15.0)[0] < sure.band_m(15.0)[0] - 0.5
     assert unsure.band_m(15.0)[1] > sure.band_m(15.0)[1] + 1.0
+
+
+@pytest.mark.parametrize('error', [
+    np.linalg.LinAlgError('Singular matrix'), FloatingPointError('overflow'), cv2.error('OpenCV'),
+])  # fmt: skip
+def test_a_calibration_that_fails_in_use_is_a_fault_and_no_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Calibration, 'rays', fail)
+    keeper = GeometryKeeper(lambda size: size)
+    seen = keeper.view(Calibration.pinhole(K, SIZE), Extrinsics(1.5), SIZE)
+    assert seen.camera is None and seen.is_fault and 'does not fit' in seen.reason

@@ -381,7 +381,7 @@ def test_bad_frames_are_left_out_and_counted(tmp_path: Path, model: Path) -> Non
     rows[5] = (*rows[5][:3], lambda make: make.image(street(), START_NS, 'strange'))
     found = evaluate(options(tmp_path, model, write_bag(tmp_path / 'drive', rows), part_s=1.0))
     assert [row['index'] for row in rows_of(found.out)] == [0, 1, 2, 4, 6, 7, 8, 9]
-    assert found.summary['skipped'] == {'drive': {'image data length': 1, 'image encoding': 1}}
+    assert found.summary['skipped'] == {'drive': {'image step': 1, 'image encoding': 1}}
     assert [row['source'] for row in found.summary['failures']] == ['drive', 'drive']
     assert "got 'strange', expected rgb8, " in found.summary['failures'][1]['what']
     assert found.exit_code == 1

@@ -14,7 +14,7 @@ from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import SourceError
 from seg_perception.evaluation.inputs import find_sources, read_span
-from seg_perception.evaluation.streams import RawFrame, Source, Wanted
+from seg_perception.evaluation.streams import STAMPS_STAND, RawFrame, Source, Wanted
 from tiny_bags import (
     CAMERA_INFO,
     COMPRESSED,
@@ -298,5 +298,103 @@ def test_topic_of_which_nothing_decodes(tmp_path: Path) -> None:
         (TOPIC, IMAGE, START_NS + i, lambda make: make.image(street(), 1, '32FC1'))
         for i in range(2)
     ]
-    with pytest.raises(SourceError, match=r"topic /camera/front/image_raw: got .*'32FC1'"):
+    with pytest.raises(SourceError, match=r'topic /camera/front/image_raw: got .*32FC1'):
         find_sources([write_bag(tmp_path / 'bag', rows)])
+
+
+def stamped_rows(stamps: list[int]) -> list[Row]:
+    """Ten images a second with these stamps."""
+    return [
+        (TOPIC, IMAGE, START_NS + i * NS // 10, lambda make, at=at: make.image(street(), at))
+        for i, at in enumerate(stamps)
+    ]
+
+
+@pytest.mark.parametrize('stamp', [0, 1000 * NS])
+def test_stamps_that_stand_still_give_way_to_the_times_of_recording(
+    tmp_path: Path, stamp: int
+) -> None:
+    source = only(write_bag(tmp_path / 'bag', stamped_rows([stamp] * 12)))
+    assert source.warnings == (f'{TOPIC}: {STAMPS_STAND}',)
+    expected = [START_NS + i * NS // 10 for i in range(12)]
+    assert [frame.stamp_ns for frame in frames_of(source)] == expected
+    assert [frame.stamp_ns for frame in frames_of(source, 0.5)] == expected[5:]
+
+
+def test_stamps_that_stop_are_noticed_on_the_way(tmp_path: Path) -> None:
+    stamps = [START_NS + min(i, 8) * NS // 10 for i in range(30)]
+    source = only(write_bag(tmp_path / 'bag', stamped_rows(stamps)))
+    frames = frames_of(source)
+    assert source.warnings == ()
+    assert [frame.stamps_stand for frame in frames] == [False] * 13 + [True] * 17
+    assert [frame.stamp_ns - START_NS for frame in frames[13:]] == [
+        i * NS // 10 for i in range(13, 30)
+    ]
+
+
+def other_row(kind: str, i: int) -> Row:
+    """A message of something that is no picture, on a topic called as pictures are."""
+    at_ns = START_NS + i * NS // 10
+    depth = np.full(SIZE, 2000, np.uint16)
+
+    def compressed(make, format: str, data: bytes):
+        values = {'header': make.header(at_ns), 'format': format}
+        return make(COMPRESSED, data=np.frombuffer(data, np.uint8), **values)
+
+    def raw(make):
+        return make.image(depth, at_ns, '16UC1')
+
+    png = bytes(12) + cv2.imencode('.png', depth)[1].tobytes()
+    made = {
+        'raw': (IMAGE, raw),
+        'png': (COMPRESSED, lambda make: compressed(make, '16UC1; png compressed ', png[12:])),
+        'packed': (COMPRESSED, lambda make: compressed(make, '16UC1; compressedDepth png', png)),
+        'video': (COMPRESSED, lambda make: compressed(make, 'h264', b'\0\0\1\x67' + bytes(99))),
+        'nonsense': (IMAGE, lambda make: make.image(street(), at_ns, 'rgb9')),
+    }  # fmt: skip
+    type_name, make = made[kind]
+    return '/other/image', type_name, at_ns, make
+
+
+@pytest.mark.parametrize('kind', ['raw', 'png', 'packed', 'video', 'nonsense'])
+def test_what_is_no_picture_hinders_no_other_topic(tmp_path: Path, kind: str) -> None:
+    rows = [*street_rows(3), *(other_row(kind, i) for i in range(3))]
+    source = only(write_bag(tmp_path / 'bag', rows))
+    assert [stream.topic for stream in source.streams] == [TOPIC]
+    is_depth = kind in ('raw', 'png', 'packed')
+    (told,) = source.warnings if is_depth else source.problems
+    assert not (source.problems if is_depth else source.warnings)
+    assert told.startswith('/other/image is left out: ')
+    assert {'video': 'video stream', 'nonsense': "'rgb9'"}.get(kind, 'depth (16UC1') in told
+    with pytest.raises(SourceError, match='/other/image'):
+        find_sources([tmp_path / 'bag'], Wanted(topics=('/other/image',)))
+
+
+def test_bag_of_depth_alone(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', [other_row('raw', i) for i in range(3)])
+    with pytest.raises(SourceError, match=r'got depth \(16UC1\)'):
+        find_sources([bag])
+
+
+@pytest.mark.parametrize(
+    ('topic', 'asked', 'focal_px'),
+    [
+        ('/cam/image_rect', 'auto', 40),
+        ('/cam/image_rect', 'no', 50),
+        ('/cam/image_raw', 'auto', 50),
+        ('/cam/image_raw', 'yes', 40),
+    ],
+)
+def test_rectified_images_have_the_focal_length_of_p(
+    tmp_path: Path, topic: str, asked: str, focal_px: float
+) -> None:
+    def info(make, scale: float = 0.8):
+        message = make.info(50.0, 1)
+        message.p[[0, 5]] = 50.0 * scale
+        return message
+
+    rows = [('/cam/camera_info', CAMERA_INFO, START_NS, info), *street_rows(2, topic=topic)]
+    source = only(write_bag(tmp_path / 'bag', rows), Wanted(rectified=asked))
+    for row in (*source.streams, *frames_of(source)):
+        assert isinstance(row.calibration, Calibration)
+        assert row.calibration.k[0, 0] == pytest.approx(focal_px)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import Missing
-from seg_perception.io.camera_info import calibration_of, numbers_of
+from seg_perception.io.camera_info import calibration_of, is_rectified, numbers_of
 
 K = [600.0, 0.0, 320.0, 0.0, 610.0, 240.0, 0.0, 0.0, 1.0]
 P = [580.0, 0.0, 322.0, 0.0, 0.0, 590.0, 242.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -74,3 +75,52 @@ def test_numbers_that_cannot_be_are_a_fault() -> None:
     missing = calibration_of(numbers_of(info(k=[-1.0, *K[1:]])))
     assert isinstance(missing, Missing) and missing.is_fault
     assert missing.reason.startswith('calibration: calibration K: got [[-1.0, 0.0, 320.0]')
+
+
+@pytest.mark.parametrize('topic', [
+    '/cam/image_rect', '/cam/image_rect_color', '/cam/image_rect/compressed', '/a/Image_Rect_Raw',
+    '/zed/rgb/color/rect/image', '/left/image_rectified', '/left/rectified/image', '/image_rect',
+    '/cam/image_rect_color/theora',
+])  # fmt: skip
+def test_topics_of_rectified_images(topic: str) -> None:
+    assert is_rectified(topic)
+
+
+@pytest.mark.parametrize('topic', [
+    '/cam/image_raw', '/cam/image_raw/compressed', '/rect/front/image_raw', '/rect/image_raw',
+    '/cam/image_unrectified', '/cam/image_not_rectified', '/direct/image',
+    '/correction/image_color', '/rectangle/image', '',
+])  # fmt: skip
+def test_topics_of_other_images(topic: str) -> None:
+    assert not is_rectified(topic)
+
+
+def rectified(**fields: object) -> Calibration | Missing:
+    return calibration_of(numbers_of(info(**fields)), rectified=True)
+
+
+def test_p_alone_holds_for_rectified_images() -> None:
+    for k in (K, [0.0] * 9, [nan, *K[1:]]):
+        calibration = rectified(k=k)
+        assert isinstance(calibration, Calibration) and not any(calibration.d)
+        assert calibration.k.tolist() == [[580, 0, 322], [0, 590, 242], [0, 0, 1]]
+
+
+def test_rectified_images_without_p() -> None:
+    """A driver that knows no distortion may fill K alone; else nothing is known of them."""
+    calibration = rectified(p=[0.0] * 12, d=[0.0] * 5)
+    assert isinstance(calibration, Calibration) and calibration.k.ravel().tolist() == K
+    assert rectified(p=[0.0] * 12) == Missing('not calibrated: the P of camera_info is zero')
+
+
+@pytest.mark.parametrize('k', [
+    [600.0, 0, 320, 0, 610, 240, 0, 0, 0],  # the last row
+    [600.0, 0, 0, 0, 610, 0, 320, 240, 1],  # transposed
+    [0.94, 0, 0.5, 0, 1.27, 0.5, 0, 0, 1],  # in shares of the image
+    [1e300, 0, 320, 0, 610, 240, 0, 0, 1],
+    [inf, 0, 320, 0, 610, 240, 0, 0, 1],
+])  # fmt: skip
+def test_matrices_that_cannot_project_are_refused_with_their_numbers(k: list[float]) -> None:
+    missing = calibration_of(numbers_of(info(k=k)))
+    assert isinstance(missing, Missing) and missing.is_fault
+    assert missing.reason.startswith('calibration: calibration K: got [[')

@@ -86,8 +86,12 @@ def test_mount_from_tf_wins():
 
 
 def test_leading_slashes_of_ros_1():
-    frames = tree(transform('/base_link', '/front_optical', (1.0, 0.0, 1.0), OPTICAL))
-    assert row_of(view(info(), frames), 11.0) == pytest.approx(459.5)
+    for frame, image in (('/front_optical', 'front_optical'), ('front_optical', '/front_optical')):
+        frames = tree(transform('/base_link', frame, (1.0, 0.0, 1.0), OPTICAL))
+        geometry = GeometryTracker(frames, half)
+        geometry.on_camera_info(info())
+        seen = geometry.view(stamped(0, frame_id=image), SIZE, build(complete(LEVEL)), 'front')
+        assert row_of(seen, 11.0) == pytest.approx(459.5)
 
 
 def test_uncertainty_of_the_pitch_is_that_of_the_parameter_with_tf_too():
@@ -102,7 +106,16 @@ def test_smaller_image_of_the_same_shape():
 
 
 def test_rectified_images_use_p():
-    seen = view(info(d=(0.3, 0.1, 0, 0, 0)), front__rectified=True)
+    distorted = info(d=(0.3, 0.1, 0, 0, 0))
+    for given in (
+        {'front__rectified': True},
+        {'front__image_topic': '/cam/image_rect_color'},
+        {'front__image_topic': '/cam/image_rect/compressed', 'front__transport': 'compressed'},
+    ):
+        assert row_of(view(distorted, **given), 15.0) == pytest.approx(359.5 + 80.0)
+    given = {'front__image_topic': '/cam/image_rect', 'front__rectified': False}
+    assert row_of(view(info(), **given), 15.0) == pytest.approx(359.5 + 100.0)
+    seen = view(info(k=(0.0,) * 9), front__image_topic='/cam/image_rect')  # P is enough
     assert row_of(seen, 15.0) == pytest.approx(359.5 + 80.0)
 
 

@@ -240,3 +240,13 @@ def test_nothing_known_is_nan(health):
     report = health.report(100.1, 1.0)
     assert isnan(report.latency.p50)
     assert report.input_rate_hz == 0.0
+
+
+def test_stamps_that_stand_still_are_told(health):
+    run(health, 3, 101.0)
+    health.arrived(101.3, 0, stamps_stand=True)
+    level, message = judge(health.report(101.3, 1.0), '', MODEL, LIMITS)
+    assert level == DiagnosticStatus.WARN
+    assert 'stamps of the images stand still' in message and 'header.stamp' in message
+    run(health, 1, 101.4)
+    assert judge(health.report(101.4, 1.0), '', MODEL, LIMITS)[0] == DiagnosticStatus.OK

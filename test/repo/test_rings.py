@@ -79,7 +79,6 @@ ROS = {
     'vision_msgs',
     'launch',
     'launch_ros',
-    'cv_bridge',
     'ament_index_python',
     'seg_perception_msgs',
 }
