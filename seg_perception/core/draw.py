@@ -18,6 +18,7 @@ from seg_perception.core.draw_camera import draw_camera
 from seg_perception.core.grid import BLOCKED, FREE
 from seg_perception.core.masks import overlay
 from seg_perception.core.results import (
+    BoundaryFlag,
     CalibrationState,
     DrivableArea,
     Grid,
@@ -36,7 +37,11 @@ LEVEL_RGB = {
     RiskLevel.CRITICAL: (240, 40, 50),
 }
 _CORRIDOR = Corridor()
-_BOUNDARY_RGB = (80, 255, 120)
+_BOUNDARY_RGB = {
+    BoundaryFlag.SEEN: (80, 255, 120),
+    BoundaryFlag.BRIDGED: (230, 255, 90),
+    BoundaryFlag.UNKNOWN: (190, 190, 190),
+}
 _FREE_RGB, _BLOCKED_RGB, _UNSEEN_RGB = (50, 130, 70), (215, 80, 60), (35, 38, 44)
 _CELL_RGB = np.full((256, 3), _UNSEEN_RGB, np.uint8)  # of a cell's value 0..100; -1 is 255
 _SHARES = np.linspace(0.0, 1.0, BLOCKED + 1 - FREE)[:, None]
@@ -97,13 +102,17 @@ def _state(online: OnlineCalibration | None) -> str:
 
 
 def _draw_boundary(scene: np.ndarray, area: DrivableArea, thickness: int) -> None:
-    """One line along the far end of the free road, broken where a column is blocked."""
-    height = scene.shape[0]
+    """One line along the far end of the free road, broken where a column shows none."""
     points = np.stack([area.boundary_columns, area.boundary_rows], axis=1)
-    free = area.boundary_rows < height
-    for piece in np.split(points, np.flatnonzero(np.diff(free)) + 1):
-        if piece[0, 1] < height:
-            cv2.polylines(scene, [piece], False, _BOUNDARY_RGB, 2 * thickness, cv2.LINE_AA)
+    flags = area.boundary_flags if len(area.boundary_flags) else np.zeros(len(points), np.uint8)
+    flags = np.where(area.boundary_rows < len(scene), flags, BoundaryFlag.EGO)
+    for piece in np.split(np.arange(len(points)), np.flatnonzero(np.diff(flags)) + 1):
+        colour = _BOUNDARY_RGB.get(flags[piece[0]])
+        if colour is not None:
+            before = max(piece[0] - 1, 0)  # the line goes on from there, where it is drawn
+            first = before if flags[before] in _BOUNDARY_RGB else piece[0]
+            line = points[first : piece[-1] + 1]
+            cv2.polylines(scene, [line], False, colour, 2 * thickness, cv2.LINE_AA)
 
 
 @dataclass(frozen=True)

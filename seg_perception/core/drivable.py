@@ -17,6 +17,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 
+from seg_perception.core.boundary import RoadFrame, find_boundary, with_margin
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.corridor import Corridor, CorridorShape, corridor_shape
@@ -63,6 +64,13 @@ class DrivableParams(Settings, name='drivable'):
     pole_share: float = setting(
         0.025, 'width up to which static objects cut off no road', 'image widths', 0, 0.2
     )
+    patch_share: float = setting(
+        0.12,
+        'height of the lowest isolated patch that ends the road in the boundary',
+        'corridor widths',
+        0,
+        1,
+    )
     polygon_tolerance_m: float = setting(
         0.2, 'largest distance between the ground polygon and the true outline', 'm', 0, 10
     )
@@ -92,31 +100,37 @@ def find_drivable(
     straight = corridor_shape(params.corridor, geometry)
     end, bits = params.corridor.end_row(height), table.lookup(area_bits)
     seen = geometry.with_ego_body(cv2.LUT(labels, bits), OWN)
-    flags = seen[:end]  # without the rows of the own vehicle
+    body = _having(seen, OWN)
+    body[end:] = 255
+    flags = seen[:end]
     road = _sure_road(flags, confidence[:end], params)
     # Nothing above its top row can change the answer.
     top = min(max(cv2.boundingRect(road)[1], geometry.part(_first_row, None)), end - 1)
     flags, road = flags[top:], road[top:]
-    own = _having(flags, OWN)
+    own = body[top:end]
     under = under_vehicles(_having(flags, VEHICLE), straight.widths_px[top:])
     road = cv2.subtract(_without_gaps(road, flags), cv2.bitwise_or(own, under))
-    walk = cv2.bitwise_or(road, own)
+    walk = cv2.bitwise_or(road, with_margin(own, height))
     linked = cv2.bitwise_or(walk, _poles(walk, flags, params))
     zone = _ego_zone(shape, top, end, params)
     reached = cv2.bitwise_and(_reached(linked, zone), walk)
     mask = _padded(cv2.bitwise_and(reached, road), top, height)
     inside = cv2.subtract(shape.inside, _padded(own, top, height))
-    columns = _columns(width, params.columns)
     named = geometry.with_ego_body(labels, UNLABELED)
-    rows, class_ids = _boundary(reached, top, mask, named, columns, bits)
+    frame = RoadFrame(mask, body, seen, named)
+    boundary = find_boundary(
+        frame,
+        _columns(width, params.columns),
+        patch_px=params.patch_share * np.maximum.accumulate(straight.widths_px),
+        far_row=shape.top_row,
+        unsure=cv2.subtract(_having(seen, ROAD), _sure_road(seen, confidence, params)),
+    )
     area = DrivableArea(
         mask=mask,
         image_share=cv2.countNonZero(mask) / mask.size,
         corridor_share=_share_of(mask, inside),
-        boundary_columns=columns,
-        boundary_rows=rows,
         confidence=cv2.mean(confidence, mask)[0] / 255.0,
-        boundary_class_ids=class_ids,
+        **boundary,
         mask_alternative=_alternative(labels, mask, table),
     )
     if not isinstance(geometry, CameraGeometry) or not (bits & ROAD).any():
@@ -186,17 +200,6 @@ def _in_gaps(taken: np.ndarray, widest: np.ndarray) -> np.ndarray:
     edges[firsts[narrow]], edges[lasts[narrow]] = 1, -1
     inside = np.cumsum(edges, dtype=np.int8).reshape(height, width + 1)[:, :-1]
     return np.asarray(inside > 0)
-
-
-def boundary_of_all_columns(
-    mask: np.ndarray, labels: np.ndarray, table: ClassTable, geometry: ImageGeometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Boundary rows (W,) and class ids (W,) of a drivable mask (H, W), as in DrivableArea."""
-    top, bits = min(cv2.boundingRect(mask)[1], len(mask) - 1), table.lookup(area_bits)
-    seen = geometry.with_ego_body(cv2.LUT(labels, bits), OWN)
-    passed = cv2.bitwise_or(mask[top:], _having(seen[top:], OWN))
-    named = geometry.with_ego_body(labels, UNLABELED)
-    return _boundary(passed, top, mask, named, np.arange(mask.shape[1]), bits)
 
 
 def scale_area(area: DrivableArea, size: tuple[int, int]) -> DrivableArea:
@@ -280,62 +283,6 @@ def _columns(width: int, count: int) -> np.ndarray:
     """Pixel columns in the middle of equal strips, (K,) int32; no more of them than pixels."""
     count = min(count, width)
     return ((np.arange(count) + 0.5) * (width / count)).astype(np.int32)
-
-
-def _boundary(
-    passed: np.ndarray,
-    top: int,
-    mask: np.ndarray,
-    labels: np.ndarray,
-    columns: np.ndarray,
-    bits: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Topmost row of the unbroken run from the bottom, and what ends it, both (K,).
-
-    The median of the column and its neighbours, so that one column alone draws no spike. The run
-    may lead over the own vehicle, but its top is on the road.
-
-    :param passed: (R, W), not 0 on the run; from row ``top`` to the own vehicle.
-    """
-    (count, width), height = passed.shape, len(labels)
-    around = np.clip(columns + np.array([[-1], [0], [1]]), 0, width - 1)  # (3, K)
-    upwards = cv2.rotate(passed, cv2.ROTATE_90_CLOCKWISE)  # (W, R), each column from below
-    blocked = upwards[around.ravel()] == 0
-    tops = np.where(blocked.any(axis=1), count - blocked.argmax(axis=1), 0).reshape(around.shape)
-    end, tops = top + count, top + tops
-    off_road = (tops == end) | (mask[tops.clip(max=height - 1), around] == 0)
-    tops[off_road] = _down_to_road(mask, tops[off_road], around[off_road])
-    rows = np.sort(tops, axis=0)[1]
-    above = np.where(rows < height, rows, end) - 1
-    return rows.astype(np.int32), _class_above(labels, above, columns, bits)
-
-
-def _down_to_road(mask: np.ndarray, tops: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The first rows (N,) with road in columns, from tops on the own vehicle down; H without."""
-    height = len(mask)
-    road = (mask[:, columns] > 0) & (np.arange(height)[:, None] >= tops)
-    return np.where(road.any(axis=0), road.argmax(axis=0), height)
-
-
-def _class_above(
-    labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, bits: np.ndarray
-) -> np.ndarray:
-    """
-    What is at pixels (K,), or first above them where that is road: below a vehicle, or unsure.
-
-    Unlabeled above the image.
-    """
-    classes = np.where(rows >= 0, labels[rows, columns], UNLABELED).astype(np.uint8)
-    hidden = np.flatnonzero(bits[classes] & ROAD)
-    if len(hidden):
-        strips = labels[:, columns[hidden]]
-        other = (bits[strips] & ROAD) == 0
-        other &= np.arange(len(labels))[:, None] <= rows[hidden]
-        last = len(labels) - 1 - other[::-1].argmax(axis=0)
-        found = strips[last, np.arange(len(hidden))]
-        classes[hidden] = np.where(other.any(axis=0), found, UNLABELED)
-    return classes
 
 
 def _alternative(labels: np.ndarray, mask: np.ndarray, table: ClassTable) -> np.ndarray | None:

@@ -63,13 +63,23 @@ class SafetyRisk:
 UNKNOWN_RISK = SafetyRisk(nan, RiskLevel.UNKNOWN, ())
 
 
+class BoundaryFlag(IntEnum):
+    """How a row of the free-space boundary is known; numbers as in ``DrivableArea.msg``."""
+
+    SEEN = 0  # something of a known class ends the road there
+    BRIDGED = 1  # a patch too low for an obstacle, or one that no other frame shows, is skipped
+    EGO = 2  # the own vehicle ends there, and no road is seen above it
+    UNKNOWN = 3  # what ends the road is unlabeled, uncertain or outside the image
+
+
 @dataclass(frozen=True)
 class DrivableArea:
     """
     Where the road is free, in the pixels of ``mask``.
 
-    ``boundary_rows`` holds, for each of ``boundary_columns``, the topmost row that is reached
-    from the bottom of the image over drivable pixels alone; H when the bottom row is blocked.
+    ``boundary_rows`` holds, for the strip around each of ``boundary_columns``, the topmost row
+    that is reached from the bottom of the image over drivable pixels and the own vehicle alone; H
+    when the bottom row is blocked.
     """
 
     mask: np.ndarray  # (H, W) uint8, 255 where drivable and connected to the ego zone
@@ -80,6 +90,9 @@ class DrivableArea:
     confidence: float  # 0..1, mean over the mask; 0 when the mask is empty
     boundary_class_ids: np.ndarray = field(  # (K,) uint8, what ends the road there; 255 unlabeled,
         default_factory=lambda: np.zeros(0, np.uint8)  # or the top of the image
+    )
+    boundary_flags: np.ndarray = field(  # (K,) uint8, BoundaryFlag
+        default_factory=lambda: np.zeros(0, np.uint8)
     )
     # (H, W) uint8, 255 in the part of the mask that is not the own lane; None: the model has none
     mask_alternative: np.ndarray | None = None

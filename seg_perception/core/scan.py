@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from math import inf, nan, pi, tau
 from typing import Annotated
 
+import cv2
 import numpy as np
 
+from seg_perception.core.boundary import RoadFrame, boundary_of_all_columns
 from seg_perception.core.camera_geometry import CameraGeometry
-from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.classes import UNLABELED, ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
-from seg_perception.core.drivable import CLEARANCE, boundary_of_all_columns
+from seg_perception.core.drivable import CLEARANCE
+from seg_perception.core.free_distance import OWN, area_bits
 from seg_perception.core.results import Scan
 from seg_perception.core.settings import HIDDEN, Settings, setting
 
@@ -52,7 +55,10 @@ def free_space_scan(
     scan = Scan(fan.first_rad, params.increment_rad, ranges, fan.near_m, fan.far_m)
     if not fan.far_m:
         return scan
-    rows, class_ids = boundary_of_all_columns(mask, labels, table, geometry)
+    flags = geometry.with_ego_body(cv2.LUT(labels, table.lookup(area_bits)), OWN)
+    own = np.asarray(cv2.inRange(flags & OWN, 1, 255))
+    named = geometry.with_ego_body(labels, UNLABELED)
+    rows, class_ids = boundary_of_all_columns(RoadFrame(mask, own, flags, named))
     ends = table.lookup(_ends)[class_ids]
     nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
     below = np.array(extrinsics.ground_point_m)

@@ -92,7 +92,7 @@ _AREA_NUMBERS = (
     *('image_share', 'corridor_share', 'confidence'),
     *('free_distance_m', 'free_distance_std_m', 'free_left_m', 'free_right_m'),
 )
-_AREA_ARRAYS = ('boundary_columns', 'boundary_rows', 'boundary_class_ids')
+_AREA_ARRAYS = ('boundary_columns', 'boundary_rows', 'boundary_class_ids', 'boundary_flags')
 _NOTHING = np.zeros(0, np.int32)
 _UNKNOWN_AREA = DrivableArea(np.zeros((0, 0), np.uint8), nan, nan, _NOTHING, _NOTHING, nan)
 

@@ -1,5 +1,7 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,20 @@ def test_boundary_is_drawn_along_the_free_road():
     line = (scene == (80, 255, 120)).all(axis=2)
     assert line[120, 5:290].mean() > 0.95  # the corridor crosses it twice
     assert not line[:115].any() and not line[125:].any()
+
+
+def test_flags_of_the_boundary_have_colours_and_the_own_vehicle_has_no_line():
+    labels = np.full((200, 300), PAVEMENT, np.uint8)
+    labels[120:] = ROAD
+    area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
+    flags = np.repeat([0, 1, 2, 3], 16).astype(np.uint8)
+    rgb = np.zeros((200, 300, 3), np.uint8)
+    flagged = record(labels, replace(area, boundary_flags=flags), risk(90.0, RiskLevel.LOW))
+    row = draw_scene(rgb, flagged, CAMVID_11)[120]
+    colours = (80, 255, 120), (230, 255, 90), (190, 190, 190)
+    drawn = [np.flatnonzero((row == colour).all(axis=1)) for colour in colours]
+    for place, (first, last) in zip(drawn, ((3, 72), (72, 147), (227, 297)), strict=True):
+        assert first - 4 <= place.min() and place.max() <= last + 4 and len(place) > 50
 
 
 def test_blocked_columns_have_no_line():

@@ -153,7 +153,8 @@ def test_bonnet_rows_are_ignored():
     params = replace(PARAMS, corridor=Corridor(0.2, 0.5, 0.25, ego_mask_share=0.4))
     area = find(scene('wwwwwwww', 'www..www', 'w......w', 'cccccccc', '?????...'), params)
     assert drawn(area.mask) == ['--------', '---##---', '-######-', '--------', '--------']
-    assert letters(area) == [5, 2, 2, 1, 1, 2, 2, 5]
+    # Without road above it, a column ends where the own vehicle does.
+    assert letters(area) == [3, 2, 2, 1, 1, 2, 2, 3]
     # The trapezoid begins in the lower letter row 1, wider there than the road of two letters.
     assert 0.9 < area.corridor_share < 1.0
 
@@ -161,7 +162,7 @@ def test_bonnet_rows_are_ignored():
 def test_own_vehicle_is_passed_through_but_no_road():
     area = find(scene('wwwwwwww', 'ww....ww', 'w.eeee.w', 'eeeeeeee', 'eeeeeeee'))
     assert drawn(area.mask) == ['--------', '--####--', '-#----#-', '--------', '--------']
-    assert letters(area) == [5, 2, 1, 1, 1, 1, 2, 5]
+    assert letters(area) == [3, 2, 1, 1, 1, 1, 2, 3]
 
 
 def test_confidence_is_the_mean_over_the_mask_alone():
@@ -604,6 +605,7 @@ def test_scaling_keeps_blocked_columns_blocked_and_open_ones_open():
         ('columns', 0, '1 to 4096'),
         ('min_confidence', nan, '0 to 1'),
         ('pole_share', 0.5, '0 to 0.2'),
+        ('patch_share', 1.5, '0 to 1'),
         ('polygon_tolerance_m', -1, '0 to 10'),
         ('clearance_m', 2, '0 to 0.5'),
     ],

@@ -14,6 +14,7 @@ import pytest
 
 from seg_perception.core.errors import MessageError
 from seg_perception.core.results import (
+    BoundaryFlag,
     DrivableArea,
     RiskFactor,
     RiskLevel,
@@ -63,8 +64,8 @@ FIELDS = [
 
 
 def test_the_files_are_read() -> None:
-    assert len(FIELDS) == 13 + 14 + 5 + 4
-    assert ('DrivableArea', 'boundary_class_ids') in FIELDS
+    assert len(FIELDS) == 13 + 15 + 5 + 4
+    assert ('DrivableArea', 'boundary_flags') in FIELDS
 
 
 @pytest.mark.parametrize(('message', 'field'), FIELDS)
@@ -79,6 +80,12 @@ def test_a_missing_or_renamed_field_is_an_error(message: str, field: str) -> Non
     part(other, message).update(part_of)
     with pytest.raises(MessageError, match=rf'{message}: .*without a field .*{field}_new'):
         scene_message(other, HEAD)
+
+
+def test_the_flags_of_the_boundary_are_those_of_the_message() -> None:
+    text = (MESSAGES / 'DrivableArea.msg').read_text(encoding='utf-8')
+    constants = re.findall(r'^uint8 (\w+)=(\d)', text, re.MULTILINE)
+    assert [(flag.name, str(int(flag))) for flag in BoundaryFlag] == constants
 
 
 @pytest.mark.parametrize('status', [SceneStatus.STALE, SceneStatus.INVALID])

@@ -43,6 +43,7 @@ def test_road_scene() -> None:
         boundary_rows=np.array([3, 2], np.int32),
         confidence=0.75,
         boundary_class_ids=np.array([8, 255], np.uint8),
+        boundary_flags=np.array([1, 3], np.uint8),
         free_distance_m=12.5,
         ground_polygon_m=np.array([[1, 2], [3, -4], [5, 6]], np.float32),
     )
@@ -59,6 +60,7 @@ def test_road_scene() -> None:
     assert (found.image_share, found.corridor_share, found.confidence) == (0.5, 0.25, 0.75)
     assert list(found.boundary_columns) == [1, 4] and list(found.boundary_rows) == [3, 2]
     assert list(found.boundary_class_ids) == [8, 255]
+    assert list(found.boundary_flags) == [1, 3]
     assert found.free_distance_m == 12.5 and np.isnan(found.free_left_m)
     assert [(point.x, point.y) for point in found.ground_polygon] == [(1, 2), (3, -4), (5, 6)]
     assert (scene.safety_risk.score, scene.safety_risk.level) == (62.5, 2)

@@ -60,6 +60,7 @@ def area(**metric) -> DrivableArea:
         boundary_rows=np.array([2, 4], np.int32),
         confidence=0.75,
         boundary_class_ids=np.array([8, 255], np.uint8),
+        boundary_flags=np.array([1, 3], np.uint8),
         **metric,
     )
 
