@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from rosbags.rosbag1 import Writer as Bag1Writer
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Bag2Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -118,15 +118,13 @@ def write_bag(path: Path, rows: Sequence[Row], kind: str = 'mcap') -> Path:
     """
     A bag of messages in their order; its path.
 
-    :param kind: mcap, sqlite3 or ros1.
+    :param kind: mcap, sqlite3 or ros1; zstd is sqlite3, packed as a file.
     """
     make = Make(ros1=kind == 'ros1')
-    plugins = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-    writer = (
-        Bag1Writer(path)
-        if make.ros1
-        else Bag2Writer(path, version=8, storage_plugin=plugins[kind])
-    )
+    plugin = StoragePlugin.MCAP if kind == 'mcap' else StoragePlugin.SQLITE3
+    writer = Bag1Writer(path) if make.ros1 else Bag2Writer(path, version=8, storage_plugin=plugin)
+    if kind == 'zstd':
+        writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
     serialise = make.store.serialize_ros1 if make.ros1 else make.store.serialize_cdr
     with writer:
         connections: dict[str, Any] = {}

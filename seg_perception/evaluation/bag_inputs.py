@@ -31,7 +31,8 @@ from seg_perception.evaluation.streams import (
     Wanted,
     first_size,
 )
-from seg_perception.io.bags import Bag, BagMessage, Topic, storage_files
+from seg_perception.io.bag_files import CDR, ROS1, storage_files
+from seg_perception.io.bags import Bag, BagMessage, Topic
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.io.encodings import Pixels, decode, depth_of, unpack
 
@@ -119,8 +120,16 @@ def _check_topic(bag: Bag, name: str) -> Topic:
 
 
 def _those_there(bag: Bag) -> str:
-    lines = [f'{topic.name} ({topic.type}, {topic.count})' for topic in bag.topics.values()]
-    return 'In the bag: ' + (', '.join(lines) or 'nothing') + '.'
+    lines = [f'{topic.name} ({_described(topic)})' for topic in bag.topics.values()]
+    there = f'In the bag: {", ".join(lines) or "nothing"}.'
+    foreign = sorted({row.encoding for row in bag.topics.values()} - {CDR, ROS1})
+    if foreign:
+        there += f' Convert the messages of {" and ".join(foreign)} to those of ROS 2 (cdr).'
+    return there
+
+
+def _described(topic: Topic) -> str:
+    return f'{topic.type}, {topic.count}' + f', {topic.encoding}' * (topic.encoding != CDR)
 
 
 def _open_streams(bag: Bag, wanted: Wanted) -> tuple[tuple[Stream, ...], list[str]]:

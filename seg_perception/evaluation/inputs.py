@@ -23,7 +23,7 @@ from seg_perception.evaluation.streams import (
     Wanted,
     first_size,
 )
-from seg_perception.io.bags import is_bag
+from seg_perception.io.bag_files import is_bag
 from seg_perception.io.encodings import Pixels
 from seg_perception.io.frames import IMAGE_SUFFIXES, find_files, read_frames
 from seg_perception.io.video_reader import read_video, scan_video

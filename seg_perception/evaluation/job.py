@@ -24,6 +24,7 @@ from seg_perception.evaluation.inputs import find_sources
 from seg_perception.evaluation.streams import NS, Failure, Source, Wanted
 from seg_perception.inference.model_file import read_card
 from seg_perception.io.camera_info import read_calibration
+from seg_perception.io.fingerprint import folder_fingerprint
 from seg_perception.io.job_folder import JobFolder
 from seg_perception.io.yaml_file import read_mapping
 from seg_perception.models import model_path
@@ -125,7 +126,7 @@ def make_job(options: EvaluationOptions) -> EvaluationJob:
         outputs=options.outputs,
         overlay_width=options.overlay_width,
         rules=rules,
-        parameters=_parameters(options, extrinsics),
+        parameters=_parameters(options, extrinsics, truth),
     )
 
 
@@ -174,23 +175,37 @@ def _cut(sources: list[Source], length_ns: int) -> Iterator[Shard]:
             number += 1
 
 
-def _parameters(options: EvaluationOptions, extrinsics: Extrinsics | None) -> dict[str, Any]:
+def _parameters(
+    options: EvaluationOptions, extrinsics: Extrinsics | None, truth: GroundTruth | None
+) -> dict[str, Any]:
     """What the answers depend on; how the work is shared out is none of it."""
     return {
         'provider': options.provider,
         'topics': list(options.topics),
-        'calibration': str(options.calibration or ''),
+        'calibration': _files(options.calibration),
         'rectified': options.rectified,
         'mount': asdict(extrinsics) if extrinsics else None,
         'settings': _settings(options.settings),
-        'truth': options.truth,
-        'truth_classes': options.truth_classes,
-        'conditions': str(options.conditions or ''),
+        'truth': options.truth if truth is None or truth.topic else _files(Path(options.truth)),
+        'truth_classes': _classes(truth),
+        'conditions': _files(options.conditions),
         'outputs': list(options.outputs),
         'part_s': options.part_s,
         'fps': options.fps,
         'overlay_width': options.overlay_width,
     }
+
+
+def _files(path: Path | None) -> dict[str, str] | None:
+    return folder_fingerprint(path) if path else None
+
+
+def _classes(truth: GroundTruth | None) -> str:
+    """Name and content of the class table of the ground truth."""
+    if truth is None:
+        return ''
+    content = repr((truth.table, truth.lut.tolist())).encode()
+    return f'{truth.table.name} {hashlib.sha256(content).hexdigest()[:16]}'
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:

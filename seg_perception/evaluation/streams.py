@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from seg_perception.core.camera_geometry import Missing
 from seg_perception.core.errors import SegPerceptionError, SourceError
 from seg_perception.io.camera_info import is_rectified
 from seg_perception.io.encodings import Pixels
+from seg_perception.io.fingerprint import fingerprint
 
 NS = 1_000_000_000
 DEFAULT_FPS = 10.0  # of folders, and of what does not say
@@ -65,9 +65,8 @@ class Source:
         return sum(stream.frames for stream in self.streams)
 
     def fingerprint(self) -> str:
-        """What changes when the input does: names and sizes of its files."""
-        facts = [f'{Path(file).name} {Path(file).stat().st_size}' for file in self.files]
-        return hashlib.sha256('\n'.join(facts).encode()).hexdigest()[:16]
+        """What changes when the input does, and not when it is moved."""
+        return fingerprint(map(Path, self.files))
 
 
 @dataclass(frozen=True)

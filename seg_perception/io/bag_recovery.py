@@ -1,7 +1,8 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Read what is left of a damaged recording: without index or footer, cut short, with broken blocks.
+Read what rosbags does not: damaged recordings (without index or footer, cut short, with broken
+blocks), and MCAPs that rosbag2 did not write.
 
 The file is walked record by record once, and what is whole is listed. Formats: mcap.dev/spec,
 wiki.ros.org/Bags/Format/2.0, and the tables of rosbag2_storage_sqlite3.
@@ -12,7 +13,6 @@ from __future__ import annotations
 import bz2
 import sqlite3
 import struct
-import sys
 from abc import ABC, abstractmethod
 from binascii import crc32
 from collections.abc import Callable, Collection, Iterator
@@ -37,12 +37,9 @@ from rosbags.interfaces import (
 from rosbags.typesys.msg import normalize_msgtype
 
 from seg_perception.core.errors import SourceError
+from seg_perception.io.bag_files import MCAP, ROS1, ROSBAG1, SQLITE, StorageFile, unzstd
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
+_UNDEFINED = MessageDefinition(MessageDefinitionFormat.NONE, '')
 _MAX_ID_STEP = 1 << 20  # how far beyond unreadable rows of a database others are looked for
 
 
@@ -62,6 +59,9 @@ class Salvaged(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._topics: dict[int, tuple[str, str]] = {}  # topic and type of each connection
+        self._encodings: dict[int, str] = {}  # of their messages, where it is not cdr
+        self._definitions: dict[int, MessageDefinition] = {}
+        self.is_whole = False
         self._counts: dict[int, int] = {}
         self.start_time, self.end_time = 2**63 - 1, 0
         self.lost = ''  # in words
@@ -69,16 +69,16 @@ class Salvaged(ABC):
 
     @property
     def connections(self) -> list[Connection]:
-        """As rosbags describes them; without definition of the type."""
+        """As rosbags describes them."""
         return [
             Connection(
                 id=key,
                 topic=topic,
                 msgtype=kind,
-                msgdef=MessageDefinition(MessageDefinitionFormat.NONE, ''),
+                msgdef=self._definitions.get(key, _UNDEFINED),
                 digest='',
                 msgcount=self._counts.get(key, 0),
-                ext=ConnectionExtRosbag2('cdr', []),
+                ext=ConnectionExtRosbag2(self._encodings.get(key, 'cdr'), []),
                 owner=self,
             )
             for key, (topic, kind) in sorted(self._topics.items())
@@ -185,20 +185,30 @@ class _Recorded(Salvaged):
         """Connection, time and data of the messages in a block."""
 
 
+_DEFINITIONS = {
+    'ros1msg': MessageDefinitionFormat.MSG,
+    'ros2msg': MessageDefinitionFormat.MSG,
+    'ros2idl': MessageDefinitionFormat.IDL,
+}
+
+
 class McapFile(_Recorded):
-    """An MCAP file that rosbags refuses."""
+    """An MCAP file that rosbags refuses: it is damaged, or of another profile than ros2."""
 
     magic = b'\x89MCAP0\r\n'
 
     def _scan(self) -> None:
-        self._schemas: dict[int, str] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._has_end = False
         super()._scan()
+        self.is_whole = self._has_end and not self.lost
 
     def _walk(self, offset: int) -> int:
         # By the lengths alone: one damaged record hides none of those behind it.
         while len(head := self._read(offset, 9)) == 9:
             end = offset + _mcap_length(head)
             if head[0] in (Opcode.DATA_END, Opcode.FOOTER):
+                self._has_end = self._read(self._size - len(self.magic), 8) == self.magic
                 return self._size
             if head[0] in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
                 self._add(offset, min(end, self._size) - offset)
@@ -219,9 +229,19 @@ class McapFile(_Recorded):
             if isinstance(record, Message):
                 yield record.channel_id, record.log_time, record.data
             elif isinstance(record, Schema):
-                self._schemas[record.id] = record.name
+                self._schemas[record.id] = record
             elif isinstance(record, Channel):
-                self._topics[record.id] = record.topic, self._schemas.get(record.schema_id, '')
+                self._learn(record)
+
+    def _learn(self, channel: Channel) -> None:
+        schema = self._schemas.get(channel.schema_id)
+        name, key = schema.name if schema else '', channel.id
+        is_ros = channel.message_encoding in (ROS1, 'cdr')
+        self._topics[key] = channel.topic, str(normalize_msgtype(name)) if is_ros else name
+        self._encodings[key] = channel.message_encoding
+        if schema and schema.encoding in _DEFINITIONS:
+            text = schema.data.decode('utf-8', 'replace')
+            self._definitions[key] = MessageDefinition(_DEFINITIONS[schema.encoding], text)
 
 
 def _mcap_length(head: bytes) -> int:
@@ -274,6 +294,7 @@ class Bag1File(_Recorded):
         kind = normalize_msgtype(_bag1_fields(data)['type'].decode())
         key = struct.unpack('<I', fields['conn'])[0]
         self._topics[key] = (fields['topic'].decode(), str(kind))
+        self._encodings[key] = ROS1
 
 
 def _bag1_records(data: bytes, whole: bool = True) -> Iterator[tuple[dict[str, bytes], bytes]]:
@@ -308,7 +329,7 @@ def _plain(data: bytes) -> bytes:
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     '': _plain,
     'none': _plain,
-    'zstd': lambda data: zstd.ZstdDecompressor().decompress(data),
+    'zstd': unzstd,
     'lz4': lambda data: bytes(lz4.frame.LZ4FrameDecompressor().decompress(data)),
     'bz2': lambda data: bz2.BZ2Decompressor().decompress(data),
 }
@@ -365,21 +386,23 @@ class SqliteFile(Salvaged):
                 step = max(1, 2 * step)
 
 
-def salvage(file: Path) -> Salvaged:
+def salvage(file: StorageFile) -> Salvaged:
     """
     Read what is left of a file of a bag.
 
     :raises SourceError: when its beginning is that of no bag, or it cannot be opened.
     """
     kinds: dict[str, Callable[[Path], Salvaged]] = {
-        '.mcap': McapFile,
-        '.bag': Bag1File,
-        '.db3': SqliteFile,
+        MCAP: McapFile,
+        ROSBAG1: Bag1File,
+        SQLITE: SqliteFile,
     }
-    kind = kinds.get(file.suffix)
+    kind = kinds.get(file.kind)
     if kind is None:
-        raise SourceError(f'bag file {str(file)!r}', f'suffix {file.suffix!r}', ', '.join(kinds))
+        raise SourceError(
+            f'bag file {file.name!r}', 'another beginning', f'one of {", ".join(kinds)}'
+        )
     try:
-        return kind(file)
+        return kind(file.path)
     except OSError as error:
-        raise SourceError(f'bag file {str(file)!r}', error, 'a file that can be read') from error
+        raise SourceError(f'bag file {file.name!r}', error, 'a file that can be read') from error

@@ -10,27 +10,40 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag1 import Reader as Bag1Reader
 from rosbags.rosbag2 import Reader as Bag2Reader
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from seg_perception.core.errors import SourceError, first_line
+from seg_perception.io.bag_files import (
+    CDR,
+    METADATA,
+    ROS1,
+    ROSBAG1,
+    ZSTD_MAGIC,
+    StorageFile,
+    storage_files,
+    unpack,
+    unzstd,
+)
 from seg_perception.io.bag_recovery import Salvaged, salvage
 
 Reader: TypeAlias = Bag1Reader | Bag2Reader | Salvaged  # with the same face
-BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
-_METADATA = 'metadata.yaml'
 
 # Only messages whose definition has been the same in every release are read, so one store for
 # each generation of ROS does, and a definition in the bag that is damaged or unknown harms nobody.
-_ROS1, _ROS2 = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
+_STORES: dict[str, Typestore] = {
+    ROS1: get_typestore(Stores.ROS1_NOETIC),
+    CDR: get_typestore(Stores.ROS2_JAZZY),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Topic:
     name: str
     type: str
     count: int
+    encoding: str = field(default=CDR, compare=False)  # of its messages
 
 
 @dataclass(frozen=True)
@@ -65,9 +79,12 @@ class Bag:
         self.path = Path(path)
         self.problems: list[str] = []
         self._stack = ExitStack()
-        self._readers = self._open()
-        is_ros1 = self.path.suffix == '.bag' and self.path.is_file()
-        self._store: Typestore = _ROS1 if is_ros1 else _ROS2
+        self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix='seg_bag_')))
+        try:
+            self._readers = self._open()
+        except BaseException:
+            self.close()
+            raise
         self.topics = _topics(self._readers)
         known = [reader for reader in self._readers if reader.message_count]
         self.start_ns = min((reader.start_time for reader in known), default=0)
@@ -88,8 +105,9 @@ class Bag:
         return [row for reader in self._readers for row in reader.connections]
 
     def of_type(self, *types: str) -> list[Topic]:
-        """The topics of some types, by name."""
-        return [topic for topic in self.topics.values() if topic.type in types]
+        """The topics of some types that can be read, by name."""
+        known = (topic for topic in self.topics.values() if topic.encoding in _STORES)
+        return [topic for topic in known if topic.type in types]
 
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
@@ -97,6 +115,8 @@ class Bag:
         """Messages of some topics with ``start_ns <= log_ns < stop_ns``, by time of recording."""
         for reader in self._readers:
             for connection, log_ns, raw in self._read(reader, topics, start_ns, stop_ns):
+                if raw[:4] == ZSTD_MAGIC:  # compressed one by one; a message of ROS begins with 0
+                    raw = unzstd(raw)
                 yield BagMessage(self.topics[connection.topic], log_ns, raw)
 
     def deserialise(self, message: BagMessage) -> Any:
@@ -105,11 +125,19 @@ class Bag:
 
         :raises SourceError: when its bytes are not one of that type.
         """
-        read = (
-            self._store.deserialize_ros1 if self._store is _ROS1 else self._store.deserialize_cdr
-        )
+        topic = message.topic
+        store = _STORES.get(topic.encoding)
+        if store is None:
+            raise SourceError(
+                f'messages of {topic.name}',
+                f'those of {topic.encoding!r}',
+                ' or '.join(_STORES),
+                'Convert the recording to ROS 2 (cdr).',
+            )
         try:
-            return read(message.raw, message.topic.type)
+            if topic.encoding == ROS1:
+                return store.deserialize_ros1(message.raw, topic.type)
+            return store.deserialize_cdr(message.raw, topic.type)
         except Exception as error:  # whatever damaged bytes make of generated code
             raise SourceError(
                 f'message of {message.topic.name}',
@@ -124,13 +152,13 @@ class Bag:
             )
         if self.path.is_file():
             return [self._open_file(self.path)]
-        if (self.path / _METADATA).is_file():
+        if (self.path / METADATA).is_file():
             try:
                 return [self._enter(Bag2Reader(self.path))]
             except Exception as error:
-                self.problems.append(f'{_METADATA} cannot be used: {first_line(error)}')
+                self.problems.append(f'{METADATA} cannot be used: {first_line(error)}')
         else:
-            self.problems.append(f'{_METADATA} is missing; read from the files themselves')
+            self.problems.append(f'{METADATA} is missing; read from the files themselves')
         return self._open_files()
 
     def _open_files(self) -> list[Reader]:
@@ -150,17 +178,23 @@ class Bag:
             )
         return sorted(readers, key=lambda reader: reader.start_time)
 
-    def _open_file(self, file: Path) -> Reader:
+    def _open_file(self, path: Path) -> Reader:
+        file = unpack(path, self._folder)
+        if file.is_cut:
+            self.problems.append(f'{file.name} is cut: its compression does not end')
         try:
-            return self._enter(Bag1Reader(file) if file.suffix == '.bag' else Bag2Reader(file))
+            is_ros1 = file.kind == ROSBAG1
+            return self._enter(Bag1Reader(file.path) if is_ros1 else Bag2Reader(file.path))
         except Exception as error:  # rosbags meets damage with errors of many kinds
-            self.problems.append(f'{file.name} is damaged: {first_line(error)}')
-        return self._salvage(file)
+            return self._salvage(file, first_line(error))
 
-    def _salvage(self, file: Path) -> Reader:
+    def _salvage(self, file: StorageFile, reason: str = '') -> Reader:
+        """Read a file without rosbags, which takes no MCAP but its own kind; damage is told."""
         reader = salvage(file)
-        self.problems.append(f'{file.name}: {reader.summary}')
         self._stack.callback(reader.close)
+        if not reader.is_whole:
+            self.problems += [f'{file.name} is damaged: {reason}'] if reason else []
+            self.problems.append(f'{file.name}: {reader.summary}')
         return reader
 
     def _enter(self, reader: Any) -> Reader:
@@ -193,7 +227,7 @@ class Bag:
     ) -> Iterator[tuple[Connection, int, bytes]]:
         for file in [self.path] if self.path.is_file() else storage_files(self.path):
             try:
-                reader = self._salvage(file)
+                reader = self._salvage(unpack(file, self._folder))
             except SourceError as error:
                 self.problems.append(str(error))
                 continue
@@ -201,17 +235,10 @@ class Bag:
             yield from reader.messages(wanted, start_ns, stop_ns)
 
 
-def storage_files(folder: Path) -> list[Path]:
-    """The files of a rosbag2 in a folder; ``bag_10`` comes after ``bag_9``."""
-    files = [file for file in folder.iterdir() if file.suffix in ('.mcap', '.db3')]
-    return sorted(files, key=lambda file: (len(file.stem), file.stem))
-
-
-def is_bag(path: Path) -> bool:
-    """Whether a path looks like a bag: a file of one, or a folder with metadata or such files."""
-    if path.is_dir():
-        return (path / _METADATA).is_file() or bool(storage_files(path))
-    return path.suffix in BAG_SUFFIXES
+def encoding_of(connection: Connection) -> str:
+    """How the messages of a connection are serialised: cdr, ros1 or what else an MCAP says."""
+    ext = connection.ext
+    return ext.serialization_format if isinstance(ext, ConnectionExtRosbag2) else ROS1
 
 
 def _topics(readers: list[Reader]) -> dict[str, Topic]:
@@ -220,5 +247,5 @@ def _topics(readers: list[Reader]) -> dict[str, Topic]:
     rows = (row for reader in readers for row in reader.connections)
     for row in sorted(rows, key=attrgetter('topic')):
         count = topics[row.topic].count if row.topic in topics else 0
-        topics[row.topic] = Topic(row.topic, row.msgtype, count + row.msgcount)
+        topics[row.topic] = Topic(row.topic, row.msgtype, count + row.msgcount, encoding_of(row))
     return topics

@@ -138,7 +138,7 @@ class BagSource:
         skipped: dict[str, str] = {}
         for topic in topics:
             connections = [row for row in self._bag.connections if row.topic == topic]
-            found = channel_of(connections, is_ros1=self.path.suffix == '.bag')
+            found = channel_of(connections)
             if topic == CLOCK_TOPIC and own_clock:
                 skipped[topic] = 'replaced by the clock of this replay'
             elif isinstance(found, Channel):

@@ -36,6 +36,9 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
+from seg_perception.io.bag_files import CDR, ROS1
+from seg_perception.io.bags import encoding_of
+
 if TYPE_CHECKING:
     from rosbags.interfaces.typing import Typesdict
 
@@ -82,8 +85,12 @@ class Channel:
         return bytes(raw if self.ros1 is None else self.ros1.ros1_to_cdr(raw, self.type_name))
 
 
-def channel_of(connections: Sequence[Connection], is_ros1: bool) -> Channel | str:
+def channel_of(connections: Sequence[Connection]) -> Channel | str:
     """The channel of one topic, or the reason why it has none."""
+    encodings = {encoding_of(connection) for connection in connections}
+    if foreign := encodings - {CDR, ROS1}:
+        return f'its messages are {" and ".join(sorted(foreign))}: convert them to ROS 2 (cdr)'
+    is_ros1 = ROS1 in encodings
     names = sorted({connection.msgtype for connection in connections})
     if len(names) > 1:
         return f'it has messages of {" and ".join(names)}'

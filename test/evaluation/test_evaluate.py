@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -618,3 +619,50 @@ def test_options_that_cannot_be(
     with pytest.raises(ParameterError, match=message):
         evaluate(options(tmp_path, model, tmp_path, **changed))
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'kind', ['mcap', 'sqlite3', 'ros1', 'zstd', 'png', 'truth', 'calibration']
+)
+def test_results_of_other_inputs_are_never_passed_off(
+    tmp_path: Path, model: Path, kind: str
+) -> None:
+    """Other bytes under the same names and of the same size are refused; moved ones are not."""
+
+    def make(name: str, horizon: int) -> EvaluationOptions:
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = [(*row[:3], lambda make: make.image(street(horizon), 1)) for row in street_rows(2)]
+        bag = write_bag(folder / 'drive', rows if kind in KINDS else street_rows(2), *bag_kind)
+        cv2.imwrite(str(folder / '0.png'), street(horizon))
+        (folder / 'masks').mkdir()
+        cv2.imwrite(str(folder / 'masks' / f'{START_NS}.png'), true_labels(horizon))
+        (folder / 'camera.yaml').write_text(CAMERA_YAML.replace('50.0', f'{horizon}.0'))
+        more: dict[str, Any] = {'truth': str(folder / 'masks')} if kind == 'truth' else {}
+        if kind == 'calibration':
+            more['calibration'] = folder / 'camera.yaml'
+        source = folder / '0.png' if kind == 'png' else bag
+        return options(tmp_path, model, source, outputs=(), **more)
+
+    bag_kind = [kind] if kind in KINDS else []
+    make('kept', 12)
+    first = make('a', 12)
+    evaluate(first)
+    (tmp_path / 'a').rename(tmp_path / 'old')
+    (tmp_path / 'kept').rename(tmp_path / 'a')
+    evaluate(first)  # another copy of the same
+    shutil.rmtree(tmp_path / 'a')
+    with pytest.raises(SourceError, match='fingerprint='):
+        evaluate(make('a', 30))
+
+
+KINDS = ('mcap', 'sqlite3', 'ros1', 'zstd')
+CAMERA_YAML = """
+image_width: 64
+image_height: 48
+distortion_model: plumb_bob
+distortion_coefficients: {data: [0, 0, 0, 0, 0]}
+camera_matrix: {data: [50.0, 0, 32, 0, 50.0, 24, 0, 0, 1]}
+rectification_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {data: [50.0, 0, 32, 0, 0, 50.0, 24, 0, 0, 0, 1, 0]}
+"""

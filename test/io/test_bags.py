@@ -5,14 +5,37 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
 
 from seg_perception.core.errors import SourceError
-from seg_perception.io.bags import Bag, Topic, is_bag
-from tiny_bags import FIX, IMAGE, NS, SIZE, START_NS, TOPIC, Row, street_rows, write_bag
+from seg_perception.io.bag_files import is_bag
+from seg_perception.io.bags import Bag, Topic
+from tiny_bags import (
+    FIX,
+    IMAGE,
+    NS,
+    SIZE,
+    START_NS,
+    TOPIC,
+    Make,
+    Row,
+    street,
+    street_rows,
+    write_bag,
+)
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 KINDS = {'mcap': 'bag', 'sqlite3': 'bag', 'ros1': 'drive.bag'}
 FRAME_BYTES = SIZE[0] * SIZE[1] * 3
@@ -177,3 +200,126 @@ def test_message_of_wrong_bytes(tmp_path: Path) -> None:
             SourceError, match=r'message of /camera.*got 20 bytes .*expected a sens'
         ):
             bag.deserialise(broken)
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('has_metadata', [True, False])
+@pytest.mark.parametrize('suffix', ['.zstd', '.zst', ''])
+def test_packed_files_with_metadata_and_without(
+    tmp_path: Path, kind: str, has_metadata: bool, suffix: str
+) -> None:
+    folder = write_bag(tmp_path / 'bag', street_rows(3), kind)
+    file = storage_file(folder)
+    data = file.read_bytes()
+    half = len(data) // 2  # of two frames, as parallel packers write it
+    packed = zstd.compress(data[:half]) + zstd.compress(data[half:])
+    file.unlink()
+    target = folder / (file.name + suffix)
+    target.write_bytes(packed)
+    if not has_metadata:
+        (folder / 'metadata.yaml').unlink()
+    for path in (folder, target):
+        assert is_bag(path)
+        with Bag(path) as bag:
+            assert stamps(bag) == [0.0, 0.1, 0.2]
+            assert not any('damaged' in problem for problem in bag.problems)
+
+
+def test_messages_that_were_packed_one_by_one(tmp_path: Path) -> None:
+    folder = write_bag(tmp_path / 'bag', street_rows(3), 'sqlite3')
+    file = storage_file(folder)
+    with sqlite3.connect(file) as base:
+        for key, data in base.execute('SELECT id, data FROM messages').fetchall():
+            base.execute('UPDATE messages SET data = ? WHERE id = ?', (zstd.compress(data), key))
+    (folder / 'metadata.yaml').unlink()
+    with Bag(folder) as bag:
+        images = [bag.deserialise(message) for message in bag.messages([TOPIC])]
+    assert [image.width for image in images] == [SIZE[1]] * 3
+
+
+@pytest.mark.parametrize('cut_part', [0, 1, 2])
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+def test_a_packed_part_that_is_cut_takes_no_other_with_it(
+    tmp_path: Path, kind: str, cut_part: int
+) -> None:
+    folder = tmp_path / 'drive'
+    folder.mkdir()
+    for part in range(3):
+        bag = write_bag(tmp_path / f'p{part}', street_rows(4, first=4 * part), kind)
+        data = zstd.compress(storage_file(bag).read_bytes())
+        data = data[: len(data) // 2] if part == cut_part else data
+        (folder / f'drive_{part}{storage_file(bag).suffix}.zstd').write_bytes(data)
+    whole = {round(0.1 * i, 3) for i in range(12) if i // 4 != cut_part}
+    with Bag(folder) as bag:
+        found = stamps(bag)
+        assert whole <= set(found) and len(found) == len(set(found))
+        assert any(f'drive_{cut_part}' in text and 'is cut' in text for text in bag.problems)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [('ros1', 'x.bag.active'), ('ros1', 'x'), ('mcap', 'x.mcap.active'), ('mcap', 'x.bin'),
+     ('sqlite3', 'x.backup'), ('sqlite3', 'x.mcap')],
+)  # fmt: skip
+def test_the_content_decides_before_the_name(tmp_path: Path, kind: str, name: str) -> None:
+    file = storage_file(write_bag(tmp_path / 'made', street_rows(3), kind))
+    shutil.copy(file, tmp_path / name)
+    assert is_bag(tmp_path / name)
+    with Bag(tmp_path / name) as bag:
+        assert stamps(bag) == [0.0, 0.1, 0.2] and bag.problems == []
+        (message, *_) = bag.messages([TOPIC])
+        assert bag.deserialise(message).encoding == 'bgr8'
+
+
+def test_pictures_and_texts_are_no_bags(tmp_path: Path) -> None:
+    for name, data in (('a.jpg', b'\xff\xd8\xff'), ('a.txt', b'bag'), ('empty', b'')):
+        (tmp_path / name).write_bytes(data)
+        assert not is_bag(tmp_path / name)
+
+
+def foreign_mcap(encoding: str, profile: str = '', compression: str | None = None) -> bytes:
+    """Three images in an MCAP as other recorders write it: chunks, or messages one by one."""
+    make = Make(ros1=encoding == 'ros1')
+    serialise = make.store.serialize_ros1 if make.ros1 else make.store.serialize_cdr
+    name = IMAGE.replace('/msg', '') if make.ros1 else IMAGE
+    text = make.store.generate_msgdef(IMAGE, ros_version=1 if make.ros1 else 2)[0]
+    out = BytesIO()
+    writer = McapWriter(
+        out,
+        compression=CompressionType[compression or 'NONE'],
+        use_chunking=compression is not None,
+    )
+    writer.start(profile)
+    schema = writer.register_schema(name, 'ros1msg' if make.ros1 else 'ros2msg', text.encode())
+    channel = writer.register_channel(TOPIC, encoding, schema)
+    for i in range(3):
+        at_ns = START_NS + i * NS // 10
+        data = bytes(serialise(make.image(street(), at_ns), IMAGE))
+        writer.add_message(channel, at_ns, data, at_ns)
+    writer.finish()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize('encoding', ['ros1', 'cdr'])
+@pytest.mark.parametrize('profile', ['', 'ros1', 'ros2', 'mine'])
+@pytest.mark.parametrize('compression', [None, 'NONE', 'LZ4', 'ZSTD'])
+def test_mcaps_that_rosbag2_did_not_write_are_not_damaged(
+    tmp_path: Path, encoding: str, profile: str, compression: str | None
+) -> None:
+    path = tmp_path / 'foreign.mcap'
+    path.write_bytes(foreign_mcap(encoding, profile, compression))
+    with Bag(path) as bag:
+        assert bag.problems == [] and stamps(bag) == [0.0, 0.1, 0.2]
+        assert bag.of_type(IMAGE) == [Topic(TOPIC, IMAGE, 3)]
+        (message, *_) = bag.messages([TOPIC])
+        assert bag.deserialise(message).width == SIZE[1]
+
+
+def test_messages_of_another_kind_are_called_so(tmp_path: Path) -> None:
+    path = tmp_path / 'json.mcap'
+    path.write_bytes(foreign_mcap('cdr').replace(b'\x03\0\0\0cdr', b'\x03\0\0\0cbo'))
+    with Bag(path) as bag:
+        assert bag.topics[TOPIC].encoding == 'cbo' and bag.of_type(IMAGE) == []
+        (message, *_) = bag.messages([TOPIC])
+        with pytest.raises(SourceError, match=r'cbo.*Convert'):
+            bag.deserialise(message)
