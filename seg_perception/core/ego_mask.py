@@ -25,11 +25,11 @@ SAMPLES = 30
 _ROWS, _COLUMNS = 360, 160  # of the grid: a hood is wide and its upper edge must be exact
 _TOP = 224  # first row of the grid that is looked at; no hood comes near the horizon
 _UNKNOWN_VANISHING_POINT = VanishingPoint(0.5, 0.56)
-_CLEARANCE = 0.1  # of the height: a hood's distance from the horizon
+_FAST = 0.2  # image heights below the horizon, from which on all ground moves fast
 _MEMORY = 150  # images after which what was seen has faded to 1/e
 _STEP = 4  # rows above and below an edge that are compared
 _LEAST_CHANGE = 3.0  # grey levels, mean: an image less changed than that is no new one
-_NOISE = np.array([3.0, 3.0, 0.25, 0.25], np.float32)[:, None, None]
+_NOISE = np.array([1.5, 1.5, 0.2, 0.2], np.float32)[:, None, None]
 _REACH = 7  # rows along the flow within which the road looks alike
 _MOST_GRADIENT = 6.0  # grey levels a cell; stronger edges count as this
 _GRADUAL = 25  # rows: a change over more of them, as of the headlamps' light, is no edge
@@ -185,17 +185,18 @@ _THRESHOLD = 0.3  # evidence that a column must have to count for a contour
 _MOST_EVIDENCE = 1.5
 _SLOPE_COST = 0.12  # for a row a column
 _LEAST_GAIN = 4.0  # of a contour over none
-_LEAST_COLUMN_GAIN = 0.12  # mean of its columns
+_LEAST_CERTAINTY = 0.12  # gain of a column, in the mean
+_SURE = 1.0  # mean evidence from which what lies below need not be looked at
 _NEAR = 6  # rows within which the edge is where its step is largest
 _ALIKE = 0.3  # correlation of a road along the flow
 _APART = 4  # rows between two contours
 _ALONG_WEIGHT = 0.35  # of an edge along the flow: a contour may follow it, but gains nothing
-_COMMON_HEIGHT = 0.15  # of the image: hoods up to it are common
-_HEIGHT_GAIN = 2.5  # more that each column of a higher one needs, for a height of 1
 _SMALL_REGION = 60  # cells that tell nothing about the flow
-_LEAST_ACROSS = 0.45  # of all gradients: edges across the flow / along it; motion blurs the former
-_MOST_ALONG = 2.0  # of what persists: edges along the flow / across it
-_LEAST_PERSISTENCE = 0.1  # of edges across the flow; more of it allows as many more along it
+_LEAST_ACROSS = 0.48  # of edges across the flow to those along it: what changes, against the
+# root of what persists. Hoods have 0.6 and more, roads of real drives 0.4 and less.
+_STANDING = 0.5  # persistence of edges that are on the own vehicle whatever else
+_AROUND = 21  # columns that are judged together
+_GAP = 9  # columns without evidence within a contour
 
 
 class _Search:
@@ -215,8 +216,8 @@ class _Search:
             np.stack([steps[0], persistence[0]]),
             np.stack([_lowered(steps[2:3])[0], persistence[2] / 2]),
         ]
-        high = round((point.row + _CLEARANCE) * _ROWS) - _TOP
-        self.evidence[: max(0, high)] = 0
+        # Ground far away moves so little that what persists there proves little.
+        self.evidence *= np.clip(self._y / (_FAST * size[0]), 0, 1)
         self._flow = self._persistence(*means[8:13])
         self._weights = self._across()
 
@@ -226,15 +227,13 @@ class _Search:
         found, top = np.full(_COLUMNS, rows), np.zeros(_COLUMNS, int)
         for _ in range(_ROUNDS):
             path, gain = self._best_path(found, top)
-            new = path < found - 2
             if gain < _LEAST_GAIN:
                 break
-            high = max(0.0, (found - path)[new].mean() / _ROWS - _COMMON_HEIGHT)
-            least = (_LEAST_COLUMN_GAIN + _HEIGHT_GAIN * high) * new.sum()
-            if gain >= least and self._is_static(path, found):
-                found = np.where(new, path, found)
-            else:
-                top = np.where(new, np.maximum(top, path + 3), top)
+            new = path < found - 2
+            certain = gain >= _LEAST_CERTAINTY * new.sum()
+            believed = new & self._believed(path, found) if certain else np.zeros_like(new)
+            found = np.where(believed, path, found)
+            top = np.where(new & ~believed, np.maximum(top, path + 3), top)
         return _TOP + self._refined(found)
 
     def _best_path(self, found: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, float]:
@@ -249,20 +248,24 @@ class _Search:
         gains -= (_SLOPE_COST * np.abs(_SLOPES))[:, None]
         return _longest_path(gains)
 
-    def _is_static(self, path: np.ndarray, found: np.ndarray) -> bool:
-        """Whether what lies between two contours does not flow like road."""
+    def _believed(self, path: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """The columns (160,) where a path has evidence and what lies below does not flow."""
+        at = np.minimum(path, len(self.evidence) - 1)
+        evidence = self.evidence[at, np.arange(_COLUMNS)]
+        has = (evidence > _THRESHOLD).astype(np.uint8)
+        has = np.asarray(cv2.morphologyEx(has, cv2.MORPH_CLOSE, np.ones((_GAP, 1))))[:, 0] > 0
+        sure = cv2.blur(evidence[None], (_AROUND, 1))[0] >= _SURE
+        flow = self._flow_below(path, found)
+        whole = _is_static(flow[:, has].sum(axis=1))
+        around = _is_static(cv2.blur(flow, (_AROUND, 1)) * _AROUND)
+        return np.asarray(has & (sure | whole | around))
+
+    def _flow_below(self, path: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """Cells between two contours in each column, and sums of ``_persistence``, (5, 160)."""
         row = np.arange(len(self.evidence))[:, None]
         region = (row >= path + 3) & (row < found - 2)
-        if region.sum() < _SMALL_REGION:
-            return True
-        mean_across, across, mean_along, along = (
-            float(part[region].sum()) + 1e-6 for part in self._flow
-        )
-        persistence = mean_across / across
-        if across < _LEAST_ACROSS * along and persistence < 0.5:
-            return False
-        most = max(_MOST_ALONG, persistence / _LEAST_PERSISTENCE)
-        return mean_along < most * mean_across
+        parts = np.stack([region, *(np.where(region, part, 0) for part in self._flow)])
+        return np.asarray(parts.sum(axis=1), np.float32)
 
     def _persistence(
         self, dx: np.ndarray, dy: np.ndarray, xx: np.ndarray, yy: np.ndarray, xy: np.ndarray
@@ -297,6 +300,16 @@ class _Search:
         return np.where(found < rows, path + np.clip((above - below) / 2 / bend, -0.5, 0.5), found)
 
 
+def _is_static(flow: np.ndarray) -> np.ndarray:
+    """Whether a region does not flow like road, given its ``_flow_below`` (5, ...)."""
+    cells, mean_across, across, mean_along, along = flow + 1e-3
+    standing = mean_across >= _STANDING * across
+    # Motion blurs edges across the flow, and only edges along it persist.
+    changing = np.maximum(across - mean_across, 0) / np.maximum(along - mean_along, 1e-3)
+    static = changing >= _LEAST_ACROSS * np.sqrt(mean_along / mean_across)
+    return np.asarray(standing | static | (cells < _SMALL_REGION))
+
+
 def _normalised(step: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Steps (2, h, w), size and persistence, as a size up to the persistence in each column."""
     size, persistence = np.where(near, step, 0)
@@ -320,10 +333,10 @@ def _evidence(persistence: np.ndarray) -> np.ndarray:
     """How persistent the step at each row is, (h, w) float32, kept at its peaks in each column."""
     brightness = np.minimum(persistence[0], persistence[1])
     texture = np.minimum(persistence[2], persistence[3])
-    both = np.minimum(np.hypot(brightness, texture), _MOST_EVIDENCE)
+    both = np.hypot(brightness, texture)
     both = cv2.morphologyEx(both, cv2.MORPH_TOPHAT, np.ones((_GRADUAL, 1)))
     peaks = np.where(both >= cv2.dilate(both, np.ones((9, 1))), both, 0)
-    return np.asarray(cv2.dilate(peaks, np.ones((3, 1))))
+    return np.asarray(np.minimum(cv2.dilate(peaks, np.ones((3, 1))), _MOST_EVIDENCE))
 
 
 def _longest_path(gains: np.ndarray) -> tuple[np.ndarray, float]:

@@ -20,6 +20,7 @@ from seg_perception.synthetic.assets import Assets, paint_assets
 from seg_perception.synthetic.camera import SyntheticCamera
 from seg_perception.synthetic.canvas import Canvas, depth_of
 from seg_perception.synthetic.ground import FAR_M, Ground
+from seg_perception.synthetic.hood import Hood, HoodPainter
 from seg_perception.synthetic.layout import TEXEL_M, random_profile
 from seg_perception.synthetic.meshes import VEHICLES, vehicle
 from seg_perception.synthetic.render import draw
@@ -66,6 +67,12 @@ class StreetFrame:
         return np.asarray(self.class_ids[self.plane_surfaces][self.planes])
 
     @cached_property
+    def ego_mask(self) -> np.ndarray:
+        """255 on the own vehicle, (H, W) uint8."""
+        ego = self.plane_surfaces == Surface.EGO
+        return np.asarray(ego[self.planes] * np.uint8(255))
+
+    @cached_property
     def depth_m(self) -> np.ndarray:
         """Depth along the optical axis, (H, W) float32 metres, inf for the sky."""
         return depth_of(self.planes, self.plane_inverse_depths)
@@ -81,6 +88,7 @@ class Street:
         table: ClassTable = CAMVID_11,
         weather: str = 'clear',
         fps: float = 20.0,
+        hood: Hood | None = None,
     ) -> None:
         """
         Build the street; every frame is drawn when it is asked for.
@@ -88,6 +96,7 @@ class Street:
         :param size: height and width in pixels.
         :param table: CAMVID_11 or CITYSCAPES_19.
         :param weather: clear, fog, rain, night, dusk, or random for one that the seed chooses.
+        :param hood: of the own vehicle, drawn over the scene; None keeps it out of view.
         :raises ParameterError: for a weather or a rate that cannot be.
         :raises ImageError: for a size that cannot be.
         :raises ClassTableError: for another class table.
@@ -113,6 +122,8 @@ class Street:
             self.light.on(np.array([0.0, 0.0, 1.0])),
         )  # fmt: skip
         self._assets = paint_assets(art, self.light, self.size, self.focal_px, FAR_M)
+        art = np.random.default_rng([seed, 10])
+        self._hood = HoodPainter(hood, art, self.light, self.size) if hood else None
         self._lens = Lens(np.random.default_rng([seed, 6]), self.light, self.size, self.focal_px)
 
     def camera(self, index: int) -> SyntheticCamera:
@@ -139,6 +150,8 @@ class Street:
         view = View(canvas, self.light, self.scene, self._pose(time_s))
         things = self.scene.things(time_s)
         draw(view, self._assets, self._ground, self._lens, things)
+        if self._hood:
+            self._hood.draw(canvas)
         rgb = self._lens.expose(canvas.rgb, np.random.default_rng([self.seed, 8, index]))
         return StreetFrame(
             rgb, camera, time_s, _place(view, self._assets, things), canvas.planes,

@@ -16,7 +16,7 @@ class Surface(IntEnum):
     """Kind of a drawn surface; finer than every class table."""
 
     SKY, ROAD, MARKING, PAVEMENT, TERRAIN, BUILDING, WALL, FENCE, POLE = range(9)
-    TRAFFIC_LIGHT, SIGN, TREE, PERSON, RIDER, BICYCLE, CAR, TRUCK, BUS = range(9, 18)
+    TRAFFIC_LIGHT, SIGN, TREE, PERSON, RIDER, BICYCLE, CAR, TRUCK, BUS, EGO = range(9, 19)
 
 
 SURFACE_OF = {
@@ -30,6 +30,7 @@ SURFACE_OF = {
 """What each kind of thing on the street shows; a cyclist's bicycle is ``BICYCLE``."""
 
 # CamVid groups as SegNet does: walls are building, grass is tree, traffic lights are sign_symbol.
+# The own vehicle comes last: neither table has a class of it.
 _CLASS_OF = {
     CAMVID_11.name: 'sky,road,road,pavement,tree,building,building,fence,pole,sign_symbol,'
     'sign_symbol,tree,pedestrian,bicyclist,bicyclist,car,car,car',
@@ -53,5 +54,5 @@ def class_ids(table: ClassTable) -> np.ndarray:
         )
     ids = np.full(256, UNLABELED, np.uint8)
     names = _CLASS_OF[table.name].split(',')
-    ids[: len(Surface)] = [table.names.index(name) for name in names]
+    ids[: len(names)] = [table.names.index(name) for name in names]
     return ids

@@ -8,16 +8,24 @@ import pytest
 
 from seg_perception.core.ego_mask import SAMPLES, EgoMaskEstimator
 from seg_perception.core.errors import ImageError
+from seg_perception.synthetic.hood import Hood
 from seg_perception.synthetic.street import Street
 
 SIZE = (240, 426)
 
 
-@lru_cache(maxsize=2)
-def drive(seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Grey images of a drive without a hood, three a second."""
-    street = Street(seed, SIZE, fps=3.0)
-    frames = (street.frame(index).rgb for index in range(SAMPLES + 6))
+HOODS = {
+    'low': Hood(0.05, reach=0.9, bumps=((0.3, 0.05, 0.008),), paint=(228, 228, 226), mirror=0.3),
+    'mirror': Hood(0.12, centre=0.4, power=3.0, paint=(158, 162, 166), mirror=0.7, zoom=4.0),
+    'dashboard': Hood(0.25, reach=1.0, power=4.0, paint=(24, 25, 28), mirror=0.03),
+}
+
+
+@lru_cache(maxsize=4)
+def drive(seed: int = 0, weather: str = 'clear', hood: str = '') -> tuple[np.ndarray, ...]:
+    """Grey images of a drive, three a second."""
+    street = Street(seed, SIZE, weather=weather, fps=3.0, hood=HOODS.get(hood))
+    frames = (street.frame(index).rgb for index in range(SAMPLES))
     return tuple(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in frames)
 
 
@@ -49,8 +57,18 @@ def test_a_hood_is_found() -> None:
     assert iou(estimator.mask, hood()) > 0.9
 
 
-def test_no_hood_leaves_an_empty_mask() -> None:
-    estimator = learned(drive())
+@pytest.mark.parametrize(
+    ('seed', 'weather', 'kind'),
+    [(1, 'clear', 'low'), (2, 'dusk', 'mirror'), (3, 'rain', 'dashboard')],
+)
+def test_hoods_of_the_street_are_found(seed: int, weather: str, kind: str) -> None:
+    wanted = np.arange(SIZE[0])[:, None] + 0.5 > HOODS[kind].edge(SIZE)
+    assert iou(learned(drive(seed, weather, kind)).mask, wanted) > 0.9
+
+
+@pytest.mark.parametrize('weather', ['clear', 'night'])
+def test_no_hood_leaves_an_empty_mask(weather: str) -> None:
+    estimator = learned(drive(0, weather))
     assert estimator.percent == 100
     assert not estimator.mask.any()
 
