@@ -74,6 +74,7 @@ class DataConfig:
     train: tuple[SourceConfig, ...] = ()
     val: tuple[SourceConfig, ...] = ()
     classes: str = ''  # table that all labels are mapped to; empty: that of the first of train
+    partial_labels: bool = False  # a label stands for all that its table does not tell apart
     keep: tuple[str, ...] = ()  # classes to keep, in this order; others are 255. empty: all
     # car+truck in keep is one class, of the first's name
     size: Annotated[
@@ -130,6 +131,11 @@ class TransformConfig:
     uneven: Annotated[float, share('share of views with random light and shade')] = 0.0
     bonnet: Annotated[float, share('share of views with a hood at the lower end')] = 0.0
     erase: Annotated[float, share('share of frames with a rectangle filled and ignored')] = 0.0
+    border: Annotated[float, share('share of views with black bars, as of a turned camera')] = 0.0
+    glare: Annotated[float, share('share of views with lamps or the sun in them')] = 0.0
+    rain: Annotated[float, share('share of views with haze, drops and streaks')] = 0.0
+    motion: Annotated[float, share('share of views blurred along a line')] = 0.0
+    jpeg: Annotated[float, share('share of views with few grey levels or JPEG blocks')] = 0.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in (('scale', self.scale), ('early_scale', self.early_scale)):

@@ -23,6 +23,7 @@ from training.average import WeightAverage
 from training.checkpoint import check_same_run, load_checkpoint, load_weights, save_checkpoint
 from training.config import TrainConfig
 from training.data import open_frames
+from training.data.label_sets import NO_SETS, LabelSets
 from training.data.sample import FrameSet
 from training.distributed import Process, average_buffers, from_first, joined, merge_over_processes
 from training.errors import ConfigError
@@ -56,6 +57,7 @@ class TrainingData:
     loader: Loader
     val: FrameSet
     statistics: ClassStatistics  # of what is trained on; unknown where the loss needs none
+    sets: LabelSets = NO_SETS  # what labels above the classes stand for
 
 
 def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
@@ -66,7 +68,7 @@ def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
     if needs_counts(config.loss):
         statistics = summarise(opened.train, label_counts(opened.train, config))
     loader = Loader(opened.train, config, process.rank, process.world)
-    return TrainingData(loader, opened.val, statistics)
+    return TrainingData(loader, opened.val, statistics, opened.sets)
 
 
 class Trainer:
@@ -90,7 +92,8 @@ class Trainer:
         self.average = WeightAverage(self.net, config.optim.ema_decay)
         self.supervised = Supervised(self.net, config.loss, num_classes).to(**layout)
         self.model = _parallel(self.supervised, config, process)
-        self.loss = build_loss(config.loss, training_data.statistics).to(self.device)
+        statistics, sets = training_data.statistics, training_data.sets
+        self.loss = build_loss(config.loss, statistics, sets).to(self.device)
         backbone = [f'net.{name}' for name in self.net.backbone_names]
         self.optimizer = build_optimizer(
             self.supervised.named_parameters(), backbone, config.optim

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seg_perception.core.classes import UNLABELED, Role
 from seg_perception.core.errors import SegPerceptionError
 from training.config import TrainConfig, TransformConfig
 from training.data.reading import ahead
@@ -61,6 +62,8 @@ class Reader(Dataset[Any]):
     def __init__(self, sets: Sequence[FrameSet], seed: int, rare: Sequence[int]) -> None:
         self.sets, self.seed, self.rare = list(sets), seed, tuple(rare)
         self.starts = np.cumsum([0, *(len(frames) for frames in sets)])
+        ego = [row.id for row in sets[0].classes.classes if row.role is Role.EGO]
+        self.hood = ego[0] if ego else UNLABELED
 
     def batch(self, request: Request) -> Batch:
         """rgb (n, h, w, 3) uint8 and labels (n, h, w) uint8."""
@@ -85,9 +88,9 @@ class Reader(Dataset[Any]):
         sample = self.sets[part][frame - int(self.starts[part])]
         rng = np.random.default_rng([self.seed, request.epoch, position])
         if focus == NO_FOCUS:
-            return augment(sample, request.transform, rng, self.rare)
+            return augment(sample, request.transform, rng, self.rare, self.hood)
         centred = dataclasses.replace(request.transform, rare_crop=1.0)
-        return augment(sample, centred, rng, (focus,))
+        return augment(sample, centred, rng, (focus,), self.hood)
 
 
 class Loader(AbstractContextManager):

@@ -23,6 +23,7 @@ from torch import Tensor
 from seg_perception.core.classes import UNLABELED
 from training.config import TransformConfig
 from training.data.sample import Sample
+from training.weather import add_glare, add_rain, blur_along, compress
 
 # ImageNet's statistics on the 0..255 scale; any fixed pair would do without ImageNet weights.
 MEAN_RGB = (123.675, 116.28, 103.53)
@@ -37,20 +38,34 @@ NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 256) for step in range(25
 
 
 def augment(
-    sample: Sample, config: TransformConfig, rng: np.random.Generator, rare: Sequence[int] = ()
+    sample: Sample,
+    config: TransformConfig,
+    rng: np.random.Generator,
+    rare: Sequence[int] = (),
+    hood: int = UNLABELED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Random view of a sample: rgb (h, w, 3) uint8 and labels (h, w) uint8 of the crop's size.
 
     :param rare: classes that ``config.rare_crop`` centres views on.
+    :param hood: label of the hoods of ``config.bonnet``.
     """
     rgb, labels = _warp(sample, config, rng, rare)
     # No draw where there is nothing to draw for: runs without these keep their views.
     if config.bonnet and rng.random() < config.bonnet:
-        rgb, labels = _add_hood(rgb, labels, rng)
+        rgb, labels = _add_hood(rgb, labels, rng, hood)
     if config.uneven and rng.random() < config.uneven:
         rgb = _shade(rgb, rng)
-    rgb = _degrade(_relight(rgb, config, rng), config, rng)
+    rgb = _relight(rgb, config, rng)
+    for share, change in ((config.glare, add_glare), (config.rain, add_rain)):
+        if share and rng.random() < share:
+            rgb = change(rgb, rng)
+    rgb = _degrade(rgb, config, rng)
+    for share, change in ((config.motion, blur_along), (config.jpeg, compress)):
+        if share and rng.random() < share:
+            rgb = change(rgb, rng)
+    if config.border and rng.random() < config.border:
+        rgb, labels = _add_border(rgb, labels, rng)
     if rng.random() < config.erase:
         return _erase(rgb, labels, rng)
     return rgb, labels
@@ -147,10 +162,10 @@ def _shrink(rgb: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarr
 
 
 def _add_hood(
-    rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator, label: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    The hood of some car at the lower end: paint that mirrors the street above; 255 in labels.
+    The hood of some car at the lower end: paint that mirrors the street above; ``label`` there.
 
     Data sets without a hood in view leave it to chance what a network makes of one and of the
     road before it.
@@ -166,7 +181,7 @@ def _add_hood(
     mirrored = cv2.blur(rgb[: height - top][::-1], (31, 15))
     hood = cv2.addWeighted(mirrored, shine, np.full_like(mirrored, paint), 1 - shine, 0)
     rgb, labels = rgb.copy(), labels.copy()
-    rgb[top:][covered], labels[top:][covered] = hood[covered], UNLABELED
+    rgb[top:][covered], labels[top:][covered] = hood[covered], label
     return rgb, labels
 
 
@@ -213,6 +228,20 @@ def _degrade(rgb: np.ndarray, config: TransformConfig, rng: np.random.Generator)
         noise = cv2.LUT(rng.integers(0, 256, rgb.shape, np.uint8), steps)
         rgb = cv2.add(rgb, noise, dtype=cv2.CV_8U)
     return rgb
+
+
+def _add_border(
+    rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Black outside of a turned rectangle, as rectified and letterboxed frames have; 255 there."""
+    height, width = labels.shape
+    inside = np.zeros((height, width), np.uint8)
+    size = np.array([width, height]) * rng.uniform(0.85, 1.1, 2)
+    box = cv2.boxPoints(((width / 2, height / 2), size.tolist(), rng.uniform(-8, 8)))
+    outside = cv2.fillConvexPoly(inside, box.astype(np.int32), 1) == 0
+    rgb, labels = rgb.copy(), labels.copy()
+    rgb[outside], labels[outside] = rng.integers(0, 12), UNLABELED
+    return rgb, labels
 
 
 def _erase(

@@ -193,6 +193,15 @@ CROWDAI_4 = _READ['crowdai_4']
 # COCO's things in the order of YOLO's exports; the colours are ours. Nothing in it is drivable.
 COCO_80 = _READ['coco_80']
 
+# What the default model tells apart: the classes of all the streets that it learned from.
+STREET = _READ['street']
+
+# A campus in Lahore, the own lane on Brazilian highways, and American roads of openpilot's users;
+# ids as in their masks. What the first two do not label is no class of theirs.
+LUMS_5 = _READ['lums_5']
+BRAZIL_3 = _READ['brazil_3']
+COMMA10K_6 = _READ['comma10k_6']
+
 TABLES = {CAMVID_11.name: CAMVID_11, CAMVID_EXACT_11.name: CAMVID_EXACT_11, **_READ}
 """The shipped class tables by name."""
 

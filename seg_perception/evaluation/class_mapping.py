@@ -4,23 +4,31 @@
 What the classes of one table are in another.
 
 Every map is total: each class of its source stands in it once, under the class that it becomes or
-under VOID. Cityscapes-19 is the hub: where two tables have no map of their own, theirs to and
-from the hub are joined.
+under VOID. Cityscapes-19 and street are the hubs: where two tables have no map of their own,
+theirs to and from the hubs are joined.
+
+A table may tell fewer classes apart than another: CamVid's road is road or lane marking of street.
+``class_sets`` gives all that a label may be, for a loss that does not teach what no label says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
+    BRAZIL_3,
     CAMVID_11,
     CAMVID_EXACT_11,
     CITYSCAPES_19,
     COCO_80,
+    COMMA10K_6,
     CROWDAI_4,
+    LUMS_5,
+    STREET,
     UNLABELED,
     VISTAS_66,
     VISTAS_124,
@@ -151,6 +159,96 @@ _COCO_STREET = {
 _COCO_AS_CITYSCAPES = _COCO_STREET | {
     VOID: ','.join(name for name in COCO_80.names if name not in _COCO_STREET.values())
 }
+_CITYSCAPES_AS_STREET = {
+    'road': 'road',
+    'sidewalk': 'sidewalk',
+    'terrain': 'terrain',
+    'building': 'building, wall',
+    'fence': 'fence',
+    'pole': 'pole',
+    'traffic sign': 'traffic light, traffic sign',
+    'vegetation': 'vegetation',
+    'sky': 'sky',
+    'person': 'person',
+    'two-wheeler': 'rider, motorcycle, bicycle',
+    'car': 'car',
+    'large vehicle': 'truck, bus, train',
+}
+_STREET_AS_CITYSCAPES = {
+    'road': 'road, lane marking, road hazard',
+    'truck': 'large vehicle',
+    'rider': 'two-wheeler',
+    VOID: 'ego vehicle',
+} | {
+    name: name
+    for name in (
+        *('sidewalk', 'terrain', 'building', 'fence', 'pole', 'traffic sign'),
+        *('vegetation', 'sky', 'person', 'car'),
+    )
+}
+_CAMVID_AS_STREET = {
+    'road': 'road',
+    'sidewalk': 'pavement',
+    'building': 'building',
+    'fence': 'fence',
+    'pole': 'pole',
+    'traffic sign': 'sign_symbol',
+    'vegetation': 'tree',
+    'sky': 'sky',
+    'person': 'pedestrian',
+    'two-wheeler': 'bicyclist',
+    'car': 'car',
+}
+_STREET_AS_CAMVID = {
+    'sky': 'sky',
+    'building': 'building',
+    'pole': 'pole',
+    'road': 'road, lane marking, road hazard',
+    'pavement': 'sidewalk',
+    'tree': 'vegetation, terrain',
+    'sign_symbol': 'traffic sign',
+    'fence': 'fence',
+    'car': 'car, large vehicle',
+    'pedestrian': 'person',
+    'bicyclist': 'two-wheeler',
+    VOID: 'ego vehicle',
+}
+_LUMS_AS_STREET = {
+    'car': 'obstacle',
+    'road': 'road',
+    'sidewalk': 'sidewalk',
+    'road hazard': 'speed breaker',
+    VOID: 'background',
+}
+_STREET_AS_LUMS = {
+    'background': """terrain, building, fence, pole, traffic sign, vegetation, sky,
+        ego vehicle""",
+    'obstacle': 'person, two-wheeler, car, large vehicle',
+    'road': 'road, lane marking',
+    'sidewalk': 'sidewalk',
+    'speed breaker': 'road hazard',
+}
+_BRAZIL_AS_STREET = {'road': 'own lane, crack', 'road hazard': 'pothole'}
+_STREET_AS_BRAZIL = {
+    'own lane': 'road, lane marking',
+    'pothole': 'road hazard',
+    VOID: """sidewalk, terrain, building, fence, pole, traffic sign, vegetation, sky, person,
+        two-wheeler, car, large vehicle, ego vehicle""",
+}
+_COMMA10K_AS_STREET = {
+    'road': 'road',
+    'lane marking': 'lane marking',
+    'car': 'movable',
+    'ego vehicle': 'own car, movable in own car',
+    VOID: 'undrivable',
+}
+_STREET_AS_COMMA10K = {
+    'road': 'road, road hazard',
+    'lane marking': 'lane marking',
+    'undrivable': """sidewalk, terrain, building, fence, pole, traffic sign, vegetation, sky""",
+    'movable': 'person, two-wheeler, car, large vehicle',
+    'own car': 'ego vehicle',
+}
 
 
 def _total(source: ClassTable, groups: Mapping[str, str]) -> dict[str, str]:
@@ -174,9 +272,22 @@ MAPS: dict[tuple[str, str], dict[str, str]] = {
         (CROWDAI_4, CITYSCAPES_19, _CROWDAI_AS_CITYSCAPES),
         (CITYSCAPES_19, CROWDAI_4, _CITYSCAPES_AS_CROWDAI),
         (COCO_80, CITYSCAPES_19, _COCO_AS_CITYSCAPES),
+        (CITYSCAPES_19, STREET, _CITYSCAPES_AS_STREET),
+        (STREET, CITYSCAPES_19, _STREET_AS_CITYSCAPES),
+        (CAMVID_11, STREET, _CAMVID_AS_STREET),
+        (STREET, CAMVID_11, _STREET_AS_CAMVID),
+        (LUMS_5, STREET, _LUMS_AS_STREET),
+        (STREET, LUMS_5, _STREET_AS_LUMS),
+        (BRAZIL_3, STREET, _BRAZIL_AS_STREET),
+        (STREET, BRAZIL_3, _STREET_AS_BRAZIL),
+        (COMMA10K_6, STREET, _COMMA10K_AS_STREET),
+        (STREET, COMMA10K_6, _STREET_AS_COMMA10K),
     )
 }
 """Class in the target, or VOID, of each class of the source, by the names of the two tables."""
+
+HUBS = ((), (CITYSCAPES_19,), (STREET,), (STREET, CITYSCAPES_19), (CITYSCAPES_19, STREET))
+"""Tables between two others, the ways that are tried in turn."""
 
 PROTOCOLS = {CAMVID_11.name, CAMVID_EXACT_11.name}
 """The same names for other pixels: neither becomes the other, for no score would tell."""
@@ -196,12 +307,13 @@ def class_lut(source: ClassTable, target: ClassTable) -> np.ndarray:
             f'{target.name}: the same names, but other pixels',
             'Use data of one protocol.',
         )
-    if lut := _direct_lut(source, target):
-        return np.array(lut, np.uint8)
-    inwards = _direct_lut(source, CITYSCAPES_19)
-    outwards = _direct_lut(CITYSCAPES_19, target)
-    if inwards and outwards:
-        return np.array(outwards, np.uint8)[inwards]
+    for hubs in HUBS:
+        steps = [_direct_lut(*pair) for pair in pairwise((source, *hubs, target))]
+        if all(steps):
+            lut: np.ndarray = np.arange(256)
+            for step in steps:
+                lut = np.array(step, np.uint8)[lut]
+            return lut
     missing = [name for name in source.names if name not in target.names]
     raise ClassTableError(
         f'classes of {source.name}: {", ".join(missing[:5])}{", ..." * (len(missing) > 5)}',
@@ -209,6 +321,36 @@ def class_lut(source: ClassTable, target: ClassTable) -> np.ndarray:
         f'a map from {source.name} to {target.name}',
         f'There are maps from {", ".join(sorted({name for name, _ in MAPS}))}.',
     )
+
+
+JOINT = '+'
+"""Between the names of a class that may be any of them, such as ``car+large vehicle``."""
+
+
+def class_sets(source: ClassTable, target: ClassTable) -> list[tuple[int, ...]]:
+    """
+    Ids in the target of all that each class of the source may be; none where it says nothing.
+
+    That is what its name lists (``car+large vehicle``), or the class that it becomes and all those
+    that the target's map makes it of: CamVid's car is a car or, with SegNet's lorries, a large
+    vehicle.
+
+    :raises ClassTableError: when a class of the source is nothing in the target.
+    """
+    names = [name.split(JOINT) for name in source.names]
+    if all(set(parts) <= set(target.names) for parts in names):
+        return [tuple(sorted(map(target.names.index, parts))) for parts in names]
+    forth = class_lut(source, target)
+    if _direct_lut(source, target) is None and _direct_lut(source, CITYSCAPES_19):
+        of_hub = class_sets(CITYSCAPES_19, target)
+        hub_ids = class_lut(source, CITYSCAPES_19)[: len(source)]
+        return [() if label == UNLABELED else of_hub[label] for label in hub_ids]
+    back = class_lut(target, source) if (target.name, source.name) in MAPS else ()
+    sets = [{int(forth[row.id])} - {UNLABELED} for row in source.classes]
+    for target_id, source_id in enumerate(back[: len(target)]):
+        if source_id != UNLABELED:
+            sets[source_id].add(target_id)
+    return [tuple(sorted(found)) for found in sets]
 
 
 def _direct_lut(source: ClassTable, target: ClassTable) -> list[int] | None:

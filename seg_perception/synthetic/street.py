@@ -94,7 +94,7 @@ class Street:
         Build the street; every frame is drawn when it is asked for.
 
         :param size: height and width in pixels.
-        :param table: CAMVID_11 or CITYSCAPES_19.
+        :param table: CAMVID_11, CITYSCAPES_19 or STREET.
         :param weather: clear, fog, rain, night, dusk, or random for one that the seed chooses.
         :param hood: of the own vehicle, drawn over the scene; None keeps it out of view.
         :raises ParameterError: for a weather or a rate that cannot be.

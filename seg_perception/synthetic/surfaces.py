@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19, UNLABELED, ClassTable
+from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19, STREET, UNLABELED, ClassTable
 from seg_perception.core.errors import ClassTableError
 
 
@@ -36,6 +36,9 @@ _CLASS_OF = {
     'sign_symbol,tree,pedestrian,bicyclist,bicyclist,car,car,car',
     CITYSCAPES_19.name: 'sky,road,road,sidewalk,terrain,building,wall,fence,pole,traffic light,'
     'traffic sign,vegetation,person,rider,bicycle,car,truck,bus',
+    STREET.name: 'sky,road,lane marking,sidewalk,terrain,building,building,fence,pole,'
+    'traffic sign,traffic sign,vegetation,person,two-wheeler,two-wheeler,car,large vehicle,'
+    'large vehicle',
 }
 
 

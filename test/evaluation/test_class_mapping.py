@@ -5,11 +5,15 @@ import pytest
 
 from seg_perception.core.classes import (
     BDD100K_DRIVABLE_3,
+    BRAZIL_3,
     CAMVID_11,
     CAMVID_EXACT_11,
     CITYSCAPES_19,
     COCO_80,
+    COMMA10K_6,
     CROWDAI_4,
+    LUMS_5,
+    STREET,
     TABLES,
     VISTAS_66,
     VISTAS_124,
@@ -19,7 +23,7 @@ from seg_perception.core.classes import (
 )
 from seg_perception.core.errors import ClassTableError
 from seg_perception.evaluation import class_mapping as mapping
-from seg_perception.evaluation.class_mapping import MAPS, class_lut
+from seg_perception.evaluation.class_mapping import MAPS, class_lut, class_sets
 
 
 def own_table(*names: str) -> ClassTable:
@@ -53,7 +57,7 @@ def test_each_class_of_vistas_stands_in_one_group():
     assert set(groups) == {*CITYSCAPES_19.names, ''}
 
 
-@pytest.mark.parametrize('target', [CITYSCAPES_19, CAMVID_11, CAMVID_EXACT_11], ids=str)
+@pytest.mark.parametrize('target', [CITYSCAPES_19, CAMVID_11, CAMVID_EXACT_11, STREET], ids=str)
 def test_every_shipped_table_reaches_the_street_tables(target):
     for source in TABLES.values():
         if {source, target} != {CAMVID_11, CAMVID_EXACT_11}:
@@ -137,7 +141,7 @@ def test_classes_that_nothing_knows():
     with pytest.raises(
         ClassTableError,
         match=r'classes of own: dog: got no class of that name in cityscapes_19, '
-        'expected a map from own to cityscapes_19. There are maps from bdd100k_drivable_3, camvid',
+        'expected a map from own to cityscapes_19. There are maps from bdd100k_drivable_3, brazil',
     ):
         class_lut(own_table('road', 'dog'), CITYSCAPES_19)
     with pytest.raises(ClassTableError, match=r'no class of that name in bdd100k_drivable_3'):
@@ -148,3 +152,57 @@ def test_coco_as_cityscapes_keeps_the_things_of_the_street():
     lut = class_lut(COCO_80, CITYSCAPES_19)
     assert lut[[0, 1, 2, 3, 5, 6, 7, 9, 11]].tolist() == [11, 18, 13, 17, 15, 16, 14, 6, 7]
     assert (np.delete(lut[:80], [0, 1, 2, 3, 5, 6, 7, 9, 11]) == 255).all()
+
+
+def sets_of(source: ClassTable, target: ClassTable) -> dict[str, set[str]]:
+    sets = class_sets(source, target)
+    return {row.name: {target.names[i] for i in sets[row.id]} for row in source.classes}
+
+
+def test_a_label_may_be_all_that_its_table_does_not_tell_apart():
+    camvid = sets_of(CAMVID_11, STREET)
+    assert camvid['road'] == {'road', 'lane marking', 'road hazard'}
+    assert camvid['car'] == {'car', 'large vehicle'}
+    assert camvid['pavement'] == {'sidewalk'}
+    cityscapes = sets_of(CITYSCAPES_19, STREET)
+    assert cityscapes['wall'] == cityscapes['building'] == {'building'}
+    assert cityscapes['road'] == camvid['road']
+    lums = sets_of(LUMS_5, STREET)
+    assert lums['obstacle'] == {'person', 'two-wheeler', 'car', 'large vehicle'}
+    assert not lums['background'] & {'road', 'sidewalk', 'person', 'car'}
+    assert sets_of(BRAZIL_3, STREET)['crack'] == {'road'}
+    assert sets_of(COMMA10K_6, STREET)['own car'] == {'ego vehicle'}
+
+
+def test_sets_of_a_table_without_a_map_are_those_of_the_hub():
+    vistas = sets_of(VISTAS_66, STREET)
+    assert vistas['Lane Marking - General'] == {'road', 'lane marking', 'road hazard'}
+    assert vistas['Bus'] == {'large vehicle'} and vistas['Bridge'] == set()
+
+
+def test_names_joined_by_plus_are_a_set():
+    table = own_table('car+large vehicle', 'sky')
+    assert sets_of(table, STREET) == {
+        'car+large vehicle': {'car', 'large vehicle'},
+        'sky': {'sky'},
+    }
+
+
+def test_a_label_that_can_be_nothing_is_refused():
+    with pytest.raises(ClassTableError, match='got no class of that name in street'):
+        class_sets(own_table('car+lorry', 'sky'), STREET)
+
+
+@pytest.mark.parametrize(
+    'source', [CAMVID_11, CITYSCAPES_19, LUMS_5, BRAZIL_3, COMMA10K_6], ids=str
+)
+def test_street_returns_to_the_label_that_it_came_from(source):
+    back = class_lut(STREET, source)
+    for label, ids in enumerate(class_sets(source, STREET)):
+        joint = {int(back[i]) for i in ids} - {255}
+        assert label in joint or class_lut(source, STREET)[label] in ids
+
+
+def test_tables_meet_in_street():
+    assert named(CAMVID_11, COMMA10K_6)['car'] == 'movable'
+    assert named(CAMVID_11, LUMS_5)['tree'] == 'background'

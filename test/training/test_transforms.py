@@ -9,6 +9,7 @@ import torch
 from training.config import TransformConfig
 from training.data.sample import Sample
 from training.transforms import augment, normalise
+from training.weather import add_glare, add_rain, blur_along, compress
 
 STILL = TransformConfig(
     crop=(32, 48), scale=(1.0, 1.0), flip=0.0, rotate_deg=0.0, light=0.0, dark=0.0, colour=0.0,
@@ -312,3 +313,40 @@ def test_normalise_stays_on_the_device_of_the_image():
     rgb = torch.empty(2, 4, 6, 3, dtype=torch.uint8, device='meta')
     image = normalise(rgb)
     assert (image.device.type, tuple(image.shape)) == ('meta', (2, 3, 4, 6))
+
+
+def test_a_hood_has_the_label_of_the_own_vehicle():
+    frame = Sample('a', np.full((100, 200, 3), 90, np.uint8), np.zeros((100, 200), np.uint8))
+    config = still(crop=(100, 200), bonnet=1.0)
+    _, labels = augment(frame, config, np.random.default_rng(0), (), 14)
+    assert set(np.unique(labels)) == {0, 14} and (labels[-1] == 14).any()
+
+
+@pytest.mark.parametrize('change', [add_glare, add_rain, blur_along, compress])
+def test_weather_changes_the_image_alone_and_the_same_way_again(change, sample):
+    before = sample.rgb.copy()
+    first, again = (change(sample.rgb, np.random.default_rng(3)) for _ in range(2))
+    assert first.shape == before.shape and first.dtype == np.uint8
+    assert (first == again).all() and (first != before).any() and (sample.rgb == before).all()
+
+
+def test_glare_brightens_and_motion_keeps_the_mean():
+    grey = np.full((80, 120, 3), 100, np.uint8)
+    grey[40:] = 60
+    assert (add_glare(grey, np.random.default_rng(0)) >= grey).all()
+    moved = blur_along(grey, np.random.default_rng(0))
+    assert abs(float(moved.mean()) - grey.mean()) < 2
+
+
+@pytest.mark.parametrize('name', ['glare', 'rain', 'motion', 'jpeg'])
+def test_weather_leaves_labels(name, sample):
+    rgb, labels = view(sample, still(**{name: 1.0}), seed=5)
+    assert (labels == sample.labels).all() and (rgb != sample.rgb).any()
+
+
+def test_a_border_is_dark_and_ignored():
+    frame = Sample('a', np.full((100, 200, 3), 200, np.uint8), np.zeros((100, 200), np.uint8))
+    views = [view(frame, still(crop=(100, 200), border=1.0), seed) for seed in range(8)]
+    assert any((labels == 255).any() for _, labels in views)
+    for rgb, labels in views:
+        assert (rgb[labels == 255] < 12).all() and (rgb[labels == 0] == 200).all()

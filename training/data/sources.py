@@ -21,6 +21,7 @@ from training.data import bdd100k, camvid, cityscapes, crowdai, vistas
 from training.data.files import some
 from training.data.folder import open_folder
 from training.data.frames import Cached, Frames, Joined, Mapped, Resized, Subset
+from training.data.label_sets import NO_SETS, LabelSets
 from training.data.shards import open_shards
 from training.data.synthetic import open_synthetic
 from training.data.tables import class_id, keep_classes, keep_lut, open_table
@@ -55,6 +56,7 @@ class OpenedData:
     train: list[tuple[Frames, float]]  # share 0: each frame once an epoch
     val: Frames
     classes: ClassTable
+    sets: LabelSets = NO_SETS  # what labels above the classes stand for
 
 
 def open_source(source: SourceConfig, size: tuple[int, int] = (0, 0)) -> Frames:
@@ -96,12 +98,15 @@ def open_frames(data: DataConfig) -> OpenedData:
     )
     kept = keep_classes(classes, data.keep) if data.keep else classes
     _warn_of_leak(data, train, val)
-    finished = [_finish(frames, classes, kept, data, data.workers) for frames in train]
+    tables = [frames.classes for frames in train] if data.partial_labels else []
+    sets = LabelSets.of(tables, classes)
+    finished = [_finish(frames, classes, kept, data, data.workers, sets) for frames in train]
     joined = [_finish(frames, classes, kept, data, 0) for frames in val]
     return OpenedData(
         train=[(frames, row.share) for frames, row in zip(finished, data.train, strict=True)],
         val=joined[0] if len(joined) == 1 else Joined(joined),
         classes=kept,
+        sets=sets,
     )
 
 
@@ -120,6 +125,9 @@ def open_val(data: DataConfig) -> Frames:
 def _check(data: DataConfig) -> None:
     if not data.val:
         raise ConfigError('config key data.val', 'nothing', 'a list of data sets')
+    if data.partial_labels and data.keep:
+        seen, fix = f'with data.keep {list(data.keep)}', 'Give a class table of these by classes.'
+        raise ConfigError('data.partial_labels=true', seen, 'whole class tables', fix)
     if any(data.size) and not all(data.size):
         raise ConfigError('config key data.size', data.size, 'height and width, or 0 for both')
 
@@ -130,10 +138,19 @@ def _open(source: SourceConfig, data: DataConfig) -> Frames:
 
 
 def _finish(
-    frames: Frames, classes: ClassTable, kept: ClassTable, data: DataConfig, workers: int
+    frames: Frames,
+    classes: ClassTable,
+    kept: ClassTable,
+    data: DataConfig,
+    workers: int,
+    sets: LabelSets | None = None,
 ) -> Frames:
-    """Map, resize and cache what the configuration asks for."""
-    lut = class_lut(frames.classes, classes)
+    """
+    Map, resize and cache what the configuration asks for.
+
+    :param sets: of classes, where labels may be them; None: each becomes one class.
+    """
+    lut = sets.lut(frames.classes, classes) if sets else class_lut(frames.classes, classes)
     if data.keep:
         lut = keep_lut(classes, data.keep)[lut]
     if frames.classes != kept:

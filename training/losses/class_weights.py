@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seg_perception.core.classes import ClassTable
 from training.config import LossConfig
+from training.data.label_sets import NO_SETS, LabelSets
 from training.data.tables import class_id
 from training.errors import ConfigError
 from training.stats import ClassStatistics
@@ -24,9 +25,12 @@ class ClassWeights:
     statistics: ClassStatistics
     weights: np.ndarray  # (C,) float32
     boost: np.ndarray  # (C,) float32
+    sets: LabelSets = NO_SETS
 
     @classmethod
-    def of(cls, config: LossConfig, statistics: ClassStatistics) -> ClassWeights:
+    def of(
+        cls, config: LossConfig, statistics: ClassStatistics, sets: LabelSets = NO_SETS
+    ) -> ClassWeights:
         """
         Weights by ``class_weights``, times ``boost``.
 
@@ -34,11 +38,16 @@ class ClassWeights:
         """
         boost = _boost(config.boost, statistics.classes)
         weights = statistics.weights(config.class_weights, config.weight_offset)
-        return cls(statistics, weights * boost, boost)
+        return cls(statistics, weights * boost, boost, sets)
 
     def table(self, is_weighted: bool = True) -> Tensor:
-        """The weights by label, (256,) float32, or ones; 0 for labels without a class."""
-        return label_table(self.weights if is_weighted else np.ones_like(self.weights))
+        """
+        The weights by label, (256,) float32, or ones; 0 for labels without a class.
+
+        A label that may be several classes weighs as the lightest of them, which it mostly is.
+        """
+        weights = self.weights if is_weighted else np.ones_like(self.weights)
+        return label_table(np.array([*weights, *(weights[list(s)].min() for s in self.sets)]))
 
 
 class WeightedTerm(nn.Module):

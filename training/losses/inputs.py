@@ -66,18 +66,26 @@ class Target:
     Labels (N, h, w) uint8 with 255 ignored, and what follows from them.
 
     :param sampling: of the frame that the labels were taken from; None: they are the frame.
+    :param allowed: (256, C) bool, the classes that each label may be where some labels are sets
+        of classes; None: each is one class.
     """
 
     labels: Tensor
     sampling: Sampling | None = None
+    allowed: Tensor | None = None
 
     @cached_property
     def known(self) -> Tensor:
         return self.labels != UNLABELED  # (N, h, w) bool
 
     @cached_property
+    def single(self) -> Tensor:
+        """Where the label is one class, (N, h, w) bool."""
+        return self.known if self.allowed is None else self.labels < self.allowed.shape[1]
+
+    @cached_property
     def classes(self) -> Tensor:
-        return self.labels.long().where(self.known, 0)  # (N, h, w) int64, ignored as class 0
+        return self.labels.long().where(self.single, 0)  # (N, h, w) int64, others as class 0
 
     @cached_property
     def boundary(self) -> Tensor:
@@ -103,8 +111,8 @@ class Target:
         """
         Sums (C,) of values (N, h, w) over the pixels of each class.
 
-        Ignored pixels are added to class 0: their values must be 0. Each image has sums of its own
-        first, for float32 stops counting at 16 million pixels.
+        Pixels without a single class are added to class 0: their values must be 0. Each image has
+        sums of its own first, for float32 stops counting at 16 million pixels.
         """
         sums = values.new_zeros(len(values), num_classes)
         return sums.scatter_add(1, self.classes.flatten(1), values.flatten(1)).sum(0)
@@ -116,7 +124,7 @@ class LossInputs:
 
     target: Target
     logits: Tensor
-    log_truth: Tensor  # (N, h, w) log share of the true class; 0 where ignored
+    log_truth: Tensor  # (N, h, w) log share of what the label may be; 0 where ignored
     predicted: Tensor | None  # (C,) shares of each class, summed over labelled pixels
 
     @property
@@ -125,8 +133,8 @@ class LossInputs:
 
     @cached_property
     def truth(self) -> Tensor:
-        """Share of the true class, (N, h, w); 0 where ignored."""
-        return self.log_truth.exp() * self.target.known
+        """Share of the true class, (N, h, w); 0 where no single class is known."""
+        return self.log_truth.exp() * self.target.single
 
 
 def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) -> LossInputs:
@@ -139,9 +147,29 @@ def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) ->
     logits = at_least_float32(logits).contiguous(memory_format=torch.channels_last)
     sampling = target.sampling or Sampling(target.labels.shape[1:])
     logits = sampling.of_logits(logits)
+    if target.allowed is not None:
+        log_truth, predicted = _set_softmax(logits, target, target.allowed)
+        return LossInputs(target, logits, log_truth, predicted)
     places = target.places(logits.shape[1])
     log_truth, predicted = _TargetSoftmax.apply(logits, places, target.known, with_predicted)
     return LossInputs(target, logits, log_truth, predicted)
+
+
+def _set_softmax(logits: Tensor, target: Target, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Log of the summed shares of the classes that each label may be, and sums of the shares.
+
+    The marginal loss of partly labelled data (Shi et al., "Marginal loss and exclusion loss for
+    partially supervised multi-organ segmentation", 2021, arXiv 2007.03868). A share counts in the
+    sums of a class only where the label says whether the pixel is of it.
+    """
+    flat = target.labels.flatten().int()
+    maybe = allowed.index_select(0, flat).view(*target.labels.shape, -1).permute(0, 3, 1, 2)
+    log_shares = logits.log_softmax(1)
+    # Not -inf: the sum over no class at all, of ignored pixels, has a gradient of nan.
+    log_truth = log_shares.masked_fill(~maybe, -1e4).logsumexp(1).where(target.known, 0)
+    told = target.known[:, None] & (target.single[:, None] | ~maybe)
+    return log_truth, (log_shares.exp() * told).sum((2, 3)).sum(0)
 
 
 class _TargetSoftmax(torch.autograd.Function):

@@ -100,7 +100,7 @@ def region_sums(inputs: LossInputs) -> Tensor:
     """
     target, count = inputs.target, inputs.num_classes
     overlap = target.by_class(inputs.truth, count)
-    pixels = target.by_class(target.known.to(overlap.dtype), count)
+    pixels = target.by_class(target.single.to(overlap.dtype), count)
     return sum_over_processes(torch.stack([overlap, inputs.predicted, pixels]))
 
 

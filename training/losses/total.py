@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import LossConfig, TermConfig, as_arguments
+from training.data.label_sets import NO_SETS, LabelSets
 from training.errors import ConfigError, check_known
 from training.losses.boundary import boundary_loss
 from training.losses.class_weights import ClassWeights
@@ -32,6 +33,8 @@ TERMS: dict[str, type[nn.Module]] = {
     'iou': ForegroundIou,
 }
 """Each takes the class weights and its options, and turns ``LossInputs`` into a scalar."""
+WHOLE_LABELS = {'iou', 'owfl'}
+"""Terms that want one class a label."""
 
 
 def build_term(config: TermConfig, class_weights: ClassWeights) -> nn.Module:
@@ -74,6 +77,10 @@ class SegmentationLoss(nn.Module):
     def __init__(self, config: LossConfig, class_weights: ClassWeights) -> None:
         super().__init__()
         self.config = config
+        sets, num_classes = class_weights.sets, len(class_weights.weights)
+        _check_sets(config, sets)
+        allowed = torch.from_numpy(sets.allowed(num_classes)) if sets else None
+        self.register_buffer('allowed', allowed, persistent=False)
         self.main = TermSum(config.terms, class_weights)
         self.aux = TermSum(config.aux_terms or config.terms[:1], class_weights)
         self.parts: dict[str, Tensor] = {}
@@ -89,7 +96,7 @@ class SegmentationLoss(nn.Module):
         config, stride = self.config, self.config.stride
         row, column = step // stride % stride, step % stride
         sampling = Sampling(labels.shape[1:], stride, row, column)
-        target = Target(sampling.of_labels(labels), sampling)
+        target = Target(sampling.of_labels(labels), sampling, self.allowed)
         yield from self.main(outputs.logits, target).items()
         if outputs.aux:
             sums = [sum(self.aux(logits, target).values()) for logits in outputs.aux]
@@ -104,22 +111,40 @@ class SegmentationLoss(nn.Module):
             yield 'l1', config.l1 * outputs.side['l1']
 
 
-def build_loss(config: LossConfig, statistics: ClassStatistics) -> SegmentationLoss:
+def build_loss(
+    config: LossConfig, statistics: ClassStatistics, sets: LabelSets = NO_SETS
+) -> SegmentationLoss:
     """
     The loss of an experiment; ``to(device)`` takes its weights along.
 
     :param statistics: of the labels to train on; unknown ones will do unless ``needs_counts``.
+    :param sets: what labels above the classes stand for.
     :raises ConfigError: when a term, an option or a class to boost is not there.
     """
     if not config.terms:
         raise ConfigError('config key loss.terms', 'an empty list', 'one term or more')
-    return SegmentationLoss(config, ClassWeights.of(config, statistics))
+    return SegmentationLoss(config, ClassWeights.of(config, statistics, sets))
 
 
 def needs_counts(config: LossConfig) -> bool:
     """Whether the loss depends on how many pixels of each class there are to train on."""
     names = [term.name for term in (*config.terms, *config.aux_terms)]
     return config.class_weights != 'none' or 'owfl' in names
+
+
+def _check_sets(config: LossConfig, sets: LabelSets) -> None:
+    """Refuse what would teach that a class is absent where no label says so."""
+    names = {term.name for term in (*config.terms, *config.aux_terms)} & WHOLE_LABELS
+    if config.encoding_weight:
+        names.add('encoding_weight')
+    if sets and names:
+        fix = 'Set data.partial_labels=false, or train with cross_entropy, focal, ohem or dice.'
+        raise ConfigError(
+            f'loss with {", ".join(sorted(names))}',
+            'labels that may be several classes',
+            'one class a label',
+            fix,
+        )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

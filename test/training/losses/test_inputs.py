@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.data.label_sets import LabelSets
 from training.losses.inputs import Target, loss_inputs
 
 
@@ -74,3 +75,52 @@ def test_tables_are_read_by_label(labels):
     table = torch.zeros(256)
     table[:2] = torch.tensor([5.0, 7.0])
     assert Target(labels).look_up(table).tolist() == [[[5, 5], [7, 0]]]
+
+
+def in_sets(labels: Tensor, sets: LabelSets, num_classes: int) -> Target:
+    return Target(labels, allowed=torch.from_numpy(sets.allowed(num_classes)))
+
+
+def test_a_set_has_the_shares_of_its_classes(random_case):
+    logits, labels = random_case
+    mixed = labels.clone()
+    mixed[:, 0] = 4  # class 1 or 2
+    inputs = loss_inputs(logits, in_sets(mixed, LabelSets([(1, 2)]), 4))
+    shares = logits.softmax(1)
+    torch.testing.assert_close(inputs.log_truth[:, 0], (shares[:, 1, 0] + shares[:, 2, 0]).log())
+    torch.testing.assert_close(inputs.log_truth[:, 1:], log_truth_by_torch(logits, labels)[:, 1:])
+
+
+def test_a_set_teaches_no_difference_between_its_classes(random_case):
+    logits, labels = random_case
+    logits = logits.clone().requires_grad_()
+    target = in_sets(torch.full_like(labels, 4), LabelSets([(1, 2)]), 4)
+    loss_inputs(logits, target).log_truth.sum().backward()
+    within = logits.grad[:, 1] / logits.grad[:, 2]
+    shares = logits.detach().softmax(1)
+    torch.testing.assert_close(within, shares[:, 1] / shares[:, 2], rtol=1e-4, atol=1e-4)
+    assert (logits.grad[:, 1:3] >= 0).all() and (logits.grad[:, [0, 3]] <= 0).all()
+
+
+def test_ignored_pixels_have_no_gradient_among_sets(random_case):
+    logits, labels = random_case
+    logits = logits.clone().requires_grad_()
+    target = in_sets(torch.full_like(labels, 255), LabelSets([(1, 2)]), 4)
+    inputs = loss_inputs(logits, target)
+    (inputs.log_truth.sum() + inputs.predicted.sum()).backward()
+    assert not inputs.log_truth.any() and not logits.grad.any()
+
+
+def test_shares_count_where_the_label_tells(random_case):
+    logits, labels = random_case
+    target = in_sets(torch.full_like(labels, 4), LabelSets([(1, 2)]), 4)
+    predicted = loss_inputs(logits, target).predicted
+    assert predicted[1] == predicted[2] == 0 and predicted[0] > 0 and predicted[3] > 0
+
+
+def test_without_sets_the_log_shares_are_those_of_one_class_a_label(random_case):
+    logits, labels = random_case
+    plain = loss_inputs(logits, Target(labels), True)
+    same = loss_inputs(logits, in_sets(labels, LabelSets([(0, 1)]), 4), True)
+    torch.testing.assert_close(same.log_truth, plain.log_truth)
+    torch.testing.assert_close(same.predicted, plain.predicted)
