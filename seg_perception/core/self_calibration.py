@@ -1,0 +1,341 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A camera that calibrates itself against the direction of travel while its vehicle drives.
+
+A few times a second, static points are followed over a short time (``optical_flow``). How the
+camera moved (``camera_motion``) gives the direction of travel in the image, and points on the
+ground give the roll. Samples from straight driving are gathered (``calibration_evidence``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot, inf, nan, radians
+from typing import Any
+
+import cv2
+import numpy as np
+
+from seg_perception.core.calibration_evidence import Estimate, Evidence
+from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_motion import CameraMotion, across, find_motion
+from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.optical_flow import Flow, corners, follow, small_grey
+from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
+from seg_perception.core.settings import Settings, ratio, setting
+
+_ASSUMED_FOCAL = 0.8  # share of the width; only compensates small rotations
+_GAP_S = (0.09, 0.45)  # between the two images of a pair
+_FLOW_PX = 7.0  # median that the gap is adapted to
+_LONGEST_GAP_S = 1.0  # after it nothing is followed
+_LOST, _ALIKE = 0.15, 0.6  # share of points followed and correlation below which it is a cut
+_STARTS = [(x, y, 1.0) for x in (-0.2, 0.0, 0.2) for y in (-0.15, 0.0, 0.15)]
+_ASIDE = [(1.0, 0.0, 0.1), (1.0, 0.0, -1.0), (-1.0, 0.0, -1.0)]
+_AHEAD = 0.7  # least cosine between the optical axis and the direction of travel
+_LEVER = 1.0  # distance of a camera ahead of the rear axle / its height, of usual cars
+_MOST_LEVER_RAD = radians(0.5)
+_RECENT = 12  # pairs that tell whether the camera looks ahead at all
+_BACKWARD, _SIDEWAYS = 'the camera looks or moves backwards', 'the camera looks sideways'
+
+
+@dataclass(frozen=True)
+class SelfCalibrationParams(Settings, name='self_calibration'):
+    """How a camera calibrates itself."""
+
+    rate_hz: float = setting(3.0, 'pairs of images that are compared', '1/s', 0.2, 30)
+    width_px: int = setting(480, 'width of the grey images that are compared', 'px', 160, 4096)
+    points: int = setting(160, 'maximum number of points that are followed', '', 40, 2000)
+    least_speed_mps: float = setting(
+        2.0, 'speed below which nothing is learned, where the speed is known', 'm/s', 0, 50
+    )
+    most_turn_radps: float = setting(
+        0.035, 'yaw rate above which nothing is learned', 'rad/s', 0.001, 1
+    )
+    least_parallax_px: float = setting(
+        2.5, 'flow without rotation below which the camera counts as standing', 'px', 0.5, 50
+    )
+    least_fit: float = ratio(0.6, 'minimum share of the points that fit one motion', 0.2)
+    blocks: int = setting(4, 'blocks of samples that CALIBRATED needs', '', 2, 40)
+    most_pitch_std_rad: float = setting(
+        0.005, 'largest standard deviation of the pitch of CALIBRATED', 'rad', 0.0005, 0.1
+    )
+    most_yaw_std_rad: float = setting(
+        0.008, 'largest standard deviation of the yaw of CALIBRATED', 'rad', 0.0005, 0.1
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchor:
+    """The first image of a pair."""
+
+    grey: np.ndarray
+    points: np.ndarray
+    is_ground: np.ndarray  # (h, w) uint8
+    stamp_s: float
+
+
+class SelfCalibrator:
+    """
+    Learns how one camera looks, frame by frame.
+
+    :param calibration: of its images; None: an uncalibrated camera, which learns its vanishing
+        point alone.
+    """
+
+    def __init__(
+        self,
+        params: SelfCalibrationParams = SelfCalibrationParams(),
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._params, self._calibration = params, calibration
+        self._evidence = Evidence()
+        self._anchor: _Anchor | None = None
+        self._gap_s, self._next_s = 0.2, -inf
+        self._lens: Calibration | None = None
+        self._verdicts: list[str] = []  # of the last pairs: empty, or why they are of no use
+        self._was_calibrated = self._was_turned = False
+        self.online = OnlineCalibration(reason='nothing has been seen yet')
+
+    def update(
+        self,
+        pixels: np.ndarray,
+        order: str,
+        labels: np.ndarray,
+        table: ClassTable,
+        stamp_s: float,
+        *,
+        speed_mps: float = nan,
+        yaw_rate_radps: float = nan,
+    ) -> OnlineCalibration:
+        """
+        Look at one frame; most are skipped.
+
+        :param pixels: (H, W, 3) uint8.
+        :param order: of the channels, rgb or bgr.
+        :param labels: (h, w) uint8 class ids of the frame.
+        :param stamp_s: when it was taken; frames come in order.
+        """
+        anchor = self._anchor
+        if anchor is not None and not 0.0 < stamp_s - anchor.stamp_s < _LONGEST_GAP_S:
+            anchor, self._next_s = None, -inf
+        is_due = anchor is not None and stamp_s - anchor.stamp_s >= self._gap_s
+        if not is_due and (anchor is not None or stamp_s < self._next_s):
+            return self.online
+        grey = small_grey(pixels, order, self._params.width_px)
+        if anchor is not None:
+            self._next_s = max(anchor.stamp_s + 1.0 / self._params.rate_hz, stamp_s)
+            self._judge(self._look(anchor, grey, stamp_s, speed_mps, yaw_rate_radps))
+            self.online = self._said()
+        starts = stamp_s >= self._next_s
+        self._anchor = self._anchored(grey, labels, table, stamp_s) if starts else None
+        return self.online
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learned, as JSON types; ``restore`` reads it back."""
+        lens = self._calibration
+        return {
+            'focal_share': None if lens is None else float(lens.k[0, 0]) / lens.size[1],
+            'blocks': [block.tolist() for block in self._evidence.blocks],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Start from what ``state_dict`` gave for this camera; what is of another lens is not."""
+        if state['focal_share'] == self.state_dict()['focal_share']:
+            self._evidence = Evidence([np.array(block, float) for block in state['blocks']])
+            self.online = self._said()
+
+    def _anchored(
+        self, grey: np.ndarray, labels: np.ndarray, table: ClassTable, stamp_s: float
+    ) -> _Anchor:
+        size = grey.shape[::-1]
+        small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        moving = cv2.dilate(cv2.LUT(small, table.lookup(_unfit)), np.ones((5, 5), np.uint8))
+        if self.online.ego_mask is not None:
+            own = cv2.resize(self.online.ego_mask, size, interpolation=cv2.INTER_NEAREST)
+            moving = cv2.bitwise_or(moving, own)
+        points = corners(grey, cv2.bitwise_not(moving), self._params.points)
+        return _Anchor(grey, points, cv2.LUT(small, table.lookup(_ground)), stamp_s)
+
+    def _look(
+        self, anchor: _Anchor, grey: np.ndarray, stamp_s: float, speed: float, turn: float
+    ) -> str:
+        """Why a pair is of no use; empty when it gave a sample."""
+        params, elapsed_s = self._params, stamp_s - anchor.stamp_s
+        if anchor.grey.shape != grey.shape:
+            return 'the image has another size'
+        flow = follow(anchor.grey, grey, anchor.points)
+        lost = len(flow.before) < _LOST * len(anchor.points)
+        if lost and _alikeness(anchor.grey, grey) < _ALIKE:
+            self._evidence.doubt()
+            return 'the image changed altogether'
+        self._gap_s = _next_gap(self._gap_s, inf if lost else flow.median_px)
+        lens = self._lens_of(grey.shape)
+        known = self._evidence.estimate()
+        is_known = known.blocks >= 1 and not self._lost
+        starts = [known.direction] if is_known else [*_STARTS, *_ASIDE]
+        motion = find_motion(
+            lens.rays(flow.before), lens.rays(flow.after), 1.0 / lens.k[0, 0], starts
+        )
+        if motion is None:
+            return 'too little texture'
+        rates = [abs(turn), float(np.linalg.norm(motion.rotation)) / elapsed_s]
+        if motion.parallax_px < params.least_parallax_px or speed < params.least_speed_mps:
+            return 'standing'
+        if max(rate for rate in rates if rate == rate) > params.most_turn_radps:
+            return 'turning'
+        if motion.fits.mean() < params.least_fit:
+            return 'no common motion'
+        if motion.direction[2] < _AHEAD:
+            return _BACKWARD if motion.direction[2] < -_AHEAD else _SIDEWAYS
+        return self._sample(motion, flow, anchor, lens)
+
+    def _sample(self, motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration) -> str:
+        x, y, z = motion.direction
+        spread = np.linalg.inv(motion.information)
+        tangents = motion.basis[:, :2] / z  # of small moves; the rest is of second order
+        variance = np.diag(tangents.T @ spread @ tangents)
+        if variance.max() > radians(1.5) ** 2:
+            return 'too little parallax'
+        roll, roll_variance, travelled = _ground_roll(motion, flow, anchor, lens)
+        slip = -_LEVER * motion.rotation[1] / travelled if travelled > 0 else 0.0
+        slip = float(np.clip(slip, -_MOST_LEVER_RAD, _MOST_LEVER_RAD))
+        value = np.array([x / z + slip, y / z, roll])
+        turned = self._evidence.add(value, np.array([*variance + [slip**2, 0], roll_variance]))
+        self._was_turned |= turned
+        return ''
+
+    @property
+    def _lost(self) -> bool:
+        """Whether recent pairs say that the camera does not look ahead."""
+        return sum(word in (_BACKWARD, _SIDEWAYS) for word in self._verdicts[-_RECENT:]) >= 3
+
+    def _judge(self, verdict: str) -> None:
+        self._verdicts = [*self._verdicts, verdict][-2 * _RECENT :]
+
+    def _lens_of(self, size: tuple[int, int]) -> Calibration:
+        if self._lens is None or self._lens.size != size:
+            self._lens = _lens(self._calibration, size)
+        return self._lens
+
+    def _said(self) -> OnlineCalibration:
+        """What is known now, in words and numbers."""
+        estimate, params = self._evidence.estimate(), self._params
+        moving = [v for v in self._verdicts if v != 'standing'][-_RECENT:]
+        for wrong in (_BACKWARD, _SIDEWAYS):
+            if moving.count(wrong) > 0.6 * _RECENT:
+                return OnlineCalibration(CalibrationState.INVALID, 0, wrong)
+        if not estimate.blocks:
+            reason = self._verdicts[-1] if self._verdicts else 'nothing has been seen yet'
+            return OnlineCalibration(reason=reason)
+        ratios = (
+            estimate.blocks / params.blocks,
+            params.most_yaw_std_rad / estimate.std[0],
+            params.most_pitch_std_rad / estimate.std[1],
+        )
+        percent = int(100 * min(1.0, *ratios))
+        state, reason = CalibrationState.CALIBRATED, ''
+        if percent < 100 or self._evidence.is_doubted:
+            again = self._was_turned or self._evidence.is_doubted
+            state = CalibrationState.RECALIBRATING if again else CalibrationState.CALIBRATING
+            reason = self._verdicts[-1] if self._verdicts else ''
+            reason = reason or f'{percent} % of the evidence'
+        else:
+            self._was_turned = False
+        return self._described(state, percent, reason, estimate)
+
+    def _described(
+        self, state: CalibrationState, percent: int, reason: str, estimate: Estimate
+    ) -> OnlineCalibration:
+        lens = self._lens or self._calibration
+        roll_known = bool(np.isfinite(estimate.std[2]))
+        roll = float(estimate.mean[2]) if roll_known else 0.0
+        roll_std = float(estimate.std[2]) if roll_known else radians(3.0)
+        point = None if lens is None else _vanishing_point(estimate, lens, roll, roll_std)
+        if self._calibration is None or point is None:
+            return OnlineCalibration(state, percent, reason, point)
+        pitch, yaw = angles(estimate.direction, roll)
+        yaw_std, pitch_std = (float(std) for std in estimate.std[:2])
+        return OnlineCalibration(
+            state, percent, reason, point, pitch, yaw, roll if roll_known else nan,
+            pitch_std, yaw_std, roll_std if roll_known else nan,
+        )  # fmt: skip
+
+
+def angles(direction: np.ndarray, roll_rad: float) -> tuple[float, float]:
+    """Pitch and yaw, as in ``Extrinsics``, of a camera that travels in a direction (3,)."""
+    cos, sin = np.cos(roll_rad), np.sin(roll_rad)
+    right = cos * direction[0] - sin * direction[1]
+    down = sin * direction[0] + cos * direction[1]
+    return float(np.arctan2(-down, direction[2])), float(np.arcsin(np.clip(right, -1.0, 1.0)))
+
+
+def _vanishing_point(
+    estimate: Estimate, lens: Calibration, roll: float, roll_std: float
+) -> VanishingPoint | None:
+    column, row = lens.project(estimate.direction)[0]
+    if not np.isfinite(column + row):
+        return None
+    (height, width), (fx, fy) = lens.size, np.diag(lens.k)[:2]
+    return VanishingPoint(
+        (float(column) + 0.5) / width, (float(row) + 0.5) / height, roll,
+        float(estimate.std[0] * fx) / width, float(estimate.std[1] * fy) / height, roll_std,
+    )  # fmt: skip
+
+
+def _ground_roll(
+    motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration
+) -> tuple[float, float, float]:
+    """
+    Roll, its variance (inf: not seen) and the distance travelled / height, from ground points.
+
+    On a plane, closeness is linear: d / Z = d / h (n . x) with the normal n, which is across the
+    direction of travel.
+    """
+    columns, rows = np.rint(flow.before).astype(int).T
+    used = motion.fits & (anchor.is_ground[rows, columns] > 0)
+    rays = lens.rays(flow.before[used])
+    right, down = across(motion.direction)
+    away = np.linalg.norm(rays - motion.direction / motion.direction[2], axis=1)
+    terms = np.column_stack([rays @ down, rays @ right])
+    if used.sum() < 12:
+        return nan, inf, nan
+    close, weights = motion.closeness[used], away**2
+    for _ in range(5):
+        normal = terms.T @ (terms * weights[:, None]) + 1e-12 * np.eye(2)
+        plane = np.linalg.solve(normal, terms.T @ (weights * close))
+        off = (close - terms @ plane) * away
+        scale = max(1.4826 * float(np.median(np.abs(off))), 1e-6)
+        weights = away**2 / (1.0 + (off / (3.0 * scale)) ** 2) ** 2
+    travelled = hypot(*plane)
+    if plane[0] <= 0:
+        return nan, inf, nan
+    variance = scale**2 * np.linalg.inv(normal)[1, 1] / travelled**2
+    return float(np.arctan2(plane[1], plane[0])), float(variance), travelled
+
+
+def _next_gap(gap_s: float, median_px: float) -> float:
+    wanted = gap_s * float(np.clip(_FLOW_PX / max(median_px, 0.1), 0.7, 1.4))
+    return min(max(wanted, _GAP_S[0]), _GAP_S[1])
+
+
+def _alikeness(grey: np.ndarray, other: np.ndarray) -> float:
+    """Correlation -1..1 of two images, seen from afar."""
+    thumbs = [cv2.resize(each, (16, 9), interpolation=cv2.INTER_AREA) for each in (grey, other)]
+    return float(cv2.matchTemplate(thumbs[0], thumbs[1], cv2.TM_CCOEFF_NORMED)[0, 0])
+
+
+def _lens(calibration: Calibration | None, size: tuple[int, int]) -> Calibration:
+    if calibration is not None:
+        return calibration.scaled(size)
+    focal = _ASSUMED_FOCAL * size[1]
+    k = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1.0]])
+    return Calibration.pinhole(k, size)
+
+
+def _unfit(table: ClassTable) -> np.ndarray:
+    return table.role_mask(Role.VULNERABLE, Role.VEHICLE, Role.EGO, Role.SKY)
+
+
+def _ground(table: ClassTable) -> np.ndarray:
+    return table.role_mask(Role.DRIVABLE, Role.MARKING)

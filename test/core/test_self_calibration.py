@@ -1,0 +1,158 @@
+# Copyright 2026 The seg_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Self-calibration along a street of textured planes, and on what must not calibrate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from math import nan, pi, radians
+
+import numpy as np
+import pytest
+
+import canyon
+from canyon import Drive, pinhole
+from seg_perception.core.camera import Calibration, Extrinsics
+from seg_perception.core.classes import CAMVID_11
+from seg_perception.core.results import CalibrationState, OnlineCalibration
+from seg_perception.core.self_calibration import SelfCalibrationParams, SelfCalibrator
+
+POSE = Extrinsics(1.4, radians(2.0), radians(-1.0), radians(-3.0))
+LENS = pinhole()
+
+
+def fed(
+    calibrator: SelfCalibrator,
+    seen: Iterable[tuple[np.ndarray, np.ndarray, float]],
+    **odometry: float,
+) -> OnlineCalibration:
+    for rgb, labels, stamp_s in seen:
+        calibrator.update(rgb, 'rgb', labels, CAMVID_11, stamp_s, **odometry)
+    return calibrator.online
+
+
+def driven(
+    pose: Extrinsics = POSE,
+    seconds: float = 8.0,
+    lens: Calibration = LENS,
+    start_s: float = 0.0,
+    **drive: float,
+) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    return list(canyon.frames(lens, pose, Drive(**drive), seconds, start_s))
+
+
+@pytest.fixture(scope='module')
+def straight() -> list[tuple[np.ndarray, np.ndarray, float]]:
+    return driven(seconds=14.0)
+
+
+def test_pitch_yaw_and_roll_of_a_calibrated_camera(straight) -> None:
+    found = fed(SelfCalibrator(calibration=LENS), straight)
+    assert found.state == CalibrationState.CALIBRATED and found.percent == 100
+    assert found.reason == ''
+    assert abs(found.pitch_rad - POSE.pitch_rad) < radians(0.15)
+    assert abs(found.yaw_rad - POSE.yaw_rad) < radians(0.25)
+    assert 0 < found.pitch_std_rad < radians(0.3) and 0 < found.yaw_std_rad < radians(0.4)
+
+
+def test_vanishing_point_without_a_focal_length(straight) -> None:
+    found = fed(SelfCalibrator(), straight)
+    (column, row), (height, width) = (
+        LENS.project(POSE.rotation.T @ [[1.0], [0], [0]])[0],
+        LENS.size,
+    )
+    point = found.vanishing_point
+    assert abs(point.column - (column + 0.5) / width) < 0.004
+    assert abs(point.row - (row + 0.5) / height) < 0.005
+    assert point.column_std < 0.01 and point.row_std < 0.01
+    assert np.isnan([found.pitch_rad, found.yaw_rad, found.roll_rad, found.pitch_std_rad]).all()
+
+
+def test_provisional_estimate_is_there_within_two_seconds(straight) -> None:
+    found = fed(SelfCalibrator(calibration=LENS), straight[:10])
+    assert found.state == CalibrationState.CALIBRATING and 0 < found.percent < 60
+    assert abs(found.pitch_rad - POSE.pitch_rad) < radians(0.6)
+    assert found.pitch_std_rad > radians(0.2) and found.yaw_std_rad > radians(0.2)
+
+
+def test_standing_still_learns_nothing(straight) -> None:
+    found = fed(SelfCalibrator(calibration=LENS), driven(speed_mps=0.0, seconds=6.0))
+    assert (found.state, found.reason) == (CalibrationState.UNCALIBRATED, 'standing')
+    calibrator = SelfCalibrator(calibration=LENS)
+    before = fed(calibrator, straight)
+    after = fed(calibrator, [(*straight[-1][:2], 14.0 + i / 10) for i in range(60)])
+    assert (after.pitch_rad, after.yaw_rad) == (before.pitch_rad, before.yaw_rad)
+
+
+def test_turning_does_not_drift(straight) -> None:
+    calibrator = SelfCalibrator(calibration=LENS)
+    before = fed(calibrator, straight)
+    after = fed(calibrator, driven(yaw_rate_radps=0.15, seconds=3.0, start_s=14.0, wall_m=12.0))
+    assert (after.pitch_rad, after.yaw_rad) == (before.pitch_rad, before.yaw_rad)
+
+
+def test_known_speed_and_yaw_rate_gate(straight) -> None:
+    assert fed(SelfCalibrator(), straight[:15], speed_mps=0.3).reason == 'standing'
+    assert fed(SelfCalibrator(), straight[:15], yaw_rate_radps=0.3).reason == 'turning'
+    assert fed(SelfCalibrator(), straight[:15], speed_mps=nan).reason != 'standing'
+
+
+def test_remount_is_noticed_and_learned_again(straight) -> None:
+    calibrator = SelfCalibrator(calibration=LENS)
+    fed(calibrator, straight)
+    moved = Extrinsics(1.4, POSE.pitch_rad + radians(2.0), POSE.roll_rad, POSE.yaw_rad)
+    states = set()
+    for rgb, labels, stamp_s in driven(moved, 20.0, start_s=14.0):
+        calibrator.update(rgb, 'rgb', labels, CAMVID_11, stamp_s)
+        states.add(calibrator.online.state)
+    assert CalibrationState.RECALIBRATING in states
+    assert calibrator.online.state == CalibrationState.CALIBRATED
+    assert abs(calibrator.online.pitch_rad - moved.pitch_rad) < radians(0.2)
+
+
+@pytest.mark.parametrize(
+    ('yaw', 'word'), [(pi / 2, 'sideways'), (-pi / 2, 'sideways'), (pi, 'backwards')]
+)
+def test_camera_that_does_not_look_ahead_is_invalid(yaw, word) -> None:
+    pose = Extrinsics(1.4, 0.05, 0.0, yaw)
+    found = fed(SelfCalibrator(calibration=LENS), driven(pose, 6.0, speed_mps=3.0))
+    assert found.state == CalibrationState.INVALID and word in found.reason
+    assert found.vanishing_point is None and np.isnan(found.pitch_rad)
+
+
+def test_flat_images_say_so() -> None:
+    grey, labels = np.full((90, 160, 3), 30, np.uint8), np.full((90, 160), 3, np.uint8)
+    found = fed(SelfCalibrator(), [(grey, labels, i / 10) for i in range(30)])
+    assert (found.state, found.reason) == (CalibrationState.UNCALIBRATED, 'too little texture')
+
+
+def test_cut_to_another_camera_is_never_mixed(straight) -> None:
+    calibrator, other = SelfCalibrator(), Extrinsics(1.4, radians(-2.0), 0.0, radians(3.0))
+    fed(calibrator, straight)
+    found = fed(calibrator, driven(other, 12.0, start_s=14.0))
+    row = LENS.project(other.rotation.T @ [[1.0], [0], [0]])[0, 1]
+    assert found.state != CalibrationState.CALIBRATED or (
+        abs(found.vanishing_point.row - (row + 0.5) / LENS.size[0]) < 0.01
+    )
+
+
+def test_state_survives_as_json(straight) -> None:
+    calibrator = SelfCalibrator(calibration=LENS)
+    before = fed(calibrator, straight)
+    state = json.loads(json.dumps(calibrator.state_dict()))
+    again = SelfCalibrator(calibration=LENS)
+    again.restore(state)
+    assert again.online.state == CalibrationState.CALIBRATED
+    assert abs(again.online.pitch_rad - before.pitch_rad) < radians(0.05)
+    assert abs(again.online.vanishing_point.row - before.vanishing_point.row) < 0.002
+    other_lens = SelfCalibrator(calibration=pinhole(1.0))
+    other_lens.restore(state)
+    assert other_lens.online.state == CalibrationState.UNCALIBRATED
+
+
+def test_skipped_frames_change_nothing(straight) -> None:
+    calibrator = SelfCalibrator(SelfCalibrationParams(rate_hz=0.5), LENS)
+    fed(calibrator, straight[:8])
+    said = calibrator.online
+    assert fed(calibrator, straight[8:10]) is said
