@@ -28,6 +28,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from seg_perception.core.boundary_filter import Boundary
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.masks import narrow
@@ -69,13 +70,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Seen:
-    """The risk of one frame by itself, which the next shard may want for its warm-up."""
+    """What one frame says by itself, which the next shard may want for its warm-up."""
 
     shard: int
     camera: str
     log_ns: int
     stamp_ns: int
     risk: SafetyRisk
+    boundary: Boundary
     frame_id: str
 
 
@@ -131,7 +133,7 @@ class _ShardRun:
         self._table = engine.card.classes
         cameras = [stream.camera for stream in shard.source.streams]
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
-        self._memories = {name: CameraMemory() for name in cameras}
+        self._memories = {name: CameraMemory(self._table) for name in cameras}
         self._packer = Packer(job, engine.card.classes, self._condition)
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
@@ -234,13 +236,13 @@ class _ShardRun:
         return frame.ground_truth() if frame.ground_truth else None
 
     def _over_time(self, answers: Iterable[Answer | Rejected]) -> Iterator[Answer]:
-        """The shard's own frames, with the risk as its filter remembers it."""
+        """The shard's own frames, with risk and boundary as the memory has them."""
         for row in self._before:
             if row.log_ns >= self._shard.start_ns - WARM_UP_NS:
                 context = FrameContext(
                     self._settings, stamp_s=row.stamp_ns / 1e9, frame_id=row.frame_id
                 )
-                self._memories[row.camera].recall_risk(row.risk, context)
+                self._memories[row.camera].recall_parts(row.risk, row.boundary, context)
         for answer in answers:
             frame = answer.frame
             if isinstance(answer, Rejected):
@@ -260,7 +262,9 @@ class _ShardRun:
         if frame.log_ns >= self._shard.stop_ns - WARM_UP_NS:
             times = frame.log_ns, frame.stamp_ns
             camera, risk = frame.stream.camera, answer.record.risk
-            self.seen.append(Seen(self._shard.number, camera, *times, risk, frame.frame_id))
+            boundary = Boundary.of(answer.record.area)
+            row = Seen(self._shard.number, camera, *times, risk, boundary, frame.frame_id)
+            self.seen.append(row)
 
     def _add_score(self, answer: Answer) -> None:
         if answer.score is not None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from seg_perception.core.boundary_filter import Boundary, BoundaryFilter
 from seg_perception.core.camera_geometry import CameraGeometry, CameraView, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area
@@ -193,23 +194,32 @@ class _Seen:
 
 
 class CameraMemory:
-    """What is remembered of one camera's frames: its risk over time."""
+    """
+    What is remembered of one camera's frames: its risk and its boundary over time.
 
-    def __init__(self) -> None:
-        self._filter = RiskFilter()
+    :param table: of the class ids in the records.
+    """
+
+    def __init__(self, table: ClassTable) -> None:
+        self._risk, self._boundary = RiskFilter(), BoundaryFilter(table)
 
     def reset(self) -> None:
         """Forget every frame."""
-        self._filter.reset()
+        self._risk.reset()
+        self._boundary.reset()
 
     def recall(self, record: SceneRecord, context: FrameContext) -> SceneRecord:
-        """The record with the risk that follows from the frames before, too; call in order."""
-        return replace(record, risk=self.recall_risk(record.risk, context))
+        """The record with what follows from the frames before, too; call in order."""
+        risk, boundary = self.recall_parts(record.risk, Boundary.of(record.area), context)
+        return replace(record, risk=risk, area=boundary.put_into(record.area))
 
-    def recall_risk(self, risk: SafetyRisk, context: FrameContext) -> SafetyRisk:
-        """The risk of a frame, given what it says alone."""
-        self._filter.params = context.settings.risk
-        return self._filter.update(risk, context.stamp_s, context.frame_id)
+    def recall_parts(
+        self, risk: SafetyRisk, boundary: Boundary, context: FrameContext
+    ) -> tuple[SafetyRisk, Boundary]:
+        """Risk and boundary of a frame, given what it says alone."""
+        self._risk.params = context.settings.risk
+        frame = context.stamp_s, context.frame_id
+        return self._risk.update(risk, *frame), self._boundary.update(boundary, *frame)
 
 
 def late(record: SceneRecord, latency_ms: float, warn_latency_ms: float) -> SceneRecord:

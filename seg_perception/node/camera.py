@@ -96,7 +96,7 @@ class CameraInterface:
         self._geometry = GeometryTracker(frames, answerer.labels_size)
         self._info_header = Header()  # of the last camera_info
         self._is_prepared = False
-        self._memory = CameraMemory()
+        self._memory = CameraMemory(answerer.table)
         self._clock = FrameClock()
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order

@@ -387,14 +387,14 @@ def test_what_was_never_given_is_no_doubt(answerer: FrameAnswerer) -> None:
 
 
 def test_memory_keeps_the_risk_of_what_has_just_gone(answerer: FrameAnswerer) -> None:
-    size, memory = (96, 128), CameraMemory()
+    size, memory = (96, 128), CameraMemory(answerer.table)
     free, blocked = wall_ahead(size, 40), np.full((*size, 3), BUILDING_RGB, np.uint8)
     scores = []
     for number, rgb in enumerate([free, blocked, blocked, blocked, free]):
         context = FrameContext(stamp_s=number / 10)
         record = answerer.answer(rgb, 'rgb', context)
         recalled = memory.recall(record, context)
-        assert isinstance(recalled.risk, SafetyRisk) and recalled.area is record.area
+        assert isinstance(recalled.risk, SafetyRisk) and recalled.area.mask is record.area.mask
         scores.append((record.risk.score, recalled.risk.score))
     assert scores[0][0] == scores[0][1]  # nothing to remember
     assert scores[4][1] < scores[4][0] == scores[0][0]
@@ -403,7 +403,7 @@ def test_memory_keeps_the_risk_of_what_has_just_gone(answerer: FrameAnswerer) ->
 
 
 def test_another_frame_id_is_another_camera(answerer: FrameAnswerer) -> None:
-    size, memory = (96, 128), CameraMemory()
+    size, memory = (96, 128), CameraMemory(answerer.table)
     blocked = answerer.answer(np.full((*size, 3), BUILDING_RGB, np.uint8))
     free = answerer.answer(wall_ahead(size, 40))
     for number in range(3):
