@@ -129,10 +129,11 @@ class Calibration:
 
     @cached_property
     def _straight(self) -> bool:
-        return not self._fisheye and not any(self.d)
+        return not self.is_fisheye and not any(self.d)
 
     @property
-    def _fisheye(self) -> bool:
+    def is_fisheye(self) -> bool:
+        """Whether its distortion is by the angle to the axis, as of equidistant lenses."""
         return _model(self.distortion_model) == _FISHEYE
 
     @cached_property
@@ -146,7 +147,7 @@ class Calibration:
     def _undistorted(self, flat: np.ndarray) -> np.ndarray:
         """What the lens moved (N, 2), back on the plane one deep."""
         points, eye = np.ascontiguousarray(flat)[:, None], np.eye(3)
-        if self._fisheye:
+        if self.is_fisheye:
             return np.asarray(cv2.fisheye.undistortPoints(points, eye, self._coefficients))[:, 0]
         steps = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-9)
         undistorted = cv2.undistortPointsIter(points, eye, self._coefficients, eye, eye, steps)
@@ -154,7 +155,7 @@ class Calibration:
 
     def _distorted(self, flat: np.ndarray) -> np.ndarray:
         """Points (N, 2) of the plane one deep where the lens shows them."""
-        if self._fisheye:
+        if self.is_fisheye:
             moved = cv2.fisheye.distortPoints(flat[:, None], np.eye(3), self._coefficients)
             return np.asarray(moved)[:, 0]
         deep, zero = np.column_stack([flat, np.ones(len(flat))]), np.zeros(3)

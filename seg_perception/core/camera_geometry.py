@@ -24,6 +24,13 @@ from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.errors import CalibrationError, first_line
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
+from seg_perception.core.turning import (
+    turn_calibration,
+    turn_extrinsics,
+    turn_image,
+    turn_size,
+    turns_of,
+)
 
 Geometry = TypeVar('Geometry', bound='ImageGeometry')
 Settings = TypeVar('Settings')
@@ -38,6 +45,7 @@ class ImageGeometry:
     :param vanishing_point: where the direction of travel meets the image, if that is known.
     :param ego_mask: (h, w) uint8 of any size, 255 on the own vehicle; None: it is not in view.
     :param camera_height_m: above the ground, if that is known.
+    :param turns: quarter turns clockwise that bring the camera's images upright, as these are.
     """
 
     camera: Camera | None = None
@@ -48,8 +56,9 @@ class ImageGeometry:
         vanishing_point: VanishingPoint | None = None,
         ego_mask: np.ndarray | None = None,
         camera_height_m: float = nan,
+        turns: int = 0,
     ) -> None:
-        self.size, self.vanishing_point = size, vanishing_point
+        self.size, self.vanishing_point, self.turns = size, vanishing_point, turns
         self.camera_height_m = camera_height_m
         self.ego_mask = None if ego_mask is None else resize_nearest(ego_mask, size)
         self._parts: dict[Any, tuple[Any, Any]] = {}
@@ -95,6 +104,7 @@ class CameraGeometry(ImageGeometry):
     :param extrinsics: where the camera is in the vehicle frame.
     :param size: (height, width) of the labels: those of the image, resized.
     :param ego_mask: (h, w) uint8 of any size, 255 on the own vehicle; None: it is not in view.
+    :param turns: as of ``ImageGeometry``.
     :raises CalibrationError: when the camera sees no ground near enough.
     """
 
@@ -106,8 +116,9 @@ class CameraGeometry(ImageGeometry):
         extrinsics: Extrinsics,
         size: tuple[int, int] | None = None,
         ego_mask: np.ndarray | None = None,
+        turns: int = 0,
     ) -> None:
-        super().__init__(size or calibration.size, ego_mask=ego_mask)
+        super().__init__(size or calibration.size, ego_mask=ego_mask, turns=turns)
         self.image_camera = Camera(calibration, extrinsics)
         self.camera = self.image_camera.scaled(self.size)
         self._rays = _Rays(self.camera.calibration)
@@ -119,7 +130,8 @@ class CameraGeometry(ImageGeometry):
 
     def moved(self, extrinsics: Extrinsics, ego_mask: np.ndarray | None = None) -> CameraGeometry:
         """The same camera with other extrinsics; keeps the rays, which take longest to make."""
-        other = CameraGeometry(self.image_camera.calibration, extrinsics, self.size, ego_mask)
+        lens = self.image_camera.calibration
+        other = CameraGeometry(lens, extrinsics, self.size, ego_mask, self.turns)
         other._rays = self._rays
         return other
 
@@ -206,30 +218,33 @@ class GeometryKeeper:
             if isinstance(extrinsics, Missing) and not extrinsics.is_fault and learned.extrinsics:
                 extrinsics = learned.extrinsics
             missing = next((x for x in (calibration, extrinsics) if isinstance(x, Missing)), None)
+            turns = 0 if isinstance(extrinsics, Missing) else turns_of(extrinsics)
             if missing is None:
                 try:
-                    return CameraView(self._calibrated(calibration, extrinsics, size))  # type: ignore[arg-type]
+                    return CameraView(self._calibrated(calibration, extrinsics, size, turns))  # type: ignore[arg-type]
                 except (CalibrationError, ArithmeticError, ValueError, cv2.error) as error:
                     # Numbers that pass every check and cannot be used take no masks with them.
                     missing = Missing(
                         f'calibration does not fit: {first_line(error)}', is_fault=True
                     )
-            wanted = self._labels_size(size), learned
+            wanted = self._labels_size(turn_size(size, turns)), learned, turns
             if self._image is None or self._image[0] != wanted:
-                self._image = wanted, learned.image_geometry(wanted[0])
+                self._image = wanted, learned.image_geometry(wanted[0], turns)
             return CameraView(self._image[1], missing.reason, missing.is_fault)
 
     def _calibrated(
-        self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int]
+        self, calibration: Calibration, extrinsics: Extrinsics, size: tuple[int, int], turns: int
     ) -> CameraGeometry:
-        lens, ego = (calibration, size), self._learned.ego
+        lens, ego = (calibration, size, turns), self._learned.ego
+        upright = turn_extrinsics(extrinsics, turns)
         kept = self._camera
-        if kept is None or kept[0][:2] != lens:
-            fitting, labels_size = calibration.for_image(size), self._labels_size(size)
-            geometry = CameraGeometry(fitting, extrinsics, labels_size, ego)
+        if kept is None or kept[0][:3] != lens:
+            fitting = turn_calibration(calibration.for_image(size), turns)
+            labels_size = self._labels_size(fitting.size)
+            geometry = CameraGeometry(fitting, upright, labels_size, _turned(ego, turns), turns)
             _ = geometry.ground  # what fails, fails here
-        elif kept[1].camera.extrinsics != extrinsics or kept[0][2] is not ego:
-            geometry = kept[1].moved(extrinsics, ego)
+        elif kept[1].camera.extrinsics != upright or kept[0][3] is not ego:
+            geometry = kept[1].moved(upright, _turned(ego, turns))
         else:
             return kept[1]
         self._camera = (*lens, ego), geometry
@@ -268,8 +283,14 @@ class _Learned:
             return self
         return _Learned(point, extrinsics, ego, height_m)
 
-    def image_geometry(self, size: tuple[int, int]) -> ImageGeometry:
-        return ImageGeometry(size, self.point, self.ego, self.height_m)
+    def image_geometry(self, size: tuple[int, int], turns: int = 0) -> ImageGeometry:
+        """That of upright images; a vanishing point is known of cameras that are not turned."""
+        point = None if turns else self.point
+        return ImageGeometry(size, point, _turned(self.ego, turns), self.height_m, turns)
+
+
+def _turned(mask: np.ndarray | None, turns: int) -> np.ndarray | None:
+    return None if mask is None else turn_image(mask, turns)
 
 
 def _learned_extrinsics(online: OnlineCalibration) -> Extrinsics | None:

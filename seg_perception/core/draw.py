@@ -28,6 +28,7 @@ from seg_perception.core.results import (
     SafetyRisk,
     SceneRecord,
 )
+from seg_perception.core.turning import turn_image, turn_record
 
 LEVEL_RGB = {
     RiskLevel.UNKNOWN: (160, 160, 160),
@@ -72,6 +73,8 @@ def draw_scene(
     :param geometry: of images of any size.
     :param online: what the camera has learned of itself; its state is told until it is calibrated.
     """
+    turns = geometry.turns if geometry is not None else 0
+    rgb, record = turn_image(rgb, turns), turn_record(record, turns)
     area, risk, grid = record.area, record.risk, record.grid
     scene = overlay(rgb, record.labels, table, opacity)
     thickness = max(1, round(rgb.shape[0] / 300))
@@ -90,7 +93,7 @@ def draw_scene(
     if grid is not None:
         _draw_map(scene, grid, path, colour)
     _draw_score(scene, record, _state(online))
-    return scene
+    return turn_image(scene, -turns)
 
 
 def _state(online: OnlineCalibration | None) -> str:

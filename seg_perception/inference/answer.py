@@ -31,6 +31,7 @@ from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams, free_space_scan
+from seg_perception.core.turning import turn_image, turn_record, turn_size
 from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']
@@ -112,13 +113,16 @@ class FrameAnswerer:
         size = pixels.shape[0], pixels.shape[1]
         context, watch = context or FrameContext(), _StopWatch()
         view = context.view or CameraView(ImageGeometry(self.labels_size(size)), NOT_CALIBRATED)
-        rgb = _to_model(pixels, order, view.geometry.size)
+        turns = view.geometry.turns
+        rgb = _to_model(pixels, order, turn_size(view.geometry.size, turns))
+        rgb = turn_image(rgb, turns)
         watch.lap('resize')
         segmentation = self.engine.run(rgb[np.newaxis])
         ood_score = self.engine.card.ood_score(float(segmentation.ood_score[0]))
         seen = _Seen(segmentation.labels[0], segmentation.confidence[0], rgb, ood_score)
         watch.lap('inference')
         record = self._describe(seen, view, context, watch)
+        record = turn_record(record, -turns)  # small, and so quickly
         record = replace(
             record,
             labels=resize_nearest(record.labels, size),

@@ -3,6 +3,7 @@
 """The answerer with a tiny model: a picture painted in class colours comes back as its labels."""
 
 import re
+from math import pi
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
-from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, ImageGeometry
+from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, ImageGeometry, Missing
 from seg_perception.core.classes import ClassTable, Role, SegClass
+from seg_perception.core.draw import draw_scene
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
@@ -19,6 +21,7 @@ from seg_perception.core.image_quality import PerceptionHealthParams
 from seg_perception.core.results import RiskLevel, SafetyRisk, SceneRecord, SceneStatus
 from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams
+from seg_perception.core.turning import turn_calibration
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,
@@ -410,3 +413,39 @@ def test_another_frame_id_is_another_camera(answerer: FrameAnswerer) -> None:
         memory.recall(blocked, FrameContext(stamp_s=number / 10, frame_id='left'))
     recalled = memory.recall(free, FrameContext(stamp_s=0.3, frame_id='right'))
     assert recalled.risk.score == free.risk.score
+
+
+@pytest.mark.parametrize('turns', [1, 2, 3])
+@pytest.mark.parametrize('is_calibrated', [True, False])
+def test_a_turned_camera_says_what_an_upright_one_does(
+    answerer: FrameAnswerer, turns: int, is_calibrated: bool
+) -> None:
+    """Masks come in the image as it came; risk and metres are those of the upright image."""
+    rgb = street((96, 160))
+    k = np.array([[100.0, 0, 79.5], [0, 100.0, 47.5], [0, 0, 1]])
+    lens = Calibration.pinhole(k, (96, 160))
+    upright = GeometryKeeper(answerer.labels_size).view(
+        lens if is_calibrated else Missing('none'), Extrinsics(1.5, pitch_rad=0.1), (96, 160)
+    )
+    expected = answerer.answer(rgb, 'rgb', FrameContext(view=upright))
+    came = np.ascontiguousarray(np.rot90(rgb, turns))  # as a camera with this roll sees it
+    size = came.shape[:2]
+    own = turn_calibration(lens, -turns)
+    roll = (turns * pi / 2 + pi) % (2 * pi) - pi
+    view = GeometryKeeper(answerer.labels_size).view(
+        own if is_calibrated else Missing('none'),
+        Extrinsics(1.5, pitch_rad=0.1, roll_rad=roll),
+        size,
+    )
+    found = answerer.answer(came, 'rgb', FrameContext(view=view))
+    assert found.labels.shape == found.area.mask.shape == size
+    np.testing.assert_array_equal(found.labels, np.rot90(expected.labels, turns))
+    np.testing.assert_array_equal(found.area.mask, np.rot90(expected.area.mask, turns))
+    assert found.risk.score == expected.risk.score
+    assert np.isfinite(found.area.free_distance_m) == is_calibrated
+    if is_calibrated:
+        assert found.area.free_distance_m == pytest.approx(expected.area.free_distance_m)
+    drawn = draw_scene(came, found, answerer.table, geometry=view.geometry)
+    plain = draw_scene(rgb, expected, answerer.table, geometry=upright.geometry)
+    assert drawn.shape == came.shape
+    assert np.abs(np.rot90(drawn, -turns).astype(int) - plain).mean() < 3
