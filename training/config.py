@@ -65,6 +65,8 @@ class SourceConfig:
     classes: str = ''  # of kinds folder and synthetic: a shipped class table, or a YAML file
     frames: int = 0  # of kind synthetic: how many streets to render
     min_area_px: int = 0  # of kind crowdai: smaller boxes are left out
+    domain: str = ''  # of data.val: kind of street that is scored by itself, in its own classes
+    keep: tuple[str, ...] = ()  # of a domain: classes that are scored, as in data.keep; empty: all
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ class DataConfig:
         if any(source.share for source in self.val):
             shares = [source.share for source in self.val]
             raise ConfigError('shares of data.val', shares, 'none: each frame is scored once')
+        if len({bool(source.domain) for source in self.val}) > 1:
+            seen = [source.domain for source in self.val]
+            raise ConfigError('domain of data.val', seen, 'one for each source, or none at all')
         shares = [source.share for source in self.train]
         if shares and min(shares) > 0:
             fits, expected = abs(sum(shares) - 1) < 1e-6, 'together 1, where no share is 0'
@@ -322,6 +327,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """
     above = (*above, path)
     data = read_mapping(path, 'config', ConfigError)
+    if path.parent.resolve() == DATA_GROUPS.resolve():  # enough to score models on
+        data = {'name': path.stem, 'out': f'runs/{path.stem}', 'data': data}
     if 'base' not in data:
         return data
     name = str(data.pop('base'))

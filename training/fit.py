@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from seg_perception.evaluation.metrics import ConfusionMatrix, mean_known
 from training.average import WeightAverage
 from training.checkpoint import check_same_run, load_checkpoint, load_weights, save_checkpoint
 from training.config import TrainConfig
 from training.data import open_frames
+from training.data.domains import Domain, open_domains
 from training.data.label_sets import NO_SETS, LabelSets
 from training.data.sample import FrameSet
 from training.distributed import Process, average_buffers, from_first, joined, merge_over_processes
@@ -58,6 +60,7 @@ class TrainingData:
     val: FrameSet
     statistics: ClassStatistics  # of what is trained on; unknown where the loss needs none
     sets: LabelSets = NO_SETS  # what labels above the classes stand for
+    domains: Sequence[Domain] = ()  # of val, where it is scored by domain
 
 
 def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
@@ -68,7 +71,8 @@ def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
     if needs_counts(config.loss):
         statistics = summarise(opened.train, label_counts(opened.train, config))
     loader = Loader(opened.train, config, process.rank, process.world)
-    return TrainingData(loader, opened.val, statistics, opened.sets)
+    domains = open_domains(config.data)
+    return TrainingData(loader, opened.val, statistics, opened.sets, domains)
 
 
 class Trainer:
@@ -233,18 +237,31 @@ class Trainer:
         return rows.view(count, height, width, 3).permute(0, 3, 1, 2)
 
     def evaluate(self) -> dict[str, float]:
-        """Score the averaged weights on the validation frames; keep them if they are the best."""
+        """
+        Score the averaged weights on the validation frames; keep them if they are the best.
+
+        Where these are of several domains, the mean over them counts, each in its own classes.
+        """
         average_buffers(self.average.net)
-        frames = self.training_data.val
-        mine = range(self.process.rank, len(frames), self.process.world)
-        part = score_network(self.average.net, frames, self.config.deploy.size_for, mine)
-        matrix = merge_over_processes(part)
-        mean_iou = matrix.mean_iou()
+        rows = {
+            domain.name: self._matrix(domain.frames, domain.lut(self.classes))
+            for domain in self.training_data.domains
+        } or {'': self._matrix(self.training_data.val)}
+        of_domains = {f'iou_{name}': row.mean_iou('skip') for name, row in rows.items() if name}
+        means = [*of_domains.values()] or [rows[''].mean_iou()]
+        mean_iou = mean_known(np.array(means))
         self.stale += 1
         if mean_iou > self.best:
             self.best, self.stale = mean_iou, 0
             self.save(BEST)
-        return {'mean_iou': mean_iou, 'pixel_accuracy': matrix.pixel_accuracy()}
+        accuracy = mean_known(np.array([row.pixel_accuracy() for row in rows.values()]))
+        return {'mean_iou': mean_iou, 'pixel_accuracy': accuracy, **of_domains}
+
+    def _matrix(self, frames: FrameSet, lut: np.ndarray | None = None) -> ConfusionMatrix:
+        """Of the averaged weights on some frames, over all processes."""
+        mine = range(self.process.rank, len(frames), self.process.world)
+        part = score_network(self.average.net, frames, self.config.deploy.size_for, mine, lut)
+        return merge_over_processes(part)
 
     def save(self, name: str) -> None:
         """Write a checkpoint, unless loss or weights are not finite; collective."""

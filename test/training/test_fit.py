@@ -431,3 +431,17 @@ def test_interrupted_command_ends_as_shells_expect(monkeypatch, tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text(f'name: a\nout: {tmp_path}/run\n')
     assert main(['fit', '--config', str(path)]) == 130
+
+
+def test_domains_are_scored_one_by_one(config, camvid):
+    source = SourceConfig('camvid', str(camvid))
+    val = tuple(
+        dataclasses.replace(source, only=(start,), domain=name, keep=keep)
+        for start, name, keep in (('0001TP', 'day', ()), ('0006R0', 'dusk', ('road', 'sky')))
+    )
+    trainer = trainer_of(changed(config, data={'val': val}))
+    row = trainer.evaluate()
+    assert row['mean_iou'] == pytest.approx((row['iou_day'] + row['iou_dusk']) / 2)
+    assert trainer.best == row['mean_iou'] and set(row) == {
+        'mean_iou', 'pixel_accuracy', 'iou_day', 'iou_dusk',
+    }  # fmt: skip

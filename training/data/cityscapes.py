@@ -27,12 +27,16 @@ def _open(truth: str, source: SourceConfig) -> LabelledFiles:
         f'leftImg8bit/{split}/<city>/*_leftImg8bit.png'
         f' and {truth}/{split}/<city>/*_{truth}_labelIds.png'
     )
-    folders = [find_folder(root, f'{part}/{split}', layout) for part in ('leftImg8bit', truth)]
-    images = list_files(folders[0], '_leftImg8bit.png', nested=True)
-    labels = list_files(folders[1], f'_{truth}_labelTrainIds.png', nested=True)
+    flat = any(root.glob('*_leftImg8bit.png'))  # a few frames in one folder
+    folders = [
+        root if flat else find_folder(root, f'{part}/{split}', layout)
+        for part in ('leftImg8bit', truth)
+    ]
+    images = list_files(folders[0], '_leftImg8bit.png', nested=not flat)
+    labels = list_files(folders[1], f'_{truth}_labelTrainIds.png', nested=not flat)
     ids = TRAIN_IDS
     if images.keys() - labels.keys():  # their tool did not run, or not for all
-        labels = list_files(folders[1], f'_{truth}_labelIds.png', nested=True)
+        labels = list_files(folders[1], f'_{truth}_labelIds.png', nested=not flat)
         ids = LABEL_IDS
     pairs = pair_files(f'Cityscapes {root}, {truth} {split}', images, labels, layout)
     return LabelledFiles(CITYSCAPES_19, pairs, IdLabels(ids))

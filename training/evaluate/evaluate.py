@@ -10,16 +10,20 @@ from pathlib import Path
 import torch
 
 from seg_perception.core.classes import ClassTable
-from seg_perception.io.atomic import make_folder
+from seg_perception.inference.open_engine import open_engine
+from seg_perception.io.atomic import make_folder, write_json
 from training.checkpoint import load_checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, parse_config
 from training.data import open_val
+from training.data.domains import open_domains
 from training.data.sample import FrameSet
 from training.data.tables import check_table
 from training.distributed import pick_device
 from training.errors import ConfigError
+from training.evaluate.domains import domain_record, domain_text, score_domains
 from training.evaluate.predictors import (
     checkpoint_network,
+    engine_predictor,
     file_predictor,
     holdout_temperature,
     network_predictor,
@@ -36,11 +40,13 @@ def evaluate(options: EvaluateOptions, config: TrainConfig) -> str:
 
     :raises SegPerceptionError: when options, files and data do not fit.
     """
-    _check(options)
+    _check(options, config)
     if options.out:
         make_folder(options.out)
     if config.threads:
         torch.set_num_threads(config.threads)
+    if any(source.domain for source in config.data.val):
+        return _by_domain(options, config)
     # Each frame is read once or twice: a cache would only fill the memory.
     frames = open_val(dataclasses.replace(config.data, cache=False))
     named = {}
@@ -59,6 +65,32 @@ def evaluate(options: EvaluateOptions, config: TrainConfig) -> str:
     if len(named) > 1:
         return comparison_text(named, frames.classes, options.absent)
     return next(iter(named.values())).text(frames.classes, options.absent)
+
+
+def _by_domain(options: EvaluateOptions, config: TrainConfig) -> str:
+    """Score models of any classes on each domain of the configuration; write domains.json."""
+    domains, named = open_domains(config.data), {}
+    for name, path in _named_paths(options).items():
+        predict, classes = _free_predictor(path, options, config)
+        named[name] = score_domains(predict, classes, domains)
+    if options.out:
+        record = {name: domain_record(rows, domains) for name, rows in named.items()}
+        write_json(options.out / 'domains.json', record)
+    return domain_text(named, domains)
+
+
+def _free_predictor(
+    path: Path, options: EvaluateOptions, config: TrainConfig
+) -> tuple[Predictor, ClassTable]:
+    """A predictor at the working size of the model itself, and the classes that it has."""
+    if options.models:
+        engine = open_engine(path, config.device.split(':')[0], config.threads)
+        return engine_predictor(engine), engine.card.classes
+    state = load_checkpoint(path)
+    net = checkpoint_network(state, pick_device(config.device))
+    predict = network_predictor(net, options.mode, options.temperature or 1.0)
+    size_for = parse_config(state['config']).deploy.size_for
+    return at_working_size(predict, size_for), ClassTable.from_dict(state['classes'])
 
 
 def _score(name: str, predict: Predictor, options: EvaluateOptions, frames: FrameSet) -> Scores:
@@ -101,7 +133,7 @@ def _named_paths(options: EvaluateOptions) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def _check(options: EvaluateOptions) -> None:
+def _check(options: EvaluateOptions, config: TrainConfig) -> None:
     if bool(options.checkpoint) == bool(options.models):
         raise ConfigError('what to evaluate', 'both or neither', '--checkpoint or --model')
     if len({path.resolve() for path in options.models}) < len(options.models):
@@ -111,5 +143,7 @@ def _check(options: EvaluateOptions) -> None:
         raise ConfigError('--model with several views', options.mode, 'a single view', fix)
     if options.submission and not options.out:
         raise ConfigError('--submission', 'no --out', 'a folder to write to')
+    if options.submission and any(source.domain for source in config.data.val):
+        raise ConfigError('--submission', 'frames by domain', 'frames of one data set')
     if options.submission and len(options.models) > 1:
         raise ConfigError('--submission', f'{len(options.models)} models', 'one')

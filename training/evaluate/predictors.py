@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.masks import resize_nearest
 from seg_perception.evaluation.metrics import ConfusionMatrix
+from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
 from training.checkpoint import load_weights
 from training.config import TrainConfig, parse_config
@@ -62,17 +63,23 @@ def network_labels(net: nn.Module, rgb: np.ndarray, size: tuple[int, int]) -> np
 
 
 def score_network(
-    net: nn.Module, frames: FrameSet, size_for: SizeFor, indices: Sequence[int] | None = None
+    net: nn.Module,
+    frames: FrameSet,
+    size_for: SizeFor,
+    indices: Sequence[int] | None = None,
+    lut: np.ndarray | None = None,
 ) -> ConfusionMatrix:
     """
     Confusion matrix of a network in evaluation mode, without the cost of the other scores.
 
     :param indices: frames to score, such as a process's part of them; None is all.
+    :param lut: class of the frames of each class of the network; None: they are the same.
     """
     matrix = ConfusionMatrix(len(frames.classes))
     for sample in read_ahead(frames, indices, 'validate'):
         size = size_for((sample.rgb.shape[0], sample.rgb.shape[1]))
-        matrix.add(sample.labels, network_labels(net, sample.rgb, size))
+        labels = network_labels(net, sample.rgb, size)
+        matrix.add(sample.labels, labels if lut is None else cv2.LUT(labels, lut))
     return matrix
 
 
@@ -149,6 +156,11 @@ def file_predictor(
     """
     engine = open_engine(path, provider, threads)
     check_table(f'model file {path}', engine.card.classes, classes)
+    return engine_predictor(engine)
+
+
+def engine_predictor(engine: Engine) -> Predictor:
+    """Predictor of an open model file, at the sizes that its card asks for."""
 
     def predict(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         answer = engine.run(rgb[None])

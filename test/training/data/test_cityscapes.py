@@ -31,6 +31,15 @@ def test_fine(root):
     assert np.array_equal(frames.labels(2), frames[2].labels)
 
 
+def test_a_few_frames_in_one_folder(root, tmp_path):
+    flat = tmp_path / 'flat'
+    flat.mkdir()
+    for path in root.rglob('*.png'):
+        shutil.copy(path, flat / path.name)
+    frames = open_source(SourceConfig('cityscapes', str(flat)))
+    assert frames.names == sorted(NAMES) and frames[0].labels[0, 0] == 0
+
+
 def test_coarse_extra(tmp_path):
     cityscapes(tmp_path, {NAMES[0]: 23}, 'gtCoarse')
     for part in ('leftImg8bit', 'gtCoarse'):
