@@ -31,9 +31,10 @@ _STEP = 4  # rows above and below an edge that are compared
 _LEAST_CHANGE = 3.0  # grey levels, mean: an image less changed than that is no new one
 _NOISE = np.array([1.5, 1.5, 0.2, 0.2], np.float32)[:, None, None]
 _REACH = 7  # rows along the flow within which the road looks alike
+_BRIGHTNESS = 100.0  # grey level that the mean of the ground is brought to
 _MOST_GRADIENT = 6.0  # grey levels a cell; stronger edges count as this
 _GRADUAL = 25  # rows: a change over more of them, as of the headlamps' light, is no edge
-_VOTE = 0.3  # weight of the latest search
+_VOTE = 0.3  # weight of the latest search: what two in a row find is believed
 _EVERY = 6  # images between two searches
 
 
@@ -92,13 +93,14 @@ class EgoMaskEstimator:
         self._count += 1
         gain = max(1 / self._count, 1 / _MEMORY)
         point = vanishing_point or _UNKNOWN_VANISHING_POINT
+        grid = grid * (_BRIGHTNESS / (grid[_TOP:].mean() + 5))  # whatever the exposure
         self._means = _blend(self._means, _moments(grid, point), gain)
         if labels_ego is not None:
             labels = resize_nearest(labels_ego, (_ROWS, _COLUMNS)) > 0
             self._ego_labels = _blend(self._ego_labels, labels.astype(np.float32), gain)
         if self._count >= SAMPLES // 2 and self._count % _EVERY == 0:
-            found = self._search(point).astype(np.float32)
-            self._votes = _blend(self._votes, found / 255, _VOTE)
+            found = self._search(point).astype(np.float32) / 255
+            self._votes = _blend(self._votes if self._votes.size else 0 * found, found, _VOTE)
 
     def _search(self, vanishing_point: VanishingPoint) -> np.ndarray:
         """The mask of what was learned so far."""
@@ -127,12 +129,13 @@ def _blend(mean: np.ndarray, value: np.ndarray, gain: float) -> np.ndarray:
 
 def _moments(grid: np.ndarray, point: VanishingPoint) -> np.ndarray:
     """
-    What is averaged over the images, of the lower part (h, w) of one grid, (16, h, w) float32.
+    What is averaged over the images, of the lower part (h, w) of one grid, (18, h, w) float32.
 
     Four steps from above to below a row: of brightness and of texture, each to the rows next to
     it and to the rows after those. A thin line changes the first alone, a hood both. Then the
-    squares of these four, the gradient (2) and its squares (2) and product. Last, of what the
-    flow brings to a row and what it carries away, the product and the squares.
+    squares of these four, the gradient (2) and its squares (2) and product, the brightness above
+    and its square. Last, of what the flow brings to a row and what it carries away, the product
+    and the squares.
     """
     flow = _along_flow(grid, point)
     grid = grid[_TOP:]
@@ -140,10 +143,11 @@ def _moments(grid: np.ndarray, point: VanishingPoint) -> np.ndarray:
     texture = np.log1p((np.abs(dx) + np.abs(dy)) / 2)
     texture[-1] = texture[-2]  # the border has no gradient down
     steps = [step for layer in (grid, texture) for step in _steps(layer)]
-    weaken = np.minimum(1, _MOST_GRADIENT / (np.hypot(dx, dy) + 1e-6))
-    dx, dy = dx * weaken, dy * weaken
     squares = [step * step for step in steps]
-    return np.stack([*steps, *squares, dx, dy, dx * dx, dy * dy, dx * dy, *flow])
+    weaken = np.minimum(1, _MOST_GRADIENT / (np.hypot(dx, dy) + 1e-6))
+    dx, dy, above = dx * weaken, dy * weaken, _above(grid)
+    gradient = dx, dy, dx * dx, dy * dy, dx * dy
+    return np.stack([*steps, *squares, *gradient, above, above * above, *flow])
 
 
 def _along_flow(grid: np.ndarray, point: VanishingPoint) -> tuple[np.ndarray, ...]:
@@ -167,10 +171,13 @@ def _carried(contrast: np.ndarray, point: VanishingPoint, rows: int) -> np.ndarr
 
 def _steps(layer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the next rows, and of the ones after, minus that of the rows above."""
-    before = np.vstack([layer[:1], layer[:-1]])
-    above = _box(before, _STEP - 1)
-    below = _box(layer, 0)
+    above, below = _above(layer), _box(layer, 0)
     return below - above, np.vstack([below[_STEP:], *[below[-1:]] * _STEP]) - above
+
+
+def _above(layer: np.ndarray) -> np.ndarray:
+    """Mean of the rows above each row."""
+    return _box(np.vstack([layer[:1], layer[:-1]]), _STEP - 1)
 
 
 def _box(layer: np.ndarray, anchor: int) -> np.ndarray:
@@ -189,6 +196,7 @@ _LEAST_CERTAINTY = 0.12  # gain of a column, in the mean
 _SURE = 1.0  # mean evidence from which what lies below need not be looked at
 _NEAR = 6  # rows within which the edge is where its step is largest
 _ALIKE = 0.3  # correlation of a road along the flow
+_SAME_ROAD = 0.58  # change below relative to that above, from which it is the same road
 _APART = 4  # rows between two contours
 _ALONG_WEIGHT = 0.35  # of an edge along the flow: a contour may follow it, but gains nothing
 _SMALL_REGION = 60  # cells that tell nothing about the flow
@@ -196,6 +204,7 @@ _LEAST_ACROSS = 0.48  # of edges across the flow to those along it: what changes
 # root of what persists. Hoods have 0.6 and more, roads of real drives 0.4 and less.
 _STANDING = 0.5  # persistence of edges that are on the own vehicle whatever else
 _AROUND = 21  # columns that are judged together
+_CLEAR = 0.95  # mean evidence that no shadow or light gives
 _GAP = 9  # columns without evidence within a contour
 
 
@@ -211,7 +220,8 @@ class _Search:
         steps = np.abs(means[:4])
         persistence = steps / np.sqrt(np.maximum(means[4:8] - steps**2, 0) + _NOISE**2)
         persistence[2:] = _lowered(persistence[2:])
-        self.evidence = _evidence(persistence) * _break(*means[13:])
+        self.evidence = _evidence(persistence) * _break(*means[15:])
+        self._brightness = _brightness(means)
         self._places = [
             np.stack([steps[0], persistence[0]]),
             np.stack([_lowered(steps[2:3])[0], persistence[2] / 2]),
@@ -258,7 +268,23 @@ class _Search:
         flow = self._flow_below(path, found)
         whole = _is_static(flow[:, has].sum(axis=1))
         around = _is_static(cv2.blur(flow, (_AROUND, 1)) * _AROUND)
-        return np.asarray(has & (sure | whole | around))
+        clear = evidence[has].sum() >= _CLEAR * has.sum()
+        return np.asarray(
+            has & (sure | (whole | around) & (clear or ~self._is_same_road(at, has)))
+        )
+
+    def _is_same_road(self, path: np.ndarray, columns: np.ndarray) -> np.bool_:
+        """
+        Whether the brightness below a path changes as that above does, from image to image.
+
+        It does so across the edge of the own vehicle's shadow or light, where the road goes on.
+        Paint changes less, also where it mirrors the road.
+        """
+        covariance, variance, above, below = (
+            self._brightness[:, path, np.arange(_COLUMNS)] * columns
+        )
+        same = covariance.sum() * above.sum() > _SAME_ROAD * variance.sum() * below.sum()
+        return np.bool_(same)
 
     def _flow_below(self, path: np.ndarray, found: np.ndarray) -> np.ndarray:
         """Cells between two contours in each column, and sums of ``_persistence``, (5, 160)."""
@@ -322,6 +348,15 @@ def _break(product: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndar
     product, above, below = (cv2.blur(part, (31, 5)) for part in (product, above, below))
     correlation = product / np.sqrt(above * below + 1e-9)
     return np.asarray(np.clip(1.5 - correlation / _ALIKE, 0, 1))
+
+
+def _brightness(means: np.ndarray) -> np.ndarray:
+    """Of the brightness above and below: covariance, variance above, both means, (4, h, w)."""
+    step, squared_step, above, squared_above = means[[1, 5, 13, 14]]
+    variance = squared_above - above * above
+    below = np.vstack([variance[2 * _STEP :], *[variance[-1:]] * 2 * _STEP])
+    covariance = (variance + below - squared_step + step * step) / 2
+    return np.stack([covariance, variance, above, above + step])
 
 
 def _lowered(steps: np.ndarray) -> np.ndarray:

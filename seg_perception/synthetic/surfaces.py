@@ -30,7 +30,7 @@ SURFACE_OF = {
 """What each kind of thing on the street shows; a cyclist's bicycle is ``BICYCLE``."""
 
 # CamVid groups as SegNet does: walls are building, grass is tree, traffic lights are sign_symbol.
-# The own vehicle comes last: neither table has a class of it.
+# The own vehicle comes last, where the table has a class of it.
 _CLASS_OF = {
     CAMVID_11.name: 'sky,road,road,pavement,tree,building,building,fence,pole,sign_symbol,'
     'sign_symbol,tree,pedestrian,bicyclist,bicyclist,car,car,car',
@@ -38,7 +38,7 @@ _CLASS_OF = {
     'traffic sign,vegetation,person,rider,bicycle,car,truck,bus',
     STREET.name: 'sky,road,lane marking,sidewalk,terrain,building,building,fence,pole,'
     'traffic sign,traffic sign,vegetation,person,two-wheeler,two-wheeler,car,large vehicle,'
-    'large vehicle',
+    'large vehicle,ego vehicle',
 }
 
 

@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19, UNLABELED, ClassTable
+from seg_perception.core.classes import (
+    CAMVID_11,
+    CITYSCAPES_19,
+    STREET,
+    UNLABELED,
+    ClassTable,
+    Role,
+)
 from seg_perception.core.errors import ClassTableError
 from seg_perception.synthetic.surfaces import Surface, class_ids
 
@@ -35,7 +42,8 @@ def test_values_without_a_surface_are_unlabeled() -> None:
     assert set(class_ids(CAMVID_11)[len(Surface) :]) == {UNLABELED}
 
 
-def test_the_own_vehicle_has_no_class() -> None:
+def test_the_own_vehicle_is_unlabeled_where_it_has_no_class() -> None:
+    assert STREET.classes[class_ids(STREET)[Surface.EGO]].role is Role.EGO
     assert class_ids(CAMVID_11)[Surface.EGO] == UNLABELED
     assert class_ids(CITYSCAPES_19)[Surface.EGO] == UNLABELED
 
