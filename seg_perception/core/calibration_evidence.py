@@ -22,6 +22,7 @@ _NODDING = np.radians([0.3, 0.3, 0.8])  # of a sample, beyond its own noise
 _BLOCK_STD = np.radians([0.35, 0.3, 0.7])  # prior of the spread of blocks
 _PRIOR_BLOCKS = 3.0  # that the prior is worth
 _SYSTEMATIC = np.radians([0.08, 0.05, 0.5])  # never averaged away; roll: the road's crown
+_CLIP = 3.0  # standard deviations; nodding has long tails that only the mean averages out
 _RECENT = 3  # blocks that make a change believable
 _CHANGE = radians(1.0)  # smaller ones are averaged in
 
@@ -131,7 +132,7 @@ def _robust_mean(values: np.ndarray, weights: np.ndarray, scale: np.ndarray) -> 
     """Huber's mean of each column of values (N, K); NaN where nothing has weight."""
     mean = np.array([_weighted_median(v, w) for v, w in zip(values.T, weights.T, strict=True)])
     for _ in range(5):
-        off = np.abs(values - mean) / (1.5 * scale)
+        off = np.abs(values - mean) / (_CLIP * scale)
         trusted = weights / np.maximum(off, 1.0)
         total = trusted.sum(axis=0)
         sums = np.where(trusted > 0, trusted * values, 0.0).sum(axis=0)

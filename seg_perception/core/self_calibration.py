@@ -35,6 +35,8 @@ _ASIDE = [(1.0, 0.0, 0.1), (1.0, 0.0, -1.0), (-1.0, 0.0, -1.0)]
 _AHEAD = 0.7  # least cosine between the optical axis and the direction of travel
 _LEVER = 1.0  # distance of a camera ahead of the rear axle / its height, of usual cars
 _MOST_LEVER_RAD = radians(0.5)
+_LEAST_GROUND, _LEAST_ON_PLANE = 12, 0.7  # points, and share of them that tell the roll
+_MOST_ROLL_RAD = radians(15.0)
 _RECENT = 12  # pairs that tell whether the camera looks ahead at all
 _BACKWARD, _SIDEWAYS = 'the camera looks or moves backwards', 'the camera looks sideways'
 
@@ -179,7 +181,7 @@ class SelfCalibrator:
         )
         if motion is None:
             return 'too little texture'
-        rates = [abs(turn), float(np.linalg.norm(motion.rotation)) / elapsed_s]
+        rates = [abs(turn), abs(float(motion.rotation[1])) / elapsed_s]
         if motion.parallax_px < params.least_parallax_px or speed < params.least_speed_mps:
             return 'standing'
         if max(rate for rate in rates if rate == rate) > params.most_turn_radps:
@@ -294,24 +296,24 @@ def _ground_roll(
     """
     columns, rows = np.rint(flow.before).astype(int).T
     used = motion.fits & (anchor.is_ground[rows, columns] > 0)
-    rays = lens.rays(flow.before[used])
+    if used.sum() < _LEAST_GROUND:
+        return nan, inf, nan
+    rays, close = lens.rays(flow.before[used]), motion.closeness[used]
     right, down = across(motion.direction)
     away = np.linalg.norm(rays - motion.direction / motion.direction[2], axis=1)
-    terms = np.column_stack([rays @ down, rays @ right])
-    if used.sum() < 12:
-        return nan, inf, nan
-    close, weights = motion.closeness[used], away**2
+    terms, noise = np.column_stack([rays @ down, rays @ right]), motion.noise_px / lens.k[0, 0]
+    weights = away**2
     for _ in range(5):
         normal = terms.T @ (terms * weights[:, None]) + 1e-12 * np.eye(2)
         plane = np.linalg.solve(normal, terms.T @ (weights * close))
-        off = (close - terms @ plane) * away
-        scale = max(1.4826 * float(np.median(np.abs(off))), 1e-6)
-        weights = away**2 / (1.0 + (off / (3.0 * scale)) ** 2) ** 2
-    travelled = hypot(*plane)
-    if plane[0] <= 0:
+        off = (close - terms @ plane) * away / (4.0 * noise)
+        weights = away**2 / (1.0 + off**2) ** 2
+    roll = float(np.arctan2(plane[1], plane[0]))
+    if np.mean(np.abs(off) < 1.0) < _LEAST_ON_PLANE or abs(roll) > _MOST_ROLL_RAD:
         return nan, inf, nan
-    variance = scale**2 * np.linalg.inv(normal)[1, 1] / travelled**2
-    return float(np.arctan2(plane[1], plane[0])), float(variance), travelled
+    travelled = hypot(*plane)
+    variance = (2.0 * noise / travelled) ** 2 * np.linalg.inv(normal)[1, 1]
+    return roll, float(variance), travelled
 
 
 def _next_gap(gap_s: float, median_px: float) -> float:
