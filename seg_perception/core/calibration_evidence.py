@@ -17,6 +17,7 @@ import numpy as np
 
 BLOCK_SAMPLES = 8  # about 2.5 s of driving
 _MOST_BLOCKS = 40
+_LEAST_KNOWN = 3  # samples of a block that must know the roll
 # Column and row of the vanishing point, and roll; angles of about what usual cars do.
 _NODDING = np.radians([0.3, 0.3, 0.8])  # of a sample, beyond its own noise
 _BLOCK_STD = np.radians([0.35, 0.3, 0.7])  # prior of the spread of blocks
@@ -88,6 +89,7 @@ class Evidence:
     def _current(self) -> np.ndarray:
         values, variances = np.stack(self._samples, axis=1)
         weights = 1.0 / variances
+        weights[:, (weights > 0).sum(axis=0) < min(_LEAST_KNOWN, len(weights))] = 0.0
         return _robust_mean(values, weights, np.sqrt(np.median(variances, axis=0)))
 
     def _turned(self) -> bool:

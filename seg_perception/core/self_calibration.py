@@ -10,7 +10,7 @@ ground give the roll. Samples from straight driving are gathered (``calibration_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, inf, nan, radians
 from typing import Any
 
@@ -19,12 +19,15 @@ import numpy as np
 
 from seg_perception.core.calibration_evidence import Estimate, Evidence
 from seg_perception.core.camera import Calibration
+from seg_perception.core.camera_height import HeightEvidence, heights_from_vehicles
 from seg_perception.core.camera_motion import CameraMotion, across, find_motion
 from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.ego_mask import EgoMaskEstimator
 from seg_perception.core.optical_flow import Flow, corners, follow, small_grey
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
 from seg_perception.core.settings import Settings, ratio, setting
 
+_FINE_PX = 640  # width of the image in which the ego mask is looked for
 _ASSUMED_FOCAL = 0.8  # share of the width; only compensates small rotations
 _GAP_S = (0.09, 0.45)  # between the two images of a pair
 _FLOW_PX = 7.0  # median that the gap is adapted to
@@ -35,7 +38,7 @@ _ASIDE = [(1.0, 0.0, 0.1), (1.0, 0.0, -1.0), (-1.0, 0.0, -1.0)]
 _AHEAD = 0.7  # least cosine between the optical axis and the direction of travel
 _LEVER = 1.0  # distance of a camera ahead of the rear axle / its height, of usual cars
 _MOST_LEVER_RAD = radians(0.5)
-_LEAST_GROUND, _LEAST_ON_PLANE = 12, 0.7  # points, and share of them that tell the roll
+_LEAST_GROUND, _LEAST_ON_PLANE = 8, 0.7  # points, and share of them that tell the roll
 _MOST_ROLL_RAD = radians(15.0)
 _RECENT = 12  # pairs that tell whether the camera looks ahead at all
 _BACKWARD, _SIDEWAYS = 'the camera looks or moves backwards', 'the camera looks sideways'
@@ -65,6 +68,8 @@ class SelfCalibrationParams(Settings, name='self_calibration'):
     most_yaw_std_rad: float = setting(
         0.008, 'largest standard deviation of the yaw of CALIBRATED', 'rad', 0.0005, 0.1
     )
+    height_m: float = setting(0.0, 'height of the camera above the ground; 0: learned', 'm', 0, 30)
+    height_std_m: float = setting(0.05, 'standard deviation of a given height', 'm', 0.001, 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +96,8 @@ class SelfCalibrator:
         calibration: Calibration | None = None,
     ) -> None:
         self._params, self._calibration = params, calibration
-        self._evidence = Evidence()
+        self._evidence, self._heights, self._ego = Evidence(), HeightEvidence(), EgoMaskEstimator()
+        self._ego_mask: np.ndarray | None = None
         self._anchor: _Anchor | None = None
         self._gap_s, self._next_s = 0.2, -inf
         self._lens: Calibration | None = None
@@ -124,27 +130,51 @@ class SelfCalibrator:
         is_due = anchor is not None and stamp_s - anchor.stamp_s >= self._gap_s
         if not is_due and (anchor is not None or stamp_s < self._next_s):
             return self.online
-        grey = small_grey(pixels, order, self._params.width_px)
+        fine = small_grey(pixels, order, max(_FINE_PX, self._params.width_px))
+        grey = _narrowed(fine, self._params.width_px)
         if anchor is not None:
             self._next_s = max(anchor.stamp_s + 1.0 / self._params.rate_hz, stamp_s)
             self._judge(self._look(anchor, grey, stamp_s, speed_mps, yaw_rate_radps))
+            self._learn_rest(fine, labels, table, pixels.shape[:2])
             self.online = self._said()
         starts = stamp_s >= self._next_s
         self._anchor = self._anchored(grey, labels, table, stamp_s) if starts else None
         return self.online
 
+    def _learn_rest(
+        self, fine: np.ndarray, labels: np.ndarray, table: ClassTable, size: tuple[int, int]
+    ) -> None:
+        """Learn the ego mask and the height, which need the vanishing point."""
+        has_ego = any(row.role == Role.EGO for row in table.classes)
+        own = cv2.LUT(labels, table.role_mask(Role.EGO)) if has_ego else None
+        point, is_moving = self.online.vanishing_point, self._verdicts[-1] != 'standing'
+        self._ego.update(fine, is_moving, own, point)
+        if self._ego.mask is not None:
+            self._ego_mask = self._ego.mask
+        if point is not None and is_moving:
+            heights = heights_from_vehicles(labels, table, point, size)
+            self._heights.add('vehicle width', heights)
+
     def state_dict(self) -> dict[str, Any]:
-        """What was learned, as JSON types; ``restore`` reads it back."""
+        """
+        What was learned; ``restore`` reads it back.
+
+        JSON types, but for ``ego_mask``: (h, w) uint8, None while unknown.
+        """
         lens = self._calibration
         return {
             'focal_share': None if lens is None else float(lens.k[0, 0]) / lens.size[1],
             'blocks': [block.tolist() for block in self._evidence.blocks],
+            'heights': self._heights.samples,
+            'ego_mask': self._ego_mask,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Start from what ``state_dict`` gave for this camera; what is of another lens is not."""
         if state['focal_share'] == self.state_dict()['focal_share']:
             self._evidence = Evidence([np.array(block, float) for block in state['blocks']])
+            self._heights = HeightEvidence(state['heights'])
+            self._ego_mask = state['ego_mask']
             self.online = self._said()
 
     def _anchored(
@@ -190,9 +220,12 @@ class SelfCalibrator:
             return 'no common motion'
         if motion.direction[2] < _AHEAD:
             return _BACKWARD if motion.direction[2] < -_AHEAD else _SIDEWAYS
-        return self._sample(motion, flow, anchor, lens)
+        return self._sample(motion, flow, anchor, lens, speed * elapsed_s)
 
-    def _sample(self, motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration) -> str:
+    def _sample(
+        self, motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration, metres: float
+    ) -> str:
+        """Add what a motion tells; ``metres`` travelled are NaN where the speed is unknown."""
         x, y, z = motion.direction
         spread = np.linalg.inv(motion.information)
         tangents = motion.basis[:, :2] / z  # of small moves; the rest is of second order
@@ -200,6 +233,8 @@ class SelfCalibrator:
         if variance.max() > radians(1.5) ** 2:
             return 'too little parallax'
         roll, roll_variance, travelled = _ground_roll(motion, flow, anchor, lens)
+        if metres > 0 and travelled > 0:
+            self._heights.add('speed', [metres / travelled])
         slip = -_LEVER * motion.rotation[1] / travelled if travelled > 0 else 0.0
         slip = float(np.clip(slip, -_MOST_LEVER_RAD, _MOST_LEVER_RAD))
         value = np.array([x / z + slip, y / z, roll])
@@ -222,6 +257,15 @@ class SelfCalibrator:
 
     def _said(self) -> OnlineCalibration:
         """What is known now, in words and numbers."""
+        said, given = self._judged(), self._params.height_m
+        height = (given, self._params.height_std_m, 'parameter') if given else None
+        metres, std, source = height or self._heights.estimate()
+        return replace(
+            said, height_m=metres, height_std_m=std, height_source=source, ego_mask=self._ego_mask
+        )
+
+    def _judged(self) -> OnlineCalibration:
+        """State, reason and angles."""
         estimate, params = self._evidence.estimate(), self._params
         moving = [v for v in self._verdicts if v != 'standing'][-_RECENT:]
         for wrong in (_BACKWARD, _SIDEWAYS):
@@ -314,6 +358,14 @@ def _ground_roll(
     travelled = hypot(*plane)
     variance = (2.0 * noise / travelled) ** 2 * np.linalg.inv(normal)[1, 1]
     return roll, float(variance), travelled
+
+
+def _narrowed(grey: np.ndarray, width: int) -> np.ndarray:
+    height, own_width = grey.shape
+    if own_width <= width:
+        return grey
+    size = (width, max(1, round(height * width / own_width)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
 
 
 def _next_gap(gap_s: float, median_px: float) -> float:

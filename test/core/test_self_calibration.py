@@ -140,15 +140,30 @@ def test_cut_to_another_camera_is_never_mixed(straight) -> None:
 def test_state_survives_as_json(straight) -> None:
     calibrator = SelfCalibrator(calibration=LENS)
     before = fed(calibrator, straight)
-    state = json.loads(json.dumps(calibrator.state_dict()))
+    state = calibrator.state_dict()
+    mask = state.pop('ego_mask')
+    state = json.loads(json.dumps(state)) | {'ego_mask': mask}
     again = SelfCalibrator(calibration=LENS)
     again.restore(state)
     assert again.online.state == CalibrationState.CALIBRATED
     assert abs(again.online.pitch_rad - before.pitch_rad) < radians(0.05)
     assert abs(again.online.vanishing_point.row - before.vanishing_point.row) < 0.002
+    assert again.online.ego_mask is mask
     other_lens = SelfCalibrator(calibration=pinhole(1.0))
     other_lens.restore(state)
     assert other_lens.online.state == CalibrationState.UNCALIBRATED
+
+
+def test_slow_drive_gives_roll_and_with_the_speed_the_height() -> None:
+    slow = driven(speed_mps=4.0, seconds=7.0)
+    found = fed(SelfCalibrator(calibration=LENS), slow, speed_mps=4.0)
+    assert abs(found.roll_rad - POSE.roll_rad) < radians(0.6)
+    assert 0.0 < found.roll_std_rad < radians(1.2)
+    assert found.height_source == 'speed'
+    assert abs(found.height_m - POSE.height_m) < 2.0 * found.height_std_m < 0.3
+    given = SelfCalibrationParams(height_m=1.25)
+    found = fed(SelfCalibrator(given, LENS), slow[:6])
+    assert (found.height_m, found.height_std_m, found.height_source) == (1.25, 0.05, 'parameter')
 
 
 def test_skipped_frames_change_nothing(straight) -> None:
