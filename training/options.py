@@ -200,18 +200,30 @@ class SheetOptions(Settings, name='sheet'):
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelOptions(Settings, name='pseudo-label'):
     """
-    Let a network label frames without labels, for self-training.
+    Let networks label frames without labels, for self-training.
 
-    Writes a data set of kind folder. Called again, it resumes.
+    Writes a data set of kind folder. Called again, it resumes. With --teachers, several networks
+    have to agree, and labels may be any of several classes (data.partial_labels).
 
     :param frames: images, folders of images, videos
+    :param checkpoint: best.pt or last.pt of a run that labels alone
+    :param teachers: YAML file of several networks and their gates
+    :param truth: folder of masks that people made, by the names of the frames: the teachers only
+        make these finer, and label the rest
+    :param truth_classes: class table of --truth
+    :param ego: YAML file with outlines of the own vehicle, lists of [x, y] as shares of width and
+        height, by the beginning of the names of the frames
     :param out: folder of the data set
     :param height: height of the frames that are written
-    :param sure: least softmax of a pixel that is labelled; others are 255
+    :param sure: least softmax of a pixel that a checkpoint labels; others are 255
     """
 
     frames: Annotated[tuple[Path, ...], PATHS]
-    checkpoint: Checkpoint
+    checkpoint: Annotated[Path | None, FILE] = None
+    teachers: Annotated[Path | None, FILE] = None
+    truth: Annotated[Path | None, FOLDER] = None
+    truth_classes: Annotated[str, Option('TABLE')] = ''
+    ego: Annotated[Path | None, FILE] = None
     out: Annotated[Path, FOLDER]
     height: Annotated[int, within(64), Option('PX')] = 360
     every: Annotated[int, EVERY] = 1

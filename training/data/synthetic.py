@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seg_perception.core.classes import CAMVID_11, ClassTable
+from seg_perception.core.classes import CAMVID_11, ClassTable, Role
+from seg_perception.synthetic.hood import random_hood
 from seg_perception.synthetic.street import Street
 from training.config import SourceConfig
 from training.data.folder import source_table
@@ -21,12 +22,17 @@ FIRST_SEEDS = {'train': 1_000, 'val': 1_000_000}
 
 
 class Streets:
-    """One frame of each of many streets, in every weather; drawn anew whenever it is read."""
+    """
+    One frame of each of many streets, in every weather; drawn anew whenever it is read.
+
+    Half of them have a hood in view where the table has a class of the own vehicle.
+    """
 
     def __init__(
         self, count: int, size: tuple[int, int], classes: ClassTable, first_seed: int
     ) -> None:
         self.classes, self._size, self._first_seed = classes, size, first_seed
+        self._has_ego = any(row.role is Role.EGO for row in classes.classes)
         self.names = [f'street_{first_seed + index}' for index in range(count)]
 
     def __len__(self) -> int:
@@ -34,7 +40,10 @@ class Streets:
 
     def __getitem__(self, index: int) -> Sample:
         seed = self._first_seed + range(len(self))[index]
-        street = Street(seed=seed, size=self._size, table=self.classes, weather='random')
+        hood = random_hood(np.random.default_rng(seed)) if self._has_ego and seed % 2 else None
+        street = Street(
+            seed=seed, size=self._size, table=self.classes, weather='random', hood=hood
+        )
         frame = street.frame(seed % FRAMES_PER_STREET)
         return Sample(self.names[index], frame.rgb, frame.labels)
 

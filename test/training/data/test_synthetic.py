@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19
+from seg_perception.core.classes import CAMVID_11, CITYSCAPES_19, STREET
 from training.config import SourceConfig
 from training.data import open_source
 from training.errors import DatasetError
@@ -43,3 +43,12 @@ def test_what_cannot_be():
         open_source(SourceConfig('synthetic'))
     with pytest.raises(DatasetError, match=r"split of kind synthetic: got 'test'"):
         open_source(SourceConfig('synthetic', frames=1, split='test'))
+
+
+def test_half_of_the_streets_show_the_own_vehicle_where_there_is_a_class_of_it():
+    ego = STREET.names.index('ego vehicle')
+    source = SourceConfig('synthetic', frames=6, classes='street')
+    frames = open_source(source, (90, 120))
+    seen = [bool((frames.labels(index) == ego).any()) for index in range(6)]
+    assert seen.count(True) == 3
+    assert STREET.names.index('lane marking') in np.unique(frames.labels(0))
