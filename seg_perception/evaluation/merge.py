@@ -33,6 +33,7 @@ from seg_perception.evaluation.ground_truth import Score
 from seg_perception.evaluation.job import FORMAT, EvaluationJob
 from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
 from seg_perception.evaluation.shard import SCORES_FILE, SHARD_FILE
+from seg_perception.evaluation.stability import LabelStability
 from seg_perception.evaluation.streams import Source
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import read_card
@@ -249,6 +250,7 @@ def _summary(job: EvaluationJob, inputs: Sequence[_Input]) -> dict[str, Any]:
         'seconds': round(seconds, 3),
         'fps': round(frames / seconds, 3) if seconds else 0.0,
         **(_figures(pq.ParquetFile(path), card.classes) if frames else _NO_FIGURES),
+        'stability': _stability(facts),
         'truth': truth,
         'failures': [
             *({'source': row.source, 'what': row.what} for row in job.failures),
@@ -319,8 +321,19 @@ def _input(one: _Input) -> dict[str, Any]:
         'calibrated': all(
             isinstance(stream.calibration, Calibration) for stream in source.streams
         ),
+        'stability': _stability([shard.facts for shard in one.shards]),
         'failures': one.problems,
     }
+
+
+def _stability(facts: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    """How steady the labels of some shards are together; None for single images."""
+    if not facts:
+        return None
+    parts = [LabelStability.from_json(fact['stability']) for fact in facts]
+    for part in parts[1:]:
+        parts[0].merge(part)
+    return parts[0].summary()
 
 
 def _skipped(facts: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:

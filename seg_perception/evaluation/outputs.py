@@ -23,6 +23,7 @@ from seg_perception.core.masks import narrowed, resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, row_of
 from seg_perception.evaluation.job import EvaluationJob
+from seg_perception.evaluation.stability import LabelStability, Snapshot
 from seg_perception.evaluation.streams import RawFrame
 from seg_perception.inference.answer import FrameContext
 from seg_perception.io.bag_writer import BagWriter
@@ -76,6 +77,7 @@ class Packed:
     messages: Mapping[str, memoryview]  # by the name of the topic below the camera
     overlay: np.ndarray | None  # (h, w, 3) uint8 BGR
     thumbnail: np.ndarray | None  # JPEG file
+    stability: LabelStability  # of the labels since the frame before
 
 
 class ShardWriter:
@@ -173,6 +175,8 @@ class Answer:
     decode_ms: float
     context: FrameContext
     score: Score | None = None
+    snapshot: Snapshot | None = None  # to compare the next frame with; None for single images
+    before: Snapshot | None = None  # that of the frame before
 
     @property
     def camera(self) -> Camera | None:
@@ -202,8 +206,13 @@ class Packer:
             thumbnail = _jpeg(narrowed(overlay, _THUMB_WIDTH))
         if 'bag' in outputs and overlay is not None:
             messages = self._messages(answer, overlay)
-        row = self._row(answer)
-        return Packed(frame.stream.camera, frame.log_ns, row, messages, overlay, thumbnail)
+        stability = LabelStability(len(self._table))
+        if answer.before is not None and answer.snapshot is not None:
+            stability.add(answer.before, answer.snapshot)
+        row = self._row(answer) | stability.row()
+        return Packed(
+            frame.stream.camera, frame.log_ns, row, messages, overlay, thumbnail, stability
+        )
 
     def _draw(self, answer: Answer) -> np.ndarray:
         """The overlay, (h, w, 3) uint8 BGR, drawn at its own size."""

@@ -37,6 +37,7 @@ from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition
 from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
 from seg_perception.evaluation.outputs import Answer, Packed, Packer, ShardWriter
+from seg_perception.evaluation.stability import LabelStability, Snapshot
 from seg_perception.evaluation.streams import STAMPS_STAND, RawFrame
 from seg_perception.inference.answer import (
     AnswerSettings,
@@ -79,6 +80,7 @@ class Seen:
     risk: SafetyRisk
     boundary: Boundary
     frame_id: str
+    snapshot: Snapshot | None
 
 
 def run_shard(
@@ -134,6 +136,8 @@ class _ShardRun:
         cameras = [stream.camera for stream in shard.source.streams]
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
         self._memories = {name: CameraMemory(self._table) for name in cameras}
+        self._snapshots: dict[str, Snapshot | None] = dict.fromkeys(cameras)
+        self._stability = LabelStability(len(self._table))
         self._packer = Packer(job, engine.card.classes, self._condition)
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
         self._skipped: Counter[str] = Counter()
@@ -159,6 +163,7 @@ class _ShardRun:
             with _quiet_opencv(), _pool(threads) as pool:
                 for packed in self._frames(pool, _AHEAD * threads):
                     writer.write(packed)
+                    self._stability.merge(packed.stability)
                     written += 1
                     self._progress()
             writer.close()
@@ -207,7 +212,21 @@ class _ShardRun:
             score = self._score(frame, record) if index >= 0 else None
         except SegPerceptionError as error:
             return Rejected(frame, error.thing, str(error))
-        return Answer(frame, index, pixels, record, decode_ms, context, score)
+        return Answer(
+            frame,
+            index,
+            pixels,
+            record,
+            decode_ms,
+            context,
+            score,
+            self._snapshot(frame, pixels, record),
+        )
+
+    def _snapshot(self, frame: RawFrame, pixels: Pixels, record: SceneRecord) -> Snapshot | None:
+        if self._shard.source.kind == 'images':
+            return None
+        return Snapshot.of(pixels, record.labels, frame.stamp_ns, frame.frame_id)
 
     def _view(self, frame: RawFrame, pixels: Pixels) -> CameraView:
         size = pixels.array.shape[0], pixels.array.shape[1]
@@ -243,6 +262,7 @@ class _ShardRun:
                     self._settings, stamp_s=row.stamp_ns / 1e9, frame_id=row.frame_id
                 )
                 self._memories[row.camera].recall_parts(row.risk, row.boundary, context)
+                self._snapshots[row.camera] = row.snapshot
         for answer in answers:
             frame = answer.frame
             if isinstance(answer, Rejected):
@@ -253,17 +273,26 @@ class _ShardRun:
             self._remember(answer)
             memory = self._memories[frame.stream.camera]
             record = memory.recall(answer.record, answer.context)
+            before = self._snapshots[frame.stream.camera]
+            self._snapshots[frame.stream.camera] = answer.snapshot
             if answer.index >= 0:
                 self._add_score(answer)
-                yield replace(answer, record=record)
+                yield replace(answer, record=record, before=before)
 
     def _remember(self, answer: Answer) -> None:
         frame = answer.frame
         if frame.log_ns >= self._shard.stop_ns - WARM_UP_NS:
-            times = frame.log_ns, frame.stamp_ns
-            camera, risk = frame.stream.camera, answer.record.risk
-            boundary = Boundary.of(answer.record.area)
-            row = Seen(self._shard.number, camera, *times, risk, boundary, frame.frame_id)
+            record = answer.record
+            row = Seen(
+                self._shard.number,
+                frame.stream.camera,
+                frame.log_ns,
+                frame.stamp_ns,
+                record.risk,
+                Boundary.of(record.area),
+                frame.frame_id,
+                answer.snapshot,
+            )
             self.seen.append(row)
 
     def _add_score(self, answer: Answer) -> None:
@@ -289,6 +318,7 @@ class _ShardRun:
             'skipped': dict(self._skipped),
             'problems': self._problems,
             'warnings': sorted(self._warnings),
+            'stability': self._stability.to_json(),
             'provider': self._provider,
             'started_s': started_s,
             'ended_s': time.time(),

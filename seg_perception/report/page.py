@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,12 @@ def render(run: RunData) -> str:
     first = [*worst, *worst_truth, *lost]
     images = embed(run, first)
     series = all_series(run, np.union1d(images.rows, np.array(first, int)))
-    inputs = [(one.title, run.statistics(one.rows)) for one in run.inputs]
+    steady = {one['source']: one.get('stability') or {} for one in run.summary['inputs']}
+    unknown = {'consistency': nan, 'flips_per_s': nan}
+    inputs = [
+        (one.title, run.statistics(one.rows) | unknown | steady.get(one.source, {}))
+        for one in run.inputs
+    ]
     plots = _figures(run, series, inputs)
     levels = [level.name.lower() for level in RiskLevel]
     data = {
@@ -73,7 +79,7 @@ def render(run: RunData) -> str:
         version=__version__,
         level_rgb={level.name.lower(): rgb for level, rgb in LEVEL_RGB.items()},
         run=run,
-        summary={'failures': [], 'warnings': [], 'skipped': {}, **run.summary},
+        summary={'failures': [], 'warnings': [], 'skipped': {}, 'stability': None, **run.summary},
         options=_options(run.folder),
         all=run.statistics(),
         figures=plots,

@@ -120,6 +120,9 @@ def test_summary(whole: Evaluation) -> None:
     # Frames 0 to 24 have 10 to 34 of 48 rows of sky.
     assert summary['class_share']['sky'] == pytest.approx(22 / 48, rel=1e-5)
     assert set(summary['stages_ms']['inference']) == {'p50', 'p95', 'p99'}
+    # One row of 48 turns from road to sky in each tenth of a second, in parts of ten frames.
+    assert summary['stability'] == summary['inputs'][0]['stability']
+    assert summary['stability']['pairs'] == 24
     assert summary['model']['name'] == 'tiny' and len(summary['model']['sha256']) == 64
     assert whole.exit_code == 0
     assert str(whole).startswith('25 frames of 1 input in ')
@@ -448,6 +451,13 @@ def test_video_and_folder(tmp_path: Path, model: Path) -> None:
     assert [row['source'] for row in rows] == ['clip'] * 12 + ['pictures'] * 12
     assert [row['index'] for row in rows] == [*range(12), *range(12)]
     assert rows[20]['share_sky'] == pytest.approx(18 / 48)
+    assert [np.isnan(row['label_flips_per_s']) for row in rows] == [
+        True,
+        *[False] * 11,
+        *[True] * 12,
+    ]
+    clip, pictures = (one['stability'] for one in found.summary['inputs'])
+    assert clip == {'pairs': 11, 'consistency': 1.0, 'flips_per_s': 0.0} and pictures is None
     assert (found.out / 'overlay' / 'clip.mp4').is_file()
     assert len(messages_of(found.out / 'bags' / 'pictures', '/mask')) == 12
 

@@ -37,7 +37,8 @@ def job_of(out: Path, model: Path, bags: int) -> EvaluationJob:
     """The first bags are of two parts, the others of one."""
     stream = Stream('/camera', 'camera', 2 * FRAMES, (4, 4), 1.0)
     sources = tuple(
-        Source(f'bag{i:04d}', 'bag', f'bag{i}', (), (stream,), 0, 6 * NS) for i in range(bags)
+        Source(f'bag{i:04d}', 'bag', f'bag{i}', (__file__,), (stream,), 0, 6 * NS)
+        for i in range(bags)
     )
     spans = [(s, half) for i, s in enumerate(sources) for half in ((0, 1) if i < LONG else (0,))]
     shards = tuple(
@@ -65,6 +66,11 @@ def write_shard(job: EvaluationJob, shard: Shard) -> tuple[np.ndarray, float]:
         'counts': {'camera': FRAMES},
         'skipped': {'image encoding': shard.number % 2},
         'problems': [],
+        'stability': {
+            'pairs': 2,
+            'pixel_ns': 20 * NS,
+            'counts': [(8 * np.eye(CLASSES, dtype=int)).tolist(), [0] * CLASSES],
+        },
         'provider': 'cpu',
         'started_s': float(shard.number),
         'ended_s': shard.number + 2.0,
@@ -107,6 +113,8 @@ def test_a_thousand_bags_in_any_order(tmp_path: Path, model: Path) -> None:
     assert truth['frames'] == PARTS * FRAMES
     # Half of the pixels are right at each confidence: the gap is the mean distance to 0.5.
     assert truth['ece'] == pytest.approx(0.25, abs=0.01)
+    assert summary['stability'] == {'pairs': 2 * PARTS, 'consistency': 1.0, 'flips_per_s': 0.0}
+    assert summary['inputs'][0]['stability']['pairs'] == 4  # of two parts
     assert summary['skipped']['bag0001'] == {'image encoding': 1}  # of its parts 2 and 3
     assert summary['seconds'] == PARTS + 1  # spans of two seconds that overlap by one
     table = pq.read_table(tmp_path / 'frames.parquet')

@@ -104,11 +104,19 @@ def test_headline_and_worst_frame(tmp_path: Path) -> None:
 
 def test_table_of_inputs_has_the_values_to_sort_by(tmp_path: Path) -> None:
     inputs = [('a.mcap', FRONT), ('clip.mp4', '')]
-    page = write_report(write_run(tmp_path, 10, inputs, with_truth=False)).read_text()
+    steady = {'pairs': 9, 'consistency': 0.625, 'flips_per_s': 1.5}
+    summary = {
+        'inputs': [{'source': 'a.mcap', 'stability': steady}, {'source': 'clip.mp4'}],
+        'stability': steady,
+    }
+    folder = write_run(tmp_path, 10, inputs, with_truth=False, summary=summary)
+    page = write_report(folder).read_text()
+    assert 'Label consistency 62.5 % 1.50 flips per pixel and second' in Outline(page).text
     row = re.search(r'data-input="0">(.*?)</tr>', page, re.S)
     assert row
     cells = re.findall(r'data-value="([^"]*)">([^<]*)<', row[1])
-    assert [shown for _, shown in cells] == ['10', '80', '20', '10.0 %', '16.7', '–']  # noqa: RUF001
+    told = ['10', '80', '20', '10.0 %', '16.7', '62.5 %', '1.50', '–']  # noqa: RUF001
+    assert [shown for _, shown in cells] == told
     assert [float(value) for value, _ in cells[1:3]] == [80, 20]
     assert cells[-1][0] == '-1'  # unknown comes before every number
 
