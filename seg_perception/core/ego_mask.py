@@ -234,12 +234,12 @@ class _Search:
     def contour(self) -> np.ndarray:
         """First row of the own vehicle in each column of the grid, (160,); 360 where none is."""
         rows = len(self.evidence)
-        found, top = np.full(_COLUMNS, rows), np.zeros(_COLUMNS, int)
+        found, top = np.full(_COLUMNS, rows + _APART), np.zeros(_COLUMNS, int)
         for _ in range(_ROUNDS):
             path, gain = self._best_path(found, top)
             if gain < _LEAST_GAIN:
                 break
-            new = path < found - 2
+            new = path < np.minimum(found - 2, rows)
             certain = gain >= _LEAST_CERTAINTY * new.sum()
             believed = new & self._believed(path, found) if certain else np.zeros_like(new)
             found = np.where(believed, path, found)
@@ -250,7 +250,9 @@ class _Search:
         """The path (160,) of most evidence above the one found and below ``top``, and its gain."""
         rows = len(self.evidence)
         row = np.arange(rows + 1)[:, None]
-        known = row >= found - 2  # following what is known neither gains nor costs
+        known = row >= np.minimum(
+            found - 2, rows
+        )  # following what is known neither gains nor costs
         gain = np.where((row[:rows] >= found - _APART) | (row[:rows] < top), 0, self.evidence)
         gains = np.zeros((_COLUMNS, len(_SLOPES), rows + 1), np.float32)
         gains[:, :, :rows] = (self._weights * gain).transpose(2, 0, 1)
