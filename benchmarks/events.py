@@ -26,10 +26,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
-from seg_perception.core.camera_geometry import GeometryKeeper, ImageGeometry
+from seg_perception.core.camera_geometry import GeometryKeeper, ImageGeometry, Missing
 from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.drivable import find_drivable
-from seg_perception.core.results import RiskLevel, SafetyRisk
+from seg_perception.core.results import (
+    CalibrationState,
+    OnlineCalibration,
+    RiskLevel,
+    SafetyRisk,
+    VanishingPoint,
+)
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams
@@ -47,7 +53,7 @@ EGO_MPS = 8.0
 if TYPE_CHECKING:
     from seg_perception.inference.engine import Engine
 
-PLAIN, CALIBRATED = MODES = ('image geometry', 'metres')
+UNKNOWN, PLAIN, CALIBRATED = MODES = ('nothing known', 'vanishing point', 'metres')
 ROAD, PAVEMENT, TREE = (CAMVID_11.names.index(name) for name in ('road', 'pavement', 'tree'))
 PEDESTRIAN = CAMVID_11.names.index('pedestrian')
 
@@ -317,24 +323,29 @@ def _seen_by(engine: Engine, shot: Shot) -> Shot:
 
 
 def geometry_of(
-    keeper: GeometryKeeper, camera: Camera | None, size: tuple[int, int]
+    mode: str, keeper: GeometryKeeper, camera: Camera, size: tuple[int, int]
 ) -> ImageGeometry:
-    """The geometry of labels of that size, without a camera that of the image alone."""
-    if camera is None:
-        return ImageGeometry(size)
-    calibration = camera.calibration.scaled(size)
-    return keeper.view(calibration, camera.extrinsics, size).geometry
+    """The geometry of labels of that size, by what is known of their camera."""
+    calibration, none = camera.calibration.scaled(size), Missing('not given')
+    if mode == CALIBRATED:
+        return keeper.view(calibration, camera.extrinsics, size).geometry
+    if mode == UNKNOWN:
+        return keeper.view(none, none, size).geometry
+    row, column = (camera.horizon + 0.5) / camera.size[0], (calibration.k[0, 2] + 0.5) / size[1]
+    point = VanishingPoint(column, row, column_std=0.005, row_std=0.005)
+    online = OnlineCalibration(CalibrationState.CALIBRATED, 100, vanishing_point=point)
+    return keeper.view(none, none, size, online).geometry
 
 
 def watch(event: Event, engine: Engine | None = None) -> dict[str, list[Told]]:
-    """Stamps and filtered risks of an event, without and with the camera's calibration."""
+    """Stamps and filtered risks of an event in every mode."""
     params = RiskParams()
     memories = {mode: RiskFilter(params) for mode in MODES}
     told: dict[str, list[Told]] = {mode: [] for mode in MODES}
-    keeper = GeometryKeeper(lambda size: size)
+    keepers = {mode: GeometryKeeper(lambda size: size) for mode in MODES}
     for stamp_s, shot, camera in drive(event, engine):
         for mode, memory in memories.items():
-            used = geometry_of(keeper, camera if mode == CALIBRATED else None, shot.labels.shape)
+            used = geometry_of(mode, keepers[mode], camera, shot.labels.shape)
             area = find_drivable(shot.labels, shot.confidence, CAMVID_11, geometry=used)
             raw = assess_risk(
                 shot.labels, shot.confidence, CAMVID_11, area, params, geometry=used, rgb=shot.rgb
@@ -369,19 +380,19 @@ def _first(risks: Sequence[Told], from_s: float, right: Callable[[RiskLevel], bo
     return min((s for s, risk in risks if s >= from_s - 1e-6 and right(risk.level)), default=inf)
 
 
-def table(plain: Sequence[Outcome], metric: Sequence[Outcome]) -> str:
-    """Markdown: the outcomes in image geometry and in metres side by side."""
+def table(*modes: Sequence[Outcome]) -> str:
+    """Markdown: the outcomes of every mode side by side, the last of them in metres."""
     lines = [
         '| event | must reach | worst | after frames | LOW again after | reason in metres |',
         '|---|---|---|---|---|---|',
     ]
-    for both in zip(plain, metric, strict=True):
-        one = both[0]
-        cells = [one.name, one.least.name, *(_both(both, text) for text in _CELLS)]
+    for each in zip(*modes, strict=True):
+        one = each[0]
+        cells = [one.name, one.least.name, *(_all(each, text) for text in _CELLS)]
         if one.least is LEVEL.LOW:
-            low = _both(both, lambda each: f'{each.calm_low / each.calm_frames:.0%}')
+            low = _all(each, lambda told: f'{told.calm_low / told.calm_frames:.0%}')
             cells = [one.name, 'calm', cells[2], '-', f'LOW in {low} of frames']
-        lines.append(f'| {" | ".join([*cells, both[1].reason])} |')
+        lines.append(f'| {" | ".join([*cells, each[-1].reason])} |')
     return '\n'.join(lines)
 
 
@@ -392,8 +403,8 @@ _CELLS: tuple[Callable[[Outcome], str], ...] = (
 )
 
 
-def _both(outcomes: Sequence[Outcome], text: Callable[[Outcome], str]) -> str:
-    """What is said of both modes, once if it is the same."""
+def _all(outcomes: Sequence[Outcome], text: Callable[[Outcome], str]) -> str:
+    """What is said of the modes, once if it is the same."""
     return ' / '.join(dict.fromkeys(text(each) for each in outcomes))
 
 

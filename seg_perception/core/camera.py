@@ -35,6 +35,8 @@ _FOCAL_RANGE = (0.01, 1000.0)
 _RAY_TOLERANCE_PX = 0.1  # a ray that comes back farther off its pixel is none
 _LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # optical to vehicle axes
 _NEAR_ENOUGH_M = 100.0
+ROAD_PITCH_STD_RAD = 0.009
+"""Standard deviation of a pitch on the road, about half a degree: suspension, load and slope."""
 _BAND = 1.96  # standard deviations to either side that hold 95 %
 
 
@@ -227,9 +229,8 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
     yaw_rad: float = setting(0.0, 'yaw; positive looks to the left', 'rad', -pi, pi)
     forward_m: float = setting(0.0, 'optical centre ahead of base_frame', 'm', -30, 30)
     left_m: float = setting(0.0, 'optical centre to the left of base_frame', 'm', -30, 30)
-    # About half a degree: suspension, load and slope. What uncertainties of distances come from.
     pitch_std_rad: float = setting(
-        0.009,
+        ROAD_PITCH_STD_RAD,
         'standard deviation of the pitch on the road, for the uncertainty of distances',
         'rad',
         0,
@@ -244,7 +245,7 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
         cls,
         translation_m: tuple[float, float, float],
         quaternion: tuple[float, float, float, float],
-        pitch_std_rad: float = 0.009,
+        pitch_std_rad: float = ROAD_PITCH_STD_RAD,
     ) -> Extrinsics:
         """
         The extrinsics of a transform from the optical to the vehicle frame, as TF has it.

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Calibration, Camera, Extrinsics
+from seg_perception.core.camera import ROAD_PITCH_STD_RAD, Calibration, Camera, Extrinsics
 from seg_perception.core.errors import CalibrationError, first_line
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
@@ -179,7 +179,6 @@ _SAME_ANGLE_RAD = 0.002  # a quarter of what is not known of the pitch anyway
 _SAME_SHARE = 0.003  # of the image: a pixel of 360 rows
 _SAME_SCALE = 0.05  # of a height or a standard deviation
 _SAME_EGO_SHARE = 0.003  # of the image's pixels
-_ROAD_PITCH_STD_RAD = Extrinsics(1.0).pitch_std_rad
 
 
 class GeometryKeeper:
@@ -299,7 +298,7 @@ def _learned_extrinsics(online: OnlineCalibration) -> Extrinsics | None:
     known = all(map(isfinite, (*angles, online.height_m, online.height_std_m)))
     if online.state is not CalibrationState.CALIBRATED or not known:
         return None
-    pitch_std_rad = hypot(online.pitch_std_rad, _ROAD_PITCH_STD_RAD)
+    pitch_std_rad = hypot(online.pitch_std_rad, ROAD_PITCH_STD_RAD)
     return Extrinsics(
         online.height_m, *angles, pitch_std_rad=pitch_std_rad, height_std_m=online.height_std_m
     )

@@ -4,21 +4,24 @@
 The ego corridor: the strip of ground that the vehicle is about to cover, seen in the image.
 
 With a calibrated camera it is the vehicle's width and a margin on the ground, straight ahead or
-along a curvature. Without, it is a trapezoid fixed to the image: on flat ground and with a level
-camera its width in a row is that of the vehicle at the row's distance, so width tells proximity.
+along a curvature. Without, it follows from the vanishing point of the direction of travel: on flat
+ground, d pixels below the horizon, a width w spans w / h * d pixels for a camera at height h,
+whatever its focal length. Distances need the focal length f as well, Z = f h / d; with an assumed
+one they only rank what is nearer and are never stated.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import cos, inf, pi
+from math import ceil, cos, hypot, inf, isfinite, pi, sin
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera import Camera
+from seg_perception.core.camera import ROAD_PITCH_STD_RAD, Camera
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.errors import ParameterError
+from seg_perception.core.results import VanishingPoint
 from seg_perception.core.settings import Settings, setting
 
 MOST_CURVED = 1.0  # 1/m, a circle of 1 m
@@ -30,21 +33,10 @@ COARSE_SHARE = 0.1  # of its distance that a pixel may cover and still tell wher
 
 @dataclass(frozen=True)
 class Corridor(Settings, name='corridor'):
-    """
-    The strip in metres, for calibrated cameras; the trapezoid in shares of the image for others.
+    """The strip in metres; where a camera's height is not known it has a typical one."""
 
-    The trapezoid fits a car camera of about 60 degrees with the horizon near the middle: 2.5 m of
-    road are half the width at the bottom row (some 4.5 m ahead) and 8 % at the top (28 m).
-    """
-
-    top_share: float = setting(
-        0.54, 'far end of the trapezoid, from the top', 'image heights', 0, 0.95
-    )
-    near_width_share: float = setting(
-        0.5, 'width of the trapezoid at the bottom row', 'image widths', 0.01, 1
-    )
-    far_width_share: float = setting(
-        0.08, 'width of the trapezoid at its far end', 'image widths', 0.005, 1
+    camera_height_m: float = setting(
+        1.35, 'height above the ground of a camera whose height is not known', 'm', 0.05, 30
     )
     ego_mask_share: float = setting(
         0.0, 'height of the own vehicle at the bottom of the image', 'image heights', 0, 0.4
@@ -58,19 +50,13 @@ class Corridor(Settings, name='corridor'):
         0.05, 'width of the smallest object that ends the free road', 'm', 0, 5
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.far_width_share > self.near_width_share:
-            thing, expected = (
-                'far_width_share',
-                f'at most near_width_share, {self.near_width_share}',
-            )
-            fix = 'A corridor narrows with distance.'
-            raise ParameterError(f'corridor {thing}', self.far_width_share, expected, fix)
-
     def end_row(self, height: int) -> int:
         """One past the last row of an image that does not show the own vehicle, 1 or more."""
         return max(1, height - round(self.ego_mask_share * height))
+
+    @property
+    def half_width_m(self) -> float:
+        return self.vehicle_width_m / 2 + self.margin_m
 
 
 AHEAD, LEFT, RIGHT = 1, 2, 3
@@ -108,8 +94,8 @@ class CorridorShape:
     inside: np.ndarray  # (H, W) uint8, 255 in the corridor
     adjacent: np.ndarray  # (H, W) uint8, 255 up to one corridor width to the left and right of it
     widths_px: np.ndarray  # (H,) float32, width of the corridor; 0 outside its rows
-    proximity: np.ndarray  # (H,) float32, nearest distance / distance of the row: 1 near to 0 far
-    distance_m: np.ndarray  # (H,) float32, along the path to the nearest of a row; NaN: no metres
+    range_m: np.ndarray  # (H,) float32, along the path to the nearest of a row; NaN outside
+    is_metric: bool  # whether the ranges are known; else a focal length is assumed
     strips: Strips | None = None  # for metres, where calibrated
 
 
@@ -119,7 +105,7 @@ def corridor_shape(
     """
     The corridor in the images of a geometry; it has one row at least.
 
-    A camera that does not see the vehicle's path gets the trapezoid, and so do images too coarse.
+    A camera that does not see the vehicle's path gets that of an image, and so do coarse images.
 
     :param curvature_per_m: of the path, positive to the left.
     :raises ParameterError: when the curvature cannot be.
@@ -133,40 +119,98 @@ def corridor_shape(
             shape = geometry.part(_straight, corridor)
         else:
             shape = geometry.part(_bent, (corridor, curvature_per_m))
-    return shape or geometry.part(_trapezoid, corridor)
+    return shape or geometry.part(_in_image, corridor)
 
 
-def _trapezoid(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
+# Of a camera that has not moved yet: it looks about level, or somewhat down.
+_UNKNOWN_POINT = VanishingPoint(0.5, 0.52, row_std=0.03)
+_FOCAL = 0.85  # of the image's width: 61 degrees; most cameras of vehicles have 0.6 to 1.1
+_FAR_M = 45.0  # beyond it, what is not known of the horizon is as much as the distance
+_FAR_STDS = 2.5  # by which the far end is below the horizon
+
+
+@dataclass(frozen=True)
+class _Horizon:
+    """The horizon of an image of a size, and how the ground below it is seen."""
+
+    column: float  # of the vanishing point
+    row: float
+    roll_rad: float
+    far_px: float  # below the horizon, where the corridor ends
+    near_px: float  # by which the horizon may well be higher
+    depth_px_m: float  # the distance of ground times how far it is below the horizon
+    spread: float  # half the width of the corridor, in how far it is below the horizon
+
+    @classmethod
+    def of(cls, geometry: ImageGeometry, corridor: Corridor) -> _Horizon:
+        (height, width), point = geometry.size, geometry.vanishing_point or _UNKNOWN_POINT
+        focal_px, height_m = _FOCAL * width, geometry.camera_height_m
+        depth_px_m = focal_px * (height_m if isfinite(height_m) else corridor.camera_height_m)
+        std_px = hypot(point.row_std * height, ROAD_PITCH_STD_RAD * focal_px)
+        return cls(
+            point.column * width - 0.5,
+            point.row * height - 0.5,
+            point.roll_rad,
+            max(depth_px_m / min(_FAR_M, corridor.reach_m), _FAR_STDS * std_px),
+            point.row_std * height,
+            depth_px_m,
+            corridor.half_width_m * focal_px / depth_px_m,
+        )
+
+    def below(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far pixels are below the horizon and to the right of the vanishing point, px."""
+        right, down = columns - self.column, rows - self.row
+        cosine, sine = cos(self.roll_rad), sin(self.roll_rad)
+        return right * sine + down * cosine, right * cosine - down * sine
+
+    def pixel(self, below: float, right: float) -> tuple[float, float]:
+        """Column and row of a place that is so far below the horizon and to the right, px."""
+        cosine, sine = cos(self.roll_rad), sin(self.roll_rad)
+        aside, down = below * sine + right * cosine, below * cosine - right * sine
+        return round(self.column + aside), round(self.row + down)
+
+
+def _in_image(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
     height, width = geometry.size
-    end = corridor.end_row(height)
-    top = min(round(corridor.top_share * height), end - 1)
+    horizon, end = _Horizon.of(geometry, corridor), corridor.end_row(height)
     rows = np.arange(height, dtype=np.float32)
-    reach = np.clip((height - 1 - rows) / max(1, height - 1 - top), 0.0, 1.0)
-    near, far = corridor.near_width_share * width, corridor.far_width_share * width
-    widths = (near + (far - near) * reach) * ((rows >= top) & (rows < end))
-    # Distance of a pixel column from the middle, the same on both sides.
-    offsets = np.abs(np.arange(width, dtype=np.float32) - (width - 1) / 2)
-    inside = offsets <= np.maximum(widths, 1.0)[:, None] / 2
-    adjacent = offsets <= 1.5 * np.maximum(widths, 1.0)[:, None]
-    used = (widths > 0)[:, None]
+    columns = np.arange(width, dtype=np.float32)
+    below, right = horizon.below(columns, rows[:, None])
+    middle = (rows - horizon.row) / cos(horizon.roll_rad)  # below the horizon, along the path
+    top = min(ceil(horizon.far_px * cos(horizon.roll_rad) + horizon.row), end - 1)
+    top = max(top, 0)
+    half = np.maximum(horizon.spread * np.maximum(below, horizon.far_px), 0.5)
+    used = ((rows >= top) & (rows < end))[:, None]
+    inside = used & (np.abs(right) <= half)
+    adjacent = used & (np.abs(right) <= 3 * half) & ~inside
+    middle = np.maximum(middle, horizon.far_px)
+    ranges = np.where(used[:, 0], horizon.depth_px_m / (middle + horizon.near_px), np.nan)
     return CorridorShape(
         top_row=top,
         end_row=end,
-        inside=_painted(inside & used),
-        adjacent=_painted(adjacent & ~inside & used),
-        widths_px=_frozen(widths),
-        proximity=_frozen(widths / near),
-        distance_m=_frozen(np.full(height, np.nan, np.float32)),
+        inside=_painted(inside),
+        adjacent=_painted(adjacent),
+        widths_px=_frozen(np.where(used[:, 0], 2 * horizon.spread * middle, 0).astype(np.float32)),
+        range_m=_frozen(ranges.astype(np.float32)),
+        is_metric=False,
     )
 
 
-def trapezoid_outline(corridor: Corridor, size: tuple[int, int]) -> np.ndarray:
-    """Corners (4, 2) int32, x and y, of the corridor in an image without a calibration."""
-    shape = _trapezoid(ImageGeometry(size), corridor)
-    top, last, middle = shape.top_row, shape.end_row - 1, (size[1] - 1) / 2
-    far, near = shape.widths_px[top] / 2, shape.widths_px[last] / 2
-    columns = middle + np.array([-far, far, near, -near])
-    return np.asarray(np.rint(np.column_stack([columns, [top, top, last, last]])), np.int32)
+def trapezoid_outline(
+    corridor: Corridor, size: tuple[int, int], geometry: ImageGeometry | None = None
+) -> np.ndarray:
+    """
+    Corners (4, 2) int32, x and y, of the corridor in an image (H, W) without a calibration.
+
+    :param geometry: of that image at any size.
+    """
+    known = geometry or ImageGeometry(size)
+    known = ImageGeometry(size, known.vanishing_point, camera_height_m=known.camera_height_m)
+    horizon, last = _Horizon.of(known, corridor), corridor.end_row(size[0]) - 1
+    below = np.array([horizon.far_px, (last - horizon.row) / cos(horizon.roll_rad)])
+    right = horizon.spread * np.maximum(below, horizon.far_px)
+    corners = zip(below[[0, 0, 1, 1]], (right * [[-1], [1]]).T.ravel()[[0, 1, 3, 2]], strict=True)
+    return np.array([horizon.pixel(*corner) for corner in corners], np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +286,7 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         aside = cv2.scaleAdd(ground.square_m2, -curvature / 2, ground.left_m)
         if abs(curvature) * ground.most_left_m >= 1.0:  # not beyond a quarter of the circle
             aside[curvature * ground.left_m >= 1.0] = _NOWHERE_M
-    half = corridor.vehicle_width_m / 2 + corridor.margin_m
+    half = corridor.half_width_m
     inside, three = (_within(aside, half * n, curvature) for n in (1, 3))
     widths = cv2.reduce(inside, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] // 255
     rows = np.flatnonzero(widths)
@@ -276,8 +320,8 @@ def _along(geometry: CameraGeometry, corridor: Corridor, curvature: float) -> Co
         inside=whole(inside),
         adjacent=whole(adjacent),
         widths_px=whole(widths.astype(np.float32)),
-        proximity=whole(np.nan_to_num(np.nanmin(distance_m) / distance_m)),
-        distance_m=whole(distance_m, np.nan),
+        range_m=whole(distance_m, np.nan),
+        is_metric=True,
         strips=Strips(first, *arrays),
     )
 

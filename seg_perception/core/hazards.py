@@ -11,7 +11,7 @@ no wall far off. What is not known may be any of the hazards, and counts as each
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 
 import cv2
 import numpy as np
@@ -48,7 +48,14 @@ _BITS = {
     TOLD: tuple(role for role in Role if role not in (Role.OTHER, Role.EGO)),
     OWN: (Role.EGO,),
 }
-# Share of a footprint that is a ground contact; thin legs count where they stand.
+# Width and height of the smallest hazard that counts in full; smaller ones count by their area. A
+# label that is wrong in a patch of the road is as wide as a vehicle, but not as high.
+_LEAST_M = {'vulnerable_road_users': (0.3, 0.3), 'vehicles': (0.3, 1.0), 'obstacles': (0.3, 0.3)}
+_MOST = 0.4  # of the corridor's width; half of it is looked at
+_LOWEST = 'obstacles'
+_MOVING = 'vulnerable_road_users'  # what may step from the margin into the vehicle's track
+_MARGIN_SHARE = 0.5  # of what stands in the margin and is passed
+# Share of the lowest footprint that is a ground contact; thin legs count where they stand.
 _CONTACT = 0.1
 _LEAST = 0.01  # risk below which a hazard is not worth mention
 
@@ -77,13 +84,23 @@ class Zones:
 
     rows: slice
     edges: np.ndarray  # (R, 6) first columns of the five zones, and the end of the last
-    corners: np.ndarray  # (R, 6) flat indices of the edges' upper ends in an integral image
+    # (R, 8) flat indices, in an integral image, of the upper ends of the edges and of the columns
+    # between which the vehicle itself will be, without the margins
+    corners: np.ndarray
+    track_px: np.ndarray  # (R,) between those columns
     proximity: np.ndarray  # (R,) 1 near to 0 far
     distance_m: np.ndarray  # (R,) NaN without calibration
-    footprint_px2: np.ndarray  # (R,) pixels that make a hazard there
+    widths_px: np.ndarray  # (R,) of the corridor
     lifted: np.ndarray  # (R,) the row that lies the height of a hazard above
     inside: np.ndarray  # (R, W) uint8, 255 in the corridor
     adjacent: np.ndarray  # (R, W) uint8, 255 up to one corridor width to either side
+    width_m: float  # of the corridor
+
+    def footprint_px2(self, factor: str) -> np.ndarray:
+        """Pixels that make a hazard of a kind in each row, (R,); no more than are looked at."""
+        least = (min(size / self.width_m, _MOST) for size in _LEAST_M[factor])
+        width, height = (np.maximum(1.0, share * self.widths_px) for share in least)
+        return np.asarray(width * height)
 
 
 @dataclass(frozen=True)
@@ -91,12 +108,10 @@ class ZoneParams:
     """
     How the corridor is cut into zones.
 
-    :param footprint_share: of the corridor's width, that a hazard's footprint is square in.
-    :param near_m: the distance at which proximity is 1, with a camera.
+    :param near_m: the distance at which proximity is 1.
     """
 
     corridor: Corridor
-    footprint_share: float
     near_m: float
     curvature_per_m: float = 0.0
 
@@ -111,20 +126,25 @@ def _zones(geometry: ImageGeometry, params: ZoneParams) -> Zones:
     near_m = params.near_m
     rows = slice(shape.top_row, shape.end_row)
     inside, adjacent = shape.inside[rows], shape.adjacent[rows]
-    proximity, distance_m = shape.proximity[rows], shape.distance_m[rows]
-    if not np.isnan(distance_m).all():
-        proximity = np.nan_to_num(near_m / np.maximum(distance_m, near_m), nan=0.0)
+    range_m = shape.range_m[rows]
+    proximity = np.nan_to_num(near_m / np.maximum(range_m, near_m), nan=0.0)
     widths, edges = shape.widths_px[rows], _edges(inside, adjacent)
+    margin = params.corridor.margin_m / (2 * params.corridor.half_width_m)
+    margin_px = np.rint(margin * (edges[:, 3] - edges[:, 2])).astype(int)
+    track = np.stack([edges[:, 2] + margin_px, edges[:, 3] - margin_px], axis=1)
+    columns = np.hstack([edges, track])
     return Zones(
         rows=rows,
         edges=edges,
-        corners=edges + np.arange(len(edges))[:, None] * (geometry.size[1] + 1),
+        corners=columns + np.arange(len(edges))[:, None] * (geometry.size[1] + 1),
+        track_px=np.maximum(track[:, 1] - track[:, 0], 1),
         proximity=proximity,
-        distance_m=distance_m,
-        footprint_px2=np.maximum(1.0, params.footprint_share * widths) ** 2,
+        distance_m=range_m if shape.is_metric else np.full_like(range_m, nan),
+        widths_px=widths,
         lifted=np.maximum(0, np.arange(len(widths)) - np.rint(widths / 2).astype(int)),
         inside=inside,
         adjacent=adjacent,
+        width_m=2 * params.corridor.half_width_m,
     )
 
 
@@ -185,9 +205,13 @@ def find_hazards(
 ) -> tuple[Hazard, ...]:
     """The hazards of one factor: of each zone the place where they are most dangerous."""
     bit = _HAZARD_BITS[factor]
-    counts = _counts(having(groups, bit), zones) / bit
-    filled = _from_below(counts / zones.footprint_px2[:, None])
-    contact = np.minimum(1.0, filled / _CONTACT)
+    counts, track = (each / bit for each in _counts(having(groups, bit), zones))
+    present = counts.copy()
+    if factor != _MOVING:
+        present[:, 2] = track + _MARGIN_SHARE * (counts[:, 2] - track)
+    filled = _from_below(present / zones.footprint_px2(factor)[:, None])
+    standing = _from_below(present / zones.footprint_px2(_LOWEST)[:, None])
+    contact = np.minimum(1.0, standing / _CONTACT)
     danger = np.minimum(contact, filled[zones.lifted]) * zones.proximity[:, None] ** hazard.fade
     last = len(danger) - 1
     lowest = last - danger[::-1].argmax(axis=0)  # of rows that are equally dangerous
@@ -201,20 +225,21 @@ def find_hazards(
             who = _name(labels, groups, bit, table, place)
             proximity, distance_m = float(zones.proximity[row]), float(zones.distance_m[row])
             width_px = float(counts[place[0], number].mean())
-            seen.append(Hazard(factor, zone, risk, proximity, distance_m, who, width_px))
+            centred = float((track / zones.track_px)[place[0]].mean()) if zone == 0 else 0.0
+            seen.append(Hazard(factor, zone, risk, proximity, distance_m, who, width_px, centred))
     return tuple(seen)
 
 
-def _counts(members: np.ndarray, zones: Zones) -> np.ndarray:
+def _counts(members: np.ndarray, zones: Zones) -> tuple[np.ndarray, np.ndarray]:
     """
-    Sums of the pixels of each row of each zone, (R, 5).
+    Sums of the pixels of each row of each zone, (R, 5), and of the vehicle's track, (R,).
 
     Sums over runs of columns come from the integral image: a few lookups a row.
     """
     sums = cv2.integral(members, sdepth=cv2.CV_32S)
     above, stride = zones.corners, sums.shape[1]
     runs = sums.ravel()[above + stride] - sums.ravel()[above]
-    return np.asarray(runs[:, 1:] - runs[:, :-1])
+    return runs[:, 1:6] - runs[:, :5], runs[:, 7] - runs[:, 6]
 
 
 def _from_below(values: np.ndarray) -> np.ndarray:

@@ -42,6 +42,7 @@ class Hazard:
     distance_m: float  # from the origin of the vehicle frame; NaN without calibration
     who: str  # class name, or "something unknown"
     width_px: float = nan  # mean of the rows that they fill above their ground contact
+    centred: float = 0.0  # 0..1, share of the vehicle's track that they fill there
 
 
 @dataclass(frozen=True)

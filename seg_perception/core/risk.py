@@ -66,9 +66,8 @@ def assess_risk(
     :param rgb: the image (h, w, 3) uint8 of any size; without one it is not judged.
     :param ood_score: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
     """
-    corridor, share, near_m = params.corridor, params.footprint_share, params.near_m
     geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
-    zones = zones_of(geometry, ZoneParams(corridor, share, near_m, curvature_per_m))
+    zones = zones_of(geometry, ZoneParams(params.corridor, params.near_m, curvature_per_m))
     rows = zones.rows
     counts = scaled_confidence(confidence[rows], ood_score, params.health)
     view = _View(
@@ -86,7 +85,7 @@ def assess_risk(
     factors = (
         _road_visibility(view, params),
         *(_hazard_factor(name, seen[name], view, params) for name in ROLES),
-        _clear_path(area, params),
+        _clear_path(area, view, params),
         _lane_clarity(view, params),
         _perception_trust(view, rgb, ood_score, params),
     )
@@ -203,12 +202,17 @@ def _known_share(bit: int, zone: np.ndarray, view: _View) -> float:
     pixels = having(groups, bit)
     total = cv2.countNonZero(zone) - cv2.countNonZero(having(groups, OWN))
     known = cv2.mean(view.known, pixels)[0] / 255.0 * cv2.countNonZero(pixels)
-    return min(1.0, known / total) if total else 0.0
+    return min(1.0, round(known / total, 9)) if total else 0.0
 
 
-def _clear_path(area: DrivableArea, params: RiskParams) -> RiskFactor:
+_ROUGH = 0.6  # as free as road is other ground, such as pavement, and road beyond it
+
+
+def _clear_path(area: DrivableArea, view: _View, params: RiskParams) -> RiskFactor:
     """How much of the path is free; in metres, how near the end of the free road is."""
-    blocked = min(1.0, (1.0 - area.corridor_share) / params.blocked_full_share)
+    other = max(0.0, _known_share(GROUND, view.zones.inside, view) - area.corridor_share)
+    clear = area.corridor_share + _ROUGH * other
+    blocked = min(1.0, (1.0 - clear) / params.blocked_full_share)
     reason = f'{area.corridor_share:.0%} of the path is free road'
     free_m = area.free_distance_m
     if isfinite(free_m):

@@ -28,7 +28,9 @@ _SAME_THING = 0.3  # share by which a distance may jump between frames and be th
 _LEAST_SAMPLES = 4
 _LEAST_GROWTH_PX = 1.5  # that has to be seen over the time looked back; edges wander by one
 _LEAST_WIDTH_PX = 10.0  # of what only grazes the corridor the width says nothing
-_AGREES = 4.0  # times as fast as the one may the other of growth and approach be
+_LEAST_CENTRED = 0.25  # what fills less of the vehicle's track slides along its edge
+_FAR = 4.0  # times the distance at which proximity is full
+_LEAST_SPAN = (0.5, 0.9)  # of the time looked back: near, far
 _FORGETS = 0.25  # how fast presence is unlearned in absence, relative to how fast it is learned
 _QUICKEST = 10.0  # factor by which the risk of a blip falls faster than that of a long-seen hazard
 
@@ -112,21 +114,21 @@ class _Track:
         """
         Seconds until the distance is down to ``spare``; NaN when nothing comes nearer.
 
-        The rate is that at which the thing grows, which a camera that nods does not change; the
-        distance has to shrink too, or something grows by entering the corridor.
+        A thing that comes nearer grows, and its ground contact moves down in the image. A camera
+        that nods changes the one alone, something that enters the corridor the other: the lower
+        of both rates counts. What is far has to be seen longer.
         """
         if len(self._samples) < _LEAST_SAMPLES:
             return nan
         times, distances, sizes = np.array(self._samples).T
-        if times[-1] - times[0] < 0.5 * p.approach_s:
+        seen_s, width_px = times[-1] - times[0], 1.0 / float(sizes[-1])
+        least_s = _LEAST_SPAN[bool(distances[-1] > _FAR)] * p.approach_s
+        rate = min(_rate(times, distances), _rate(times, sizes))
+        if seen_s < least_s - 1e-6 or not rate > 0.0:
             return nan
-        closing, growing = _rate(times, distances), _rate(times, sizes)
-        if not min(closing, growing) * _AGREES >= max(closing, growing):
+        if width_px < _LEAST_WIDTH_PX or rate * p.approach_s * width_px < _LEAST_GROWTH_PX:
             return nan
-        width_px = 1.0 / float(sizes[-1])
-        if width_px < _LEAST_WIDTH_PX or growing * p.approach_s * width_px < _LEAST_GROWTH_PX:
-            return nan
-        return max(0.0, 1.0 - spare / float(distances[-1])) / growing
+        return max(0.0, 1.0 - spare / float(distances[-1])) / rate
 
 
 def _rate(times: np.ndarray, values: np.ndarray) -> float:
@@ -194,10 +196,12 @@ class RiskFilter:
         for name in {*ahead, *self._tracks}:
             track, hazard = self._tracks.setdefault(name, _Track()), ahead.get(name)
             distance, spare = self._distance(hazard)
+            if hazard and hazard.centred < _LEAST_CENTRED:
+                distance = inf
             width_px = hazard.width_px if hazard else nan
             track.update(distance, width_px, self._stamp_s, self.params.time)
             contact_s = track.time_to_contact_s(spare, self.params.time)
-            if hazard and isfinite(contact_s):
+            if hazard and isfinite(distance) and isfinite(contact_s):
                 contacts[name] = contact_s
         return contacts
 
@@ -205,10 +209,10 @@ class RiskFilter:
         """How far it is and what of it is spare; 1 is where proximity is full."""
         if hazard is None or hazard.proximity <= 0.0:
             return inf, 0.0
-        if isfinite(hazard.distance_m):
-            near_m = self.params.near_m
-            return hazard.distance_m / near_m, self.params.standoff_m / near_m
-        return 1.0 / hazard.proximity, 0.0
+        near_m = self.params.near_m
+        known = isfinite(hazard.distance_m)
+        distance = hazard.distance_m / near_m if known else 1.0 / hazard.proximity
+        return distance, self.params.standoff_m / near_m
 
     def _contact_risk(self, hazard: Hazard, seconds: float) -> float:
         """As far as the hazard is there at all: a grazed edge is no wall."""

@@ -67,9 +67,6 @@ class RiskParams(Settings, name='risk'):
     # Poles, walls and trees in the adjacent zones are where they belong.
     obstacles: HazardRule = HazardRule(0.9, 1.0, adjacent=0.15, outer=0.0, fade=0.8)
     near_m: float = setting(4.5, 'distance up to which a hazard counts in full', 'm', 0.5, 50)
-    footprint_share: float = setting(
-        0.12, 'width and length of a full hazard', 'corridor widths', 0.01, 1
-    )
     no_class_risk: float = ratio(
         0.3, 'factor of a kind of hazard for which the model has no class'
     )

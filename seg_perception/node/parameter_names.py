@@ -13,7 +13,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import unknown_key
-from seg_perception.risk_profiles import current_name, profile_items
+from seg_perception.risk_profiles import REMOVED, current_name, profile_items
 
 # What rclpy itself declares, or takes without declaring it.
 FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
@@ -74,6 +74,7 @@ def deprecated(given: Mapping[str, Any]) -> dict[str, str]:
     """Where the deprecated names among those given are now, by name."""
     places = {f'{group}.{leaf}': leaf for group in _GROUPS for leaf in _ONE_QUANTITY}
     rules = {item.path for item in profile_items()}
+    places |= REMOVED
     for name in given:
         if current_name(name) in rules:
             places[name] = f'{current_name(name)} of a risk_profile file'
@@ -84,13 +85,17 @@ def deprecated(given: Mapping[str, Any]) -> dict[str, str]:
 
 def renamed(given: Mapping[str, Any]) -> dict[str, Any]:
     """
-    What is given, by the names of today; those of a risk profile stay as they are.
+    What is given, by the names of today, without what has no effect any more.
+
+    The names of a risk profile stay as they are.
 
     :raises ParameterError: when two names of one quantity disagree.
     """
     values: dict[str, Any] = {}
     places = deprecated(given)
     for name, value in given.items():
+        if name in REMOVED:
+            continue
         place = places.get(name, name)
         new = current_name(name) if ' ' in place else place
         if new in values and values[new] != value:

@@ -46,6 +46,13 @@ _OLD_NAMES = (
     (re.compile(r'^(risk\.\w+)\.beside$'), r'\1.adjacent'),
     (re.compile(r'^(risk\.\w+)\.away$'), r'\1.outer'),
 )
+REMOVED = {
+    'corridor.top_share': 'found from the vanishing point',
+    'corridor.near_width_share': 'found from the vanishing point',
+    'corridor.far_width_share': 'found from the vanishing point',
+    'risk.footprint_share': 'fixed for each kind of hazard',
+}
+"""Rules of version 0.1.0 that have no effect any more, and what became of them."""
 
 
 @dataclass(frozen=True)
@@ -130,5 +137,20 @@ def read_rules(
         if isinstance(within, Mapping) and leaf in within:
             fix = f'Set it as the parameter {name}.'
             raise ParameterError(f'{kind} {name!r}', within[leaf], 'nothing', fix)
-    changes = {current_name(name): value for name, value in (changes or {}).items()}
+    data = _without_removed(data)
+    changes = {
+        current_name(name): value for name, value in (changes or {}).items() if name not in REMOVED
+    }
     return load(Rules, nested(changes), what, base=load(Rules, data, kind))
+
+
+def _without_removed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A profile without the rules that have no effect any more."""
+    kept = {
+        name: dict(group) if isinstance(group, Mapping) else group for name, group in data.items()
+    }
+    for name in REMOVED:
+        group, _, leaf = name.partition('.')
+        if isinstance(kept.get(group), dict):
+            kept[group].pop(leaf, None)
+    return kept

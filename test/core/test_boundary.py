@@ -12,7 +12,7 @@ import pytest
 from seg_perception.core.camera_geometry import ImageGeometry
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.drivable import DrivableParams, find_drivable
-from seg_perception.core.results import BoundaryFlag, DrivableArea
+from seg_perception.core.results import BoundaryFlag, DrivableArea, VanishingPoint
 
 ROAD, WALK, CAR, EGO, POLE, MAN, SKY = range(7)
 TABLE = ClassTable(
@@ -29,8 +29,9 @@ TABLE = ClassTable(
 )
 HEIGHT, WIDTH, FAR = 360, 640, 200
 SEEN, BRIDGED, OWN, UNKNOWN = BoundaryFlag
-# The corridor is 320 px wide at the bottom row (359) and 51 at row 194; it stands for 2.5 m.
-PX_PER_M = {300: 89.7, 260: 63.6}
+# Of a camera 1.35 m up whose horizon is in row 161.5.
+AHEAD = VanishingPoint(0.5, 0.45)
+PX_PER_M = {row: (row - 161.5) / 1.35 for row in (260, 300)}
 
 
 def street() -> np.ndarray:
@@ -46,7 +47,7 @@ def find(labels: np.ndarray, confidence: int = 255, **geometry: np.ndarray) -> D
         np.full_like(labels, confidence),
         TABLE,
         DrivableParams(),
-        geometry=ImageGeometry((HEIGHT, WIDTH), **geometry),
+        geometry=ImageGeometry((HEIGHT, WIDTH), AHEAD, **geometry),
     )
 
 

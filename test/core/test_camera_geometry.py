@@ -119,7 +119,7 @@ def test_bent_corridor_is_that_of_the_circle(
     assert (shape.inside[rows][trusted][seen] > 0).mean() > 0.9 if seen.any() else True
     inside = shape.inside > 0
     for row in np.flatnonzero(inside.any(axis=1)):
-        assert shape.distance_m[row] == pytest.approx(along[row][inside[row]].min(), rel=1e-3)
+        assert shape.range_m[row] == pytest.approx(along[row][inside[row]].min(), rel=1e-3)
 
 
 def test_curvature_leaves_what_is_prepared_alone() -> None:

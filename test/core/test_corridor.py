@@ -1,5 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,21 +8,68 @@ from hypothesis import strategies as st
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
-from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape
+from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape, trapezoid_outline
 from seg_perception.core.errors import ParameterError
+from seg_perception.core.results import VanishingPoint
 
 
-def test_trapezoid_by_hand():
-    shape = corridor_shape(Corridor(0.5, 0.8, 0.2), ImageGeometry((7, 10)))
-    # Rows 4, 5, 6 (7 * 0.5 rounds to 4): widths 2, 5, 8 of 10 pixels.
-    assert shape.top_row == 4 and shape.end_row == 7
-    assert shape.widths_px.tolist() == [0, 0, 0, 0, 2, 5, 8]
-    assert shape.proximity.tolist() == [0, 0, 0, 0, 0.25, 0.625, 1]
-    rows = [''.join('#' if value else '.' for value in row) for row in shape.inside[4:]]
-    assert rows == ['....##....', '..######..', '.########.']
-    rows = [''.join('#' if value else '.' for value in row) for row in shape.adjacent[4:]]
-    assert rows == ['..##..##..', '##......##', '#........#']
-    assert not shape.inside[:4].any() and not shape.adjacent[:4].any()
+def test_corridor_below_a_vanishing_point_by_hand() -> None:
+    """1.35 m up, 2.5 m of ground are 2.5 / 1.35 pixels wide for each pixel below the horizon."""
+    point = VanishingPoint(0.4, 0.5)
+    shape = corridor_shape(Corridor(), ImageGeometry((200, 400), point))
+    # With a focal length of 340 px, 45 m are 340 * 1.35 / 45 = 10.2 px below row 99.5.
+    assert shape.top_row == 110 and shape.end_row == 200 and not shape.is_metric
+    for row in (120, 150, 199):
+        columns = np.flatnonzero(shape.inside[row])
+        assert len(columns) == pytest.approx(2.5 / 1.35 * (row - 99.5), abs=1.1)
+        assert columns.mean() == pytest.approx(159.5, abs=0.6)
+        assert shape.widths_px[row] == pytest.approx(2.5 / 1.35 * (row - 99.5))
+        aside = np.flatnonzero(shape.inside[row] | shape.adjacent[row])
+        last = min(159.5 + 1.5 * len(columns), 399)
+        assert aside[0] == pytest.approx(max(0, 159.5 - 1.5 * len(columns)), abs=2)
+        assert aside[-1] == pytest.approx(last, abs=2)
+        assert shape.range_m[row] == pytest.approx(340 * 1.35 / (row - 99.5))
+    assert not shape.inside[:110].any() and np.isnan(shape.range_m[:110]).all()
+
+
+def test_nothing_above_the_horizon_is_in_the_path_however_unsure_it_is() -> None:
+    """The far end lies 2.5 standard deviations below it, and what is nearer may be."""
+    for row_std in (0.0, 0.02, 0.1):
+        point = VanishingPoint(0.5, 0.5, row_std=row_std)
+        shape = corridor_shape(Corridor(), ImageGeometry((200, 400), point))
+        road_px = 0.009 * 340  # the pitch on the road
+        margin = max(10.2, 2.5 * np.hypot(row_std * 200, road_px))
+        assert shape.top_row == pytest.approx(99.5 + margin, abs=1)
+        assert shape.range_m[190] == pytest.approx(340 * 1.35 / (90.5 + row_std * 200))
+
+
+def test_known_height_of_the_camera_sets_the_width() -> None:
+    point = VanishingPoint(0.5, 0.5)
+    low, high = (
+        corridor_shape(Corridor(), ImageGeometry((200, 400), point, camera_height_m=height))
+        for height in (0.9, 1.8)
+    )
+    assert low.widths_px[199] == pytest.approx(2 * high.widths_px[199])
+    assert high.range_m[199] == pytest.approx(2 * low.range_m[199])
+
+
+@given(st.floats(-0.2, 0.2), st.floats(-0.05, 0.2))
+def test_image_of_a_camera_with_the_assumed_focal_length_is_as_in_metres(
+    roll: float, pitch: float
+) -> None:
+    """A rolled horizon turns the corridor as it does for a calibrated camera."""
+    k = np.array([[340.0, 0, 199.5], [0, 340.0, 99.5], [0, 0, 1]])
+    metric = CameraGeometry(Calibration.pinhole(k, (200, 400)), Extrinsics(1.35, pitch, roll))
+    ahead = metric.camera.calibration.project(
+        np.array([[1e6, 0.0, 0.0]]) @ metric.camera.extrinsics.rotation
+    )[0]
+    point = VanishingPoint((ahead[0] + 0.5) / 400, (ahead[1] + 0.5) / 200, roll)
+    image = corridor_shape(Corridor(), ImageGeometry((200, 400), point))
+    known = corridor_shape(Corridor(), metric)
+    rows = slice(max(image.top_row, known.top_row) + 12, min(image.end_row, known.end_row))
+    both = (image.inside[rows] > 0) & (known.inside[rows] > 0)
+    either = (image.inside[rows] > 0) | (known.inside[rows] > 0)
+    assert both.sum() >= 0.93 * either.sum()
 
 
 def test_bonnet_rows_are_cut_off():
@@ -30,21 +78,16 @@ def test_bonnet_rows_are_cut_off():
     assert not shape.inside[75:].any() and shape.inside[74].any()
     # The rows above keep the distance that they have without a bonnet in view.
     whole = corridor_shape(Corridor(), ImageGeometry((100, 200)))
-    np.testing.assert_array_equal(shape.proximity[:75], whole.proximity[:75])
+    np.testing.assert_array_equal(shape.range_m[:75], whole.range_m[:75])
 
 
 @given(
-    st.integers(1, 60),
-    st.integers(1, 60),
-    st.floats(0, 0.95),
-    st.floats(0.01, 1),
-    st.floats(0, 0.4),
+    st.integers(1, 60), st.integers(1, 60), st.floats(-1, 2), st.floats(0, 0.3), st.floats(0, 0.4)
 )
-def test_zones_share_out_the_rows_and_mirror(height, width, top_share, near, ego_mask):
-    far = max(0.005, near / 5)
-    shape = corridor_shape(
-        Corridor(top_share, near, far, ego_mask), ImageGeometry((height, width))
-    )
+def test_zones_share_out_the_rows_and_mirror(height, width, row, row_std, ego_mask):
+    point = VanishingPoint(0.5, row, row_std=row_std)
+    geometry = ImageGeometry((height, width), point)
+    shape = corridor_shape(Corridor(ego_mask_share=ego_mask), geometry)
     zones = [shape.inside, shape.adjacent]
     total = sum((zone > 0).astype(int) for zone in zones)
     assert 0 <= shape.top_row < shape.end_row <= height
@@ -52,7 +95,17 @@ def test_zones_share_out_the_rows_and_mirror(height, width, top_share, near, ego
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
     for zone in zones:
         np.testing.assert_array_equal(zone, zone[:, ::-1])
-    assert (np.diff(shape.proximity[shape.top_row : shape.end_row]) >= 0).all()
+    assert (np.diff(shape.range_m[shape.top_row : shape.end_row]) <= 0).all()
+
+
+@pytest.mark.parametrize('roll', [0.0, 0.1])
+def test_outline_is_that_of_the_corridor(roll: float) -> None:
+    geometry = ImageGeometry((200, 400), VanishingPoint(0.45, 0.5, roll))
+    filled = np.zeros((400, 800), np.uint8)
+    cv2.fillPoly(filled, [trapezoid_outline(Corridor(), (400, 800), geometry)], 255)
+    inside = cv2.resize(corridor_shape(Corridor(), geometry).inside, (800, 400))
+    differ = np.count_nonzero((filled > 127) != (inside > 127))
+    assert differ < 0.08 * np.count_nonzero(filled)  # the ends follow rows, the outline does not
 
 
 SIZE = (360, 640)
@@ -68,17 +121,15 @@ def camera(size: tuple[int, int] = SIZE, **extrinsics: float) -> CameraGeometry:
 def test_corridor_on_the_ground_by_hand() -> None:
     # 2 m across. A row v below the horizon at 179.5 sees 1.5 * 500 / v metres, 2 v / 1.5 px wide.
     shape = corridor_shape(Corridor(vehicle_width_m=1.6, margin_m=0.2), camera())
-    assert shape.distance_m[[359, 254, 229]] == pytest.approx(
-        [750 / 179.5, 750 / 74.5, 750 / 49.5]
-    )
+    assert shape.range_m[[359, 254, 229]] == pytest.approx([750 / 179.5, 750 / 74.5, 750 / 49.5])
     assert shape.widths_px[[359, 254, 229]].tolist() == [240, 100, 66]
     assert shape.inside[254].nonzero()[0].tolist() == list(range(270, 370))
     assert shape.adjacent[254].nonzero()[0].tolist() == [*range(171, 270), *range(370, 469)]
-    assert shape.proximity[254] == pytest.approx(74.5 / 179.5)
+    assert shape.is_metric and np.isnan(shape.range_m[0])
     # Its reach is 60 m around the camera, which is just less than row 192 sees.
     assert shape.end_row == 360 and shape.top_row == 193
-    assert shape.distance_m[193] == pytest.approx(750 / 13.5)
-    assert np.isnan(shape.distance_m[:193]).all() and not shape.widths_px[:193].any()
+    assert shape.range_m[193] == pytest.approx(750 / 13.5)
+    assert np.isnan(shape.range_m[:193]).all() and not shape.widths_px[:193].any()
     # What ends the free road: 5 cm are 500 * 0.05 / 10.1 = 2.5 px at 10 m.
     strips = shape.strips
     piece = int(np.searchsorted(strips.edges_m, 10.0))
@@ -94,15 +145,15 @@ def test_curved_corridor_follows_the_circle() -> None:
     # On a circle of 50 m to the left: aside 50 - sqrt(50^2 - 10.79^2) = 1.178 m = 54.6 px.
     assert middle == pytest.approx(319.5 - 1.178 / 10.79 * 500, abs=1.0)
     # The nearest of the row is on its right: atan(0.2158 / 1.0014) * 50.
-    assert curved.distance_m[row] == pytest.approx(10.61, abs=0.01)
+    assert curved.range_m[row] == pytest.approx(10.61, abs=0.01)
     right = corridor_shape(Corridor(), camera(), -0.02)
     np.testing.assert_array_equal(right.inside, curved.inside[:, ::-1])
-    np.testing.assert_array_equal(right.distance_m, curved.distance_m)
+    np.testing.assert_array_equal(right.range_m, curved.range_m)
 
 
 def test_a_circle_ends_after_a_quarter() -> None:
     shape = corridor_shape(Corridor(), camera(), 0.1)
-    assert np.nanmax(shape.distance_m) <= 15.71  # pi / 2 / 0.1
+    assert np.nanmax(shape.range_m) <= 15.71  # pi / 2 / 0.1
 
 
 def test_camera_that_looks_back_sees_the_path_of_reversing() -> None:
@@ -146,7 +197,7 @@ def test_pieces_of_rows_as_a_level_camera_has_them() -> None:
 
 def test_cameras_without_the_path_in_view_get_the_trapezoid() -> None:
     aside = corridor_shape(Corridor(), camera(yaw_rad=1.4))
-    assert aside.strips is None and np.isnan(aside.distance_m).all()
+    assert aside.strips is None and not aside.is_metric
     np.testing.assert_array_equal(
         aside.inside, corridor_shape(Corridor(), ImageGeometry(SIZE)).inside
     )
@@ -171,10 +222,10 @@ def test_zones_share_out_the_rows_with_any_camera(
     total = sum((zone > 0).astype(int) for zone in (shape.inside, shape.adjacent))
     assert total.max() <= 1 and shape.inside[shape.top_row : shape.end_row].any()
     assert not total[: shape.top_row].any() and not total[shape.end_row :].any()
-    assert np.isfinite(shape.proximity).all() and 0 <= shape.proximity.max() <= 1
+    assert (shape.range_m[shape.inside.any(axis=1)] > 0).all()
     if shape.strips is not None:
         assert (np.diff(shape.strips.edges_m) > 0).all()
-        assert np.isfinite(shape.distance_m[shape.inside.any(axis=1)]).all()
+        assert np.isfinite(shape.range_m[shape.inside.any(axis=1)]).all()
 
 
 @pytest.mark.parametrize('curvature', [float('nan'), 1.5, -2.0])
@@ -191,12 +242,9 @@ def test_shapes_are_frozen():
 @pytest.mark.parametrize(
     ('fields', 'message'),
     [
-        ({'top_share': 1.0}, 'corridor top_share: got 1.0, expected 0 to 0.95'),
-        ({'near_width_share': 0.0}, 'corridor near_width_share: got 0.0, expected 0.01 to 1'),
-        ({'far_width_share': 0.0}, 'corridor far_width_share: got 0.0, expected 0.005 to 1'),
-        ({'far_width_share': 0.6}, 'got 0.6, expected at most near_width_share, 0.5. A corridor'),
+        ({'camera_height_m': 0.0}, 'corridor camera_height_m: got 0.0, expected 0.05 to 30'),
         ({'ego_mask_share': 0.5}, 'corridor ego_mask_share: got 0.5, expected 0 to 0.4'),
-        ({'top_share': float('nan')}, 'corridor top_share: got nan'),
+        ({'camera_height_m': float('nan')}, 'corridor camera_height_m: got nan'),
         ({'vehicle_width_m': 0.0}, 'corridor vehicle_width_m: got 0.0, expected 0.1 to 20'),
     ],
 )

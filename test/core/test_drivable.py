@@ -25,6 +25,7 @@ from seg_perception.core.corridor import Corridor
 from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area, under_vehicles
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import DrivableArea
+from trapezoid import trapezoid
 
 ROAD, WALK, CAR, EGO, MARK, POLE, MAN = range(7)
 TABLE = ClassTable(
@@ -41,7 +42,7 @@ TABLE = ClassTable(
 )
 VALUES = {'.': ROAD, 'w': WALK, 'c': CAR, 'e': EGO, 'm': MARK, '?': 255, 'p': POLE, 'v': MAN}
 # Poles are not seen through here, so that one letter is one thing.
-PARAMS = DrivableParams(Corridor(0.5, 0.5, 0.25), ego_zone_share=0.2, columns=8, pole_share=0.0)
+PARAMS = DrivableParams(ego_zone_share=0.2, columns=8, pole_share=0.0)
 LETTER_PX = 4  # wider than the gaps that are closed
 SIZE = (360, 640)
 K = np.array([[500.0, 0, 319.5], [0, 500.0, 179.5], [0, 0, 1]])
@@ -53,11 +54,16 @@ def scene(*rows: str) -> np.ndarray:
     return letters.repeat(LETTER_PX, axis=0).repeat(LETTER_PX, axis=1)
 
 
-def find(labels, params=PARAMS, table=TABLE, confidence=None, **metric):
+def find(labels, params=PARAMS, table=TABLE, confidence=None, shape=(0.5, 0.5, 0.25), **metric):
+    """The area; without a camera the corridor is a trapezoid of a shape, if one is given."""
     if confidence is None:
         confidence = np.full(labels.shape, 204, np.uint8)
     if metric.get('geometry'):
         metric['geometry'] = fitted(metric['geometry'], labels)
+    elif shape is not None:
+        more = {'ego_mask_share': params.corridor.ego_mask_share}
+        corridor, metric['geometry'] = trapezoid(labels.shape, *shape, **more)
+        params = replace(params, corridor=corridor)
     return find_drivable(labels, confidence, table, params, **metric)
 
 
@@ -150,8 +156,9 @@ def test_corridor_share_by_hand():
 
 
 def test_bonnet_rows_are_ignored():
-    params = replace(PARAMS, corridor=Corridor(0.2, 0.5, 0.25, ego_mask_share=0.4))
-    area = find(scene('wwwwwwww', 'www..www', 'w......w', 'cccccccc', '?????...'), params)
+    params = replace(PARAMS, corridor=Corridor(ego_mask_share=0.4))
+    labels = scene('wwwwwwww', 'www..www', 'w......w', 'cccccccc', '?????...')
+    area = find(labels, params, shape=(0.2, 0.5, 0.25))
     assert drawn(area.mask) == ['--------', '---##---', '-######-', '--------', '--------']
     # Without road above it, a column ends where the own vehicle does.
     assert letters(area) == [3, 2, 2, 1, 1, 2, 2, 3]
@@ -291,7 +298,9 @@ def test_columns_spread_evenly_and_never_exceed_the_width():
 @pytest.mark.parametrize('calibrated', [False, True])
 def test_degenerate_images(size, value, table, calibrated):
     labels = np.full(size, value, np.uint8)
-    area = find(labels, DrivableParams(), table, geometry=camera() if calibrated else None)
+    area = find(
+        labels, DrivableParams(), table, geometry=camera() if calibrated else None, shape=None
+    )
     drivable = table.role_mask(Role.DRIVABLE, Role.MARKING)[value] > 0
     assert (area.mask[-1] > 0).all() == drivable
     if not calibrated:  # a camera knows what is above the horizon
@@ -560,8 +569,8 @@ def _reference_mask(labels, zone_rows, left, right):
 @given(_letters('....wvmp?'))
 def test_mask_equals_slow_growing(labels):
     # The trapezoid is 24 px of 48 wide at the bottom; 0.22 of 36 rows are 8.
-    params = DrivableParams(Corridor(0.5, 0.5, 0.1), 0.22, 12, pole_share=0.0)
-    area = find(labels, params)
+    params = DrivableParams(ego_zone_share=0.22, columns=12, pole_share=0.0)
+    area = find(labels, params, shape=(0.5, 0.5, 0.1))
     np.testing.assert_array_equal(area.mask > 0, _reference_mask(labels, 8, 12, 36))
 
 

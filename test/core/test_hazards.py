@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seg_perception.core.camera import Calibration, Extrinsics
-from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED, VISTAS_66
-from seg_perception.core.corridor import Corridor
+from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import (
     HazardRule,
@@ -20,15 +20,18 @@ from seg_perception.core.hazards import (
     zones_of,
 )
 from seg_perception.core.results import Hazard
+from trapezoid import trapezoid
 
 SIZE = (100, 200)
-ROAD, CAR, PERSON, BICYCLIST = 3, 8, 9, 10
-PLAIN = Corridor(top_share=0.5, near_width_share=0.5, far_width_share=0.1)
+WALL, ROAD, CAR, PERSON, BICYCLIST = 1, 3, 8, 9, 10
+PLAIN, IMAGE = trapezoid(SIZE, 0.5, 0.5, 0.1)
+NEAR_M = float(corridor_shape(PLAIN, IMAGE).range_m[-1])
 EVEN = HazardRule(weight=1.0, in_path=1.0, adjacent=0.5, outer=0.25, fade=1.0)
 
 
 def find(labels, camera=None, hazard=EVEN, factor='vulnerable_road_users', corridor=PLAIN):
-    zones = zones_of(camera or ImageGeometry(SIZE), ZoneParams(corridor, 0.12, 4.5))
+    near_m = 4.5 if camera else NEAR_M
+    zones = zones_of(camera or IMAGE, ZoneParams(corridor, near_m))
     rows = labels[zones.rows]
     return find_hazards(factor, hazard, sort_pixels(rows, CAMVID_11), rows, CAMVID_11, zones)
 
@@ -43,13 +46,16 @@ def road(*boxes):
 
 def test_zones_by_hand():
     """The corridor is 100 columns wide in row 99 and 20 in row 50."""
-    zones = zones_of(ImageGeometry(SIZE), ZoneParams(PLAIN, 0.12, 4.5))
+    zones = zones_of(IMAGE, ZoneParams(PLAIN, NEAR_M))
     assert zones.rows == slice(50, 100)
     assert zones.edges[-1].tolist() == [0, 0, 50, 150, 200, 200]
     assert zones.edges[0].tolist() == [0, 70, 90, 110, 130, 200]
     assert zones.proximity[-1] == 1.0 and zones.proximity[0] == pytest.approx(0.2)
     assert np.isnan(zones.distance_m).all()
-    assert zones.footprint_px2[-1] == pytest.approx(144.0)
+    # Of a corridor that is 100 px wide: a person of 0.3 m by 0.3 m, a vehicle of 0.3 m by 1 m.
+    for factor, least_m2 in (('vulnerable_road_users', 0.09), ('vehicles', 0.3)):
+        footprint = zones.footprint_px2(factor)[-1]
+        assert footprint == pytest.approx(least_m2 * (100 / zones.width_m) ** 2)
     assert zones.lifted[-1] == 0 and zones.lifted[0] == 0
 
 
@@ -84,9 +90,42 @@ def test_a_speck_near_is_no_wall_far_off():
 
 
 def test_few_pixels_count_in_proportion():
-    """In row 99 a footprint is 144 pixels: 36 of them are a quarter."""
+    """Of a footprint in row 99, 36 pixels are so much."""
+    zones = zones_of(IMAGE, ZoneParams(PLAIN, NEAR_M))
+    footprint = zones.footprint_px2('vulnerable_road_users')[-1]
     seen = find(road((PERSON, (94, 100), (97, 103))))
-    assert seen[0].risk == pytest.approx(36 / 144, rel=0.15)
+    assert seen[0].risk == pytest.approx(36 / footprint, rel=0.15) and footprint > 100
+
+
+def test_patch_too_low_for_its_class_counts_less():
+    """What is as low as a bump may be one of the obstacles, but is hardly a car."""
+    patch = (95, 99), (94, 106)
+    as_car, as_wall = (
+        find(road((value, *patch)), factor=factor)[0].risk
+        for value, factor in ((CAR, 'vehicles'), (WALL, 'obstacles'))
+    )
+    assert as_car < 0.4 * as_wall
+
+
+@pytest.mark.parametrize(
+    ('value', 'factor', 'share'),
+    [(PERSON, 'vulnerable_road_users', 1.0), (WALL, 'obstacles', 0.5), (CAR, 'vehicles', 0.5)],
+)
+def test_what_stands_in_the_margin_is_passed(value, factor, share):
+    """The corridor is 100 px wide in row 99, from column 50; an eighth of it is a margin."""
+    in_track, in_margin = (
+        next(each for each in find(road((value, (94, 100), columns)), factor=factor))
+        for columns in ((70, 73), (55, 58))
+    )
+    assert in_margin.risk == pytest.approx(share * in_track.risk, rel=0.05)
+    assert in_track.centred > 0 and in_margin.centred == 0
+
+
+def test_centred_is_the_share_of_the_track():
+    seen = find(road((CAR, (40, 90), (50, 150))), factor='vehicles')
+    assert next(h for h in seen if h.zone == 0).centred == pytest.approx(1.0, abs=0.02)
+    seen = find(road((CAR, (40, 90), (100, 150))), factor='vehicles')
+    assert next(h for h in seen if h.zone == 0).centred == pytest.approx(0.5, abs=0.05)
 
 
 def test_who_is_the_class_of_most_pixels():
@@ -100,7 +139,8 @@ def test_who_is_the_class_of_most_pixels():
 def test_what_is_unknown_may_be_anything(factor):
     seen = find(road((UNLABELED, (60, 90), (90, 110))), factor=factor)
     assert seen[0].who == 'something unknown'
-    assert seen[0].risk == find(road((PERSON, (60, 90), (90, 110))))[0].risk
+    known = {'vulnerable_road_users': PERSON, 'vehicles': CAR, 'obstacles': WALL}[factor]
+    assert seen[0].risk == find(road((known, (60, 90), (90, 110))), factor=factor)[0].risk
 
 
 def test_width_is_that_above_the_foot():
@@ -136,7 +176,7 @@ def test_the_corridor_bends_with_the_path():
     """6 m ahead on a circle of 10 m to the left the path is 1.9 m to the left."""
     labels = road((PERSON, (60, 89), (45, 52)))
     zones = {
-        curvature: zones_of(CAMERA, ZoneParams(Corridor(), 0.12, 4.5, curvature))
+        curvature: zones_of(CAMERA, ZoneParams(Corridor(), 4.5, curvature))
         for curvature in (0.0, 0.1)
     }
     found = {}

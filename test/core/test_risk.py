@@ -20,7 +20,7 @@ from seg_perception.core.classes import (
 from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.drivable import DrivableParams, find_drivable
 from seg_perception.core.errors import ParameterError
-from seg_perception.core.results import RiskLevel
+from seg_perception.core.results import RiskLevel, VanishingPoint
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_params import RiskParams
 
@@ -56,6 +56,7 @@ def assess(labels, table=CAMVID_11, params=None, confidence=None, **more):
         confidence = np.full(labels.shape, 230, np.uint8)
     if (camera := more.pop('camera', None)) is not None:
         more['geometry'] = CameraGeometry.of(camera, labels.shape)
+    more.setdefault('geometry', ImageGeometry(labels.shape, VanishingPoint(0.5, 0.45)))
     place = {name: more[name] for name in ('geometry', 'curvature_per_m') if name in more}
     area = find_drivable(labels, confidence, table, DrivableParams(params.corridor), **place)
     return assess_risk(labels, confidence, table, area, params, **more)
@@ -117,7 +118,7 @@ def test_people_on_the_pavement_are_a_concern_but_not_critical():
 
 def test_the_nearer_the_worse():
     scores = [
-        assess(put(street(), PERSON, (bottom - 0.1, bottom), (0.45, 0.55))).score
+        assess(put(street(), PERSON, (bottom - 0.3, bottom), (0.45, 0.55))).score
         for bottom in (0.58, 0.65, 0.75, 0.85, 0.95)
     ]
     assert scores == sorted(scores, reverse=True) and len(set(scores)) == 5
@@ -293,11 +294,14 @@ def test_a_frame_unlike_the_training_is_not_safe():
 
 def test_lane_clarity_by_hand():
     """Pavement over the upper half of the path's rows: the lane is clear in the lower half."""
-    labels = street()
-    labels[52:74] = np.where(labels[52:74] == ROAD, PAVEMENT, labels[52:74])
-    clarity = factor(assess(labels), 'lane_clarity')
-    assert clarity.risk == pytest.approx(0.5, abs=0.001)
-    assert clarity.reason == 'the lane is clear in 50% of the path'
+    labels, middle = street(), VanishingPoint(0.5, 0.45)
+    geometry = ImageGeometry(labels.shape, middle)
+    top = corridor_shape(Corridor(), geometry).top_row
+    upper = slice(top, top + (96 - top) // 2)
+    labels[upper] = np.where(labels[upper] == ROAD, PAVEMENT, labels[upper])
+    clarity = factor(assess(labels, geometry=geometry), 'lane_clarity')
+    assert (96 - top) % 2 == 1  # one more below
+    assert clarity.risk == pytest.approx(((96 - top) // 2) / (96 - top), abs=0.001)
 
 
 def test_a_lane_without_markings_is_less_clear_where_the_model_knows_them():

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.events import CALIBRATED, EVENTS, MODES, drive, geometry_of
+from benchmarks.events import EVENTS, MODES, drive, geometry_of
 from seg_perception.core.camera_geometry import GeometryKeeper
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.drivable import find_drivable
@@ -30,10 +30,10 @@ def test_event(name, before, after):
     event = next(each for each in EVENTS if each.name == name)
     levels = {mode: [] for mode in MODES}
     memories = {mode: RiskFilter() for mode in MODES}
-    keeper = GeometryKeeper(lambda size: size)
+    keepers = {mode: GeometryKeeper(lambda size: size) for mode in MODES}
     for stamp_s, shot, camera in islice(drive(event), FIRST, END):
         for mode, memory in memories.items():
-            used = geometry_of(keeper, camera if mode == CALIBRATED else None, shot.labels.shape)
+            used = geometry_of(mode, keepers[mode], camera, shot.labels.shape)
             area = find_drivable(shot.labels, shot.confidence, CAMVID_11, geometry=used)
             raw = assess_risk(
                 shot.labels, shot.confidence, CAMVID_11, area, geometry=used, rgb=shot.rgb

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 from itertools import pairwise
-from math import isnan, nan
+from math import isfinite, isnan, nan
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def person(risk, zone=0, distance_m=nan):
 
 def car(distance_m, width_px=None):
     proximity, width_px = min(1.0, 4.5 / distance_m), width_px or 900 / distance_m
-    return Hazard('vehicles', 0, proximity, proximity, distance_m, 'car', width_px)
+    return Hazard('vehicles', 0, proximity, proximity, distance_m, 'car', width_px, 1.0)
 
 
 def frame(*hazards, speed_mps=nan, **others):
@@ -174,12 +174,13 @@ def test_time_to_contact_of_a_car_that_comes_nearer():
 
 
 def test_time_to_contact_needs_no_metres():
-    """One nearest distance a second, from five of them."""
+    """One nearest distance of 4.5 m a second, from five of them; 2 m are kept free."""
     raws = []
     for i in range(40):
         far = 5 - i * DT
-        raws.append(frame(Hazard('vehicles', 0, 0.3, 1 / far, nan, 'car', 90 / far)))
-    assert run(raws)[-1].time_to_contact_s == pytest.approx(5 - 39 * DT, abs=0.01)
+        raws.append(frame(Hazard('vehicles', 0, 0.3, 1 / far, nan, 'car', 90 / far, 1.0)))
+    expected_s = 5 - 39 * DT - 2 / 4.5
+    assert run(raws)[-1].time_to_contact_s == pytest.approx(expected_s, abs=0.01)
 
 
 def test_what_keeps_its_distance_has_no_time_to_contact():
@@ -200,6 +201,25 @@ def test_what_seems_to_come_nearer_but_does_not_grow_has_no_time_to_contact():
 def test_what_grows_by_entering_the_corridor_has_no_time_to_contact():
     raws = [frame(car(12.0, width_px=20.0 + 4 * i)) for i in range(20)]
     assert all(isnan(risk.time_to_contact_s) for risk in run(raws))
+
+
+def test_what_enters_the_corridor_while_it_comes_nearer_is_no_sooner_there():
+    """It doubles its width in half a second, and is 2 s away all the same."""
+    raws = [frame(car(22 - 10 * i * DT, width_px=30.0 * 1.07**i)) for i in range(20)]
+    assert run(raws)[-1].time_to_contact_s >= (20 - 10 * 19 * DT) / 10 - 0.01
+
+
+@pytest.mark.parametrize(('centred', 'is_contact'), [(0.1, False), (0.3, True)])
+def test_what_slides_along_the_edge_is_no_contact(centred, is_contact):
+    raws = [frame(replace(car(24 - 8 * i * DT), centred=centred)) for i in range(40)]
+    assert isfinite(run(raws)[-1].time_to_contact_s) is is_contact
+
+
+@pytest.mark.parametrize(('from_m', 'after_s'), [(12.0, 0.2), (30.0, 0.4)])
+def test_what_is_far_has_to_be_seen_longer(from_m, after_s):
+    risks = run([frame(car(from_m - 4 * i * DT)) for i in range(20)])
+    first = next(i for i, risk in enumerate(risks) if isfinite(risk.time_to_contact_s))
+    assert first * DT == pytest.approx(after_s, abs=DT / 2)
 
 
 def test_wrong_distances_of_single_frames_do_not_count():

@@ -63,18 +63,18 @@ def test_mount_in_degrees(bag: str, tmp_path: Path, model: str) -> None:
 
 
 def test_settings_of_the_node_change_the_answer(bag: str, tmp_path: Path, model: str) -> None:
-    """With nine tenths of the picture as the path, less of it is free."""
-    narrow, wide = tmp_path / 'narrow', tmp_path / 'wide'
-    words = ['--set', 'corridor.far_width_share=0.9', '--set', 'corridor.near_width_share=0.9']
-    assert call(bag, narrow, model, '--outputs') == 0
-    assert call(bag, wide, model, '--outputs', *words, '--set', 'corridor.top_share=0.1') == 0
+    """The model is less sure than that of everything; the other name has no effect any more."""
+    plain, strict = tmp_path / 'plain', tmp_path / 'strict'
+    words = ['--set', 'min_confidence=0.95', '--set', 'corridor.top_share=0.1']
+    assert call(bag, plain, model, '--outputs') == 0
+    assert call(bag, strict, model, '--outputs', *words) == 0
     shares = [
         pq.read_table(out / 'frames.parquet')['corridor_share'].to_numpy().mean()
-        for out in (narrow, wide)
+        for out in (plain, strict)
     ]
-    assert shares[1] < 0.9 * shares[0]
-    asked = json.loads((wide / 'run.json').read_text())['parameters']['settings']
-    assert asked['corridor.top_share'] == 0.1
+    assert shares[0] > 0.9 and shares[1] == 0.0
+    asked = json.loads((strict / 'run.json').read_text())['parameters']['settings']
+    assert asked['min_confidence'] == 0.95
 
 
 def test_risk_profile_changes_the_answer(bag: str, tmp_path: Path, model: str) -> None:

@@ -273,7 +273,7 @@ def doubting(tmp_path: Path) -> FrameAnswerer:
 
 
 def test_confidence_of_an_ood_frame_is_scaled_down(doubting: FrameAnswerer) -> None:
-    size = (64, 96)
+    size = (128, 192)
     plain = ask(doubting, street(size))
     assert plain.ood_score == 0.0 and (plain.confidence == 200).all()
     off = street(size)

