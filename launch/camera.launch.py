@@ -18,7 +18,8 @@ from seg_perception.node.launching import (
     video_source,
 )
 from seg_perception.node.parameters import extrinsics_parameters
-from seg_perception.tools.video_inputs import SYNTHETIC, street_extrinsics
+from seg_perception.node.topics import SYNTHETIC
+from seg_perception.tools.video_inputs import street_extrinsics
 
 YES_NO = ['true', 'false']
 

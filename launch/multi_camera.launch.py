@@ -18,7 +18,8 @@ from seg_perception.node.launching import (
     video_source,
 )
 from seg_perception.node.parameters import extrinsics_parameters
-from seg_perception.tools.video_inputs import SYNTHETIC, street_extrinsics
+from seg_perception.node.topics import SYNTHETIC
+from seg_perception.tools.video_inputs import street_extrinsics
 
 YES_NO = ['true', 'false']
 
@@ -94,7 +95,7 @@ def camera_topics(camera: str, given: dict[str, str]) -> dict[str, str]:
 
 def videos_for(cameras: list[str], video: str) -> dict[str, str]:
     """The source of each camera; none where none is played."""
-    sources = video.split(',') if video else []
+    sources = [source.strip() for source in video.split(',')] if video else []
     if len(sources) == 1:
         sources *= len(cameras)
     if sources and len(sources) != len(cameras):

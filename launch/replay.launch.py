@@ -12,7 +12,7 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from seg_perception.node.launching import YES_NO, node_arguments, perception_node, rviz
+from seg_perception.node.launching import YES_NO, existing, node_arguments, perception_node, rviz
 from seg_perception.options import ReplayOptions
 from seg_perception.replay.bag_launching import find_camera, read_topics
 from seg_perception.replay.launching import bag_player
@@ -61,7 +61,7 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, once the arguments are known."""
     given = context.launch_configurations
-    bag = Path(given['bag']).expanduser()
+    bag = Path(existing('bag', given['bag']))
     found = find_camera(read_topics(bag), given['image_topic'])
     camera = given['camera']
     parameters = {

@@ -24,7 +24,7 @@ def read_mapping(
     """
     thing = f'{what} {str(path)!r}'
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        data = yaml.safe_load(path.expanduser().read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError) as fault:
         seen = 'no file' if isinstance(fault, FileNotFoundError) else fault
         raise error(thing, seen, 'a readable YAML file', 'Check the path.') from fault

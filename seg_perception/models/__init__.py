@@ -15,4 +15,6 @@ def model_path(model: str | Path = '') -> Path:
     :param model: a name of ``EMBEDDED``, nothing for the first, or a path.
     """
     name = str(model) or EMBEDDED[0]
-    return Path(__file__).with_name(f'{name}.onnx') if name in EMBEDDED else Path(model)
+    if name in EMBEDDED:
+        return Path(__file__).with_name(f'{name}.onnx')
+    return Path(model).expanduser()

@@ -42,6 +42,7 @@ from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
 from seg_perception.node.qos import matched_publishers
 from seg_perception.node.scene_msgs import to_msg
+from seg_perception.node.transport import loss_hint
 from seg_perception_msgs.msg import RoadScene
 
 STALE_REPEAT_S = 1.0  # so that who comes late hears of it too
@@ -101,7 +102,7 @@ class CameraInterface:
         self._subscriptions: list[Any] = []
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
-        self._spoke_s = self._stale_said_s = 0.0
+        self._spoke_s = self._stale_said_s = self._arrived_s = 0.0
         self._is_stale = False
         self._pitch_asked_s = -inf
         self._outputs = CameraOutputs(node, params.name, answerer.table)
@@ -114,6 +115,7 @@ class CameraInterface:
         self._clock = FrameClock()
         self._is_prepared = False
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
+        self._arrived_s = self._spoke_s
         self._outputs.announce()
         params = self._params
         reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
@@ -155,6 +157,7 @@ class CameraInterface:
     ) -> None:
         given_ns = stamp_ns(msg.header.stamp)
         frame = Frame(msg, time.monotonic(), self._clock.time_ns(given_ns, time.time_ns()))
+        self._arrived_s = frame.arrived_s
         self.health.arrived(frame.arrived_s, given_ns, self._clock.stands)
         on_frame(self, frame)
 
@@ -285,7 +288,10 @@ class CameraInterface:
         topic = subscription.topic_name
         matched = matched_publishers(self._node, subscription)
         if matched:
-            return f'{matched} publishing on {topic}'
+            told = f'{matched} publishing on {topic}'
+            silent_s = time.monotonic() - self._arrived_s
+            is_lost = silent_s > self._settings.now.stale_after_s and not self._params.compressed
+            return f'{told}; {loss_hint()}' if is_lost else told
         if self._node.count_publishers(topic):
             return f'a publisher on {topic} does not match: check `transport` and `reliable`'
         return f'nobody publishes on {topic}'

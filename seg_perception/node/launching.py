@@ -13,6 +13,9 @@ from launch.actions import DeclareLaunchArgument, Shutdown
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from seg_perception.core.errors import ParameterError
+from seg_perception.models import EMBEDDED
+from seg_perception.node.topics import SYNTHETIC
 from seg_perception.node.transport import transport_env
 
 PACKAGE = 'seg_perception'
@@ -56,6 +59,19 @@ def node_arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def existing(name: str, given: str) -> str:
+    """
+    The path that a launch argument names, ``~`` expanded, which bash does not do behind ``:=``.
+
+    :raises ParameterError: when nothing is there; launch_ros only warns of a missing params_file.
+    """
+    path = Path(given).expanduser()
+    if not path.exists():
+        thing = f'launch argument {name!r}'
+        raise ParameterError(thing, repr(given), 'a file that exists', 'Check the path.')
+    return str(path)
+
+
 def use_sim_time() -> DeclareLaunchArgument:
     """The argument use_sim_time, for launch files that do not play a bag."""
     return DeclareLaunchArgument(
@@ -74,21 +90,33 @@ def perception_node(
 
     :param parameters: those that win over the file; empty strings leave it to file and defaults.
     :param stops_launch: end the whole launch when the node ends.
+    :raises ParameterError: when a file is not there.
     """
     wanted = {name: value for name, value in parameters.items() if value != ''}
+    if wanted.get('model', EMBEDDED[0]) not in EMBEDDED:
+        wanted['model'] = existing('model', str(wanted['model']))
+    files = [existing('params_file', params_file)] if params_file else []
     return Node(
         executable='node',
         name=PACKAGE,
-        parameters=[*([params_file] if params_file else []), _typed(wanted)],
+        parameters=[*files, _typed(wanted)],
         on_exit=shutdown('node') if stops_launch else None,
         **_common(log_level),
     )
 
 
 def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
-    """A video in place of a camera, looping; the launch ends with it."""
+    """
+    A video in place of a camera, looping; the launch ends with it.
+
+    :raises ParameterError: when its source is not there.
+    """
+    source = str(parameters['source'])
+    if source != SYNTHETIC and not source.isdigit() and '://' not in source:
+        source = existing('video', source)
     fixed: Parameters = {
         'frame_id': f'camera_{camera}_optical_frame',
+        'source': source,
         'loop': True,
         'wait_for_subscribers': 1,
     }

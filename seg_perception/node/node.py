@@ -42,6 +42,7 @@ from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.image_conversions import to_pixels
 from seg_perception.node.parameters import CameraParams, Parameters
+from seg_perception.node.transport import ensure_transport
 
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
@@ -319,6 +320,8 @@ def _describe(camera: CameraParams) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; 2 when it cannot start."""
+    if args is None:
+        ensure_transport()
     try:
         _init(args)
         return _run()

@@ -5,3 +5,4 @@
 CAMERA = 'front'
 IMAGE_TOPIC = '/camera/front/image_raw'
 CAMERA_INFO_TOPIC = '/camera/front/camera_info'
+SYNTHETIC = 'synthetic'  # the rendered street in place of a video

@@ -40,16 +40,28 @@ def transport_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if not present.get(name)}
 
 
-def ensure_transport(arguments: Sequence[str]) -> None:
+def ensure_transport(arguments: Sequence[str] | None = None) -> None:
     """
     Start this process anew, as ``python *arguments``, where a transport setting is missing.
 
     glibc reads its settings at the start of a process, so setting them later does nothing.
+
+    :param arguments: those that this process was started with when None.
     """
+    arguments = sys.orig_argv[1:] if arguments is None else arguments
     missing = transport_env()
     if missing:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *arguments], os.environ | missing)
+
+
+def loss_hint() -> str:
+    """What to do where images are published and none arrives."""
+    setting = f'{_profile_variable(os.environ)}={profile_path()}'
+    own = next((name for name in PROFILE_VARIABLES if os.environ.get(name)), '')
+    is_ours = os.environ.get(own) == str(profile_path())
+    who = 'its driver' if is_ours or not own else f'its driver and, in place of {own}, this node'
+    return f'if it sends images, they are lost on the way: start {who} with {setting}'
 
 
 def _profile_variable(environ: Mapping[str, str]) -> str:

@@ -18,13 +18,13 @@ from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import make_folder, write_json
 from seg_perception.io.video_writer import LiveVideoWriter
 from seg_perception.node.parameters import extrinsics_parameters
-from seg_perception.node.topics import CAMERA
+from seg_perception.node.topics import CAMERA, SYNTHETIC
 from seg_perception.options import DemoOptions
 from seg_perception.tools.contact_sheet import write_sheet
 from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
 from seg_perception.tools.recorder import Recorder, stage_ms
 from seg_perception.tools.versions import environment
-from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
+from seg_perception.tools.video_inputs import FrameSource, open_source
 
 SYNTHETIC_RATE_HZ = 15.0  # what two cores render, segment, draw and record
 SYNTHETIC_SECONDS = 12.0

@@ -61,6 +61,7 @@ def _given(values: Mapping[str, object]) -> dict[str, object]:
 def _params_file(path: Path | None) -> list[str]:
     if path is None:
         return []
+    path = path.expanduser()
     if not path.is_file():
         raise ParameterError('params_file', repr(str(path)), 'a file', 'Check the path.')
     return ['--params-file', str(path.resolve())]

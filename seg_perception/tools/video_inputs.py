@@ -16,10 +16,10 @@ import numpy as np
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import SourceError
 from seg_perception.io.frames import DEFAULT_FPS, count_frames, find_files, frame_rate, read_frames
+from seg_perception.node.topics import SYNTHETIC
 from seg_perception.synthetic.street import Street
 from seg_perception.synthetic.weather import check_weather
 
-SYNTHETIC = 'synthetic'
 STREET_S = 10.0  # length of the renderer's clip
 _SMALL = (64, 64)  # the extrinsics is that of every size, and a small street is built quickly
 
@@ -79,7 +79,7 @@ def open_source(
     if source == SYNTHETIC:
         return _open_street(size or (720, 1280), fps or DEFAULT_FPS, seed, weather, max_frames)
     is_device = source.isdigit() or source.startswith('/dev/')
-    opened = _open_device(source) if is_device else _open_files(Path(source), fps)
+    opened = _open_device(source) if is_device else _open_files(Path(source).expanduser(), fps)
     return _resized(opened, size) if size else opened
 
 

@@ -36,9 +36,10 @@ from seg_perception.node.image_conversions import colour_to_msg, to_compressed_m
 from seg_perception.node.parameter_names import FOREIGN
 from seg_perception.node.parameters import declare, overrides_of
 from seg_perception.node.processes import sigterm_as_exit
-from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
+from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC, SYNTHETIC
+from seg_perception.node.transport import ensure_transport
 from seg_perception.synthetic.weather import WEATHERS
-from seg_perception.tools.video_inputs import SYNTHETIC, FrameSource, open_source
+from seg_perception.tools.video_inputs import FrameSource, open_source
 
 NODE_NAME = 'video_source'
 DISCOVERY_S = 4.0  # DDS needs up to three to find a reader
@@ -254,6 +255,8 @@ def _calibration(params: SourceParams, source: FrameSource) -> Calibration | Non
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until its source ends or it is interrupted; 2 when it cannot go on."""
+    if args is None:
+        ensure_transport()
     # rclpy's own handlers end ROS and raise besides: the second exception would fall into the
     # clean-up after the first.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

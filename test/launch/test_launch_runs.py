@@ -124,7 +124,7 @@ def test_replay_launch_loops_over_a_part_as_another_camera(graph, launch, bag) -
 @pytest.mark.parametrize(
     ('words', 'said', 'code'),
     [
-        (['bag:=nowhere'], "bag 'nowhere': got nothing there", 1),
+        (['bag:=nowhere'], "'bag': got 'nowhere', expected a file that exists", 1),
         (['bag:={bag}', 'image_topic:=/x'], 'got /x, expected one of /camera/front/image_raw', 1),
         (['bag:={bag}', 'rate:=0', 'player:=ours'], 'got 0.0, expected 0.001 to 1000', 1),
     ],
@@ -136,10 +136,18 @@ def test_what_cannot_be_replayed_ends_the_launch(launch, bag, words, said, code)
     assert process.returncode == code
 
 
-def test_a_missing_video_ends_the_launch(launch) -> None:
-    process = launch('camera.launch.py', 'video:=nowhere.mp4')
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [
+        ('video', 'nowhere.mp4'), ('video', '~/nowhere.mp4'), ('params_file', 'nowhere.yaml'),
+        ('params_file', '~/nowhere.yaml'), ('model', '~/nowhere.onnx'),
+    ],
+)  # fmt: skip
+def test_a_missing_file_ends_the_launch(launch, name: str, file: str) -> None:
+    process = launch('camera.launch.py', f'{name}:={file}')
     output, _ = process.communicate(timeout=120)
-    assert "'nowhere.mp4': got nothing there" in output
+    assert f"launch argument '{name}': got '{file}', expected a file that exists" in output
+    assert process.returncode == 1
 
 
 def test_a_wrong_number_of_videos_ends_the_launch(launch) -> None:

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
-from seg_perception.node.transport import profile_path, transport_env
+import pytest
+
+from seg_perception.node.transport import PROFILE_VARIABLES, loss_hint, profile_path, transport_env
 from seg_perception.tools.dds_check import Stream, measure_arrival, shipped_environ
 
 MALLOC = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '1073741824'}
@@ -49,3 +54,38 @@ def test_720p_images_arrive_best_effort() -> None:
     arrival = measure_arrival(Stream(frames=40, rate_hz=20.0), shipped_environ())
     assert arrival.sent == 40
     assert arrival.arrived >= 38
+
+
+PRINTS = """
+import os, sys
+from seg_perception.node.transport import ensure_transport
+ensure_transport()
+print(sys.argv[1], *(os.environ[name] for name in sys.argv[2:]))
+"""
+
+
+def test_a_process_sets_them_for_itself_and_keeps_its_arguments() -> None:
+    """Without those of the user; started anew once, as glibc asks for."""
+    names = ['FASTDDS_DEFAULT_PROFILES_FILE', *MALLOC]
+    bare = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, '-c', PRINTS, 'an argument', *names]
+    said = subprocess.check_output(command, env=bare, text=True)
+    assert said.split() == ['an', 'argument', str(profile_path()), *MALLOC.values()]
+    mine = {'FASTDDS_DEFAULT_PROFILES_FILE': 'mine.xml', 'MALLOC_TRIM_THRESHOLD_': '7'}
+    said = subprocess.check_output(command, env=bare | mine, text=True)
+    assert said.split() == ['an', 'argument', 'mine.xml', MALLOC['MALLOC_MMAP_THRESHOLD_'], '7']
+
+
+def test_the_hint_for_lost_images_names_who_has_to_set_what(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    setting = f'FASTDDS_DEFAULT_PROFILES_FILE={profile_path()}'
+    assert f'start its driver with {setting}' in loss_hint()
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profile_path()))
+    assert f'start its driver with {setting}' in loss_hint()
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+    monkeypatch.delenv('FASTDDS_DEFAULT_PROFILES_FILE')
+    hint = loss_hint()
+    assert 'in place of FASTDDS_BUILTIN_TRANSPORTS, this node' in hint and setting in hint
