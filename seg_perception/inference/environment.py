@@ -43,3 +43,9 @@ def _cpu_name() -> str:
         return platform.machine()
     names = (line.split(':', 1)[1].strip() for line in lines if line.startswith('model name'))
     return next(names, platform.machine())
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU of NVIDIA: a card, a Jetson, or that of Windows below."""
+    devices = ('nvidiactl', 'nvidia0', 'nvhost-gpu', 'nvgpu', 'dxg')
+    return any(Path('/dev', device).exists() for device in devices)

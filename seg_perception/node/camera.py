@@ -40,7 +40,7 @@ from seg_perception.node.ego_motion import Motion
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
-from seg_perception.node.qos import matched_publishers
+from seg_perception.node.qos import EveryDurability, matched_publishers
 from seg_perception.node.scene_msgs import to_msg
 from seg_perception.node.transport import loss_hint
 from seg_perception_msgs.msg import RoadScene
@@ -100,6 +100,7 @@ class CameraInterface:
         self._memory = CameraMemory(answerer.table)
         self._clock = FrameClock()
         self._subscriptions: list[Any] = []
+        self._infos: EveryDurability | None = None
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
         self._spoke_s = self._stale_said_s = self._arrived_s = 0.0
@@ -123,9 +124,9 @@ class CameraInterface:
         kind = CompressedImage if params.compressed else Image
         self._subscribe(kind, params.topic, partial(self._on_image, on_frame), qos)
         if params.camera_info_topic:
-            info_qos = QoSProfile(depth=1, reliability=best_effort)
             topic = params.camera_info_topic
-            self._subscribe(CameraInfo, topic, self._on_camera_info, info_qos)
+            subscribe = partial(self._subscribe, CameraInfo, topic, self._on_camera_info)
+            self._infos = EveryDurability(self._node, topic, subscribe)
 
     def _subscribe(
         self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile
@@ -145,7 +146,7 @@ class CameraInterface:
         """Unsubscribe."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        self._subscriptions, self._infos = [], None
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -260,6 +261,8 @@ class CameraInterface:
 
     def watch(self, now_s: float, stale_after_s: float) -> None:
         """Say STALE, now and then, for as long as nothing can be said about frames."""
+        if self._infos is not None:
+            self._infos.watch()
         with self._lock:
             silent_s = now_s - self._spoke_s
             if silent_s <= stale_after_s:
@@ -294,7 +297,16 @@ class CameraInterface:
             return f'{told}; {loss_hint()}' if is_lost else told
         if self._node.count_publishers(topic):
             return f'a publisher on {topic} does not match: check `transport` and `reliable`'
-        return f'nobody publishes on {topic}'
+        return f'nobody publishes on {topic}{self._other_transport(topic)}'
+
+    def _other_transport(self, topic: str) -> str:
+        """The remedy where the images come in the other transport; empty where they do not."""
+        is_compressed = self._params.compressed
+        other = topic.removesuffix('/compressed') if is_compressed else f'{topic}/compressed'
+        if not self._node.count_publishers(other):
+            return ''
+        transport = 'raw' if is_compressed else 'compressed'
+        return f', but on {other}: set {self.name}.transport to {transport}'
 
     def _say(self, scene: RoadScene) -> None:
         with self._lock:

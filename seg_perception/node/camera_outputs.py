@@ -12,25 +12,24 @@ import numpy as np
 from geometry_msgs.msg import PolygonStamped
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 from std_msgs.msg import Header
 
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.draw import draw_scene
+from seg_perception.core.masks import colourise
 from seg_perception.core.results import SceneRecord
 from seg_perception.inference.answer import Extras, FrameContext
 from seg_perception.io.encodings import Pixels
 from seg_perception.node.ground_msgs import grid_to_msg, polygon_to_msg, scan_to_msg
 from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to_compressed_msg
 from seg_perception.node.parameters import NodeParams
+from seg_perception.node.qos import latched
 from seg_perception.node.scene_msgs import LABEL_INFO, label_info
 from seg_perception_msgs.msg import RoadScene
 
 _QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED_QOS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +59,16 @@ class CameraOutputs:
         publisher = self._publisher
         self.scene = publisher(RoadScene, 'road_scene')
         self._mask = publisher(Image, 'mask')
+        self._mask_color = publisher(Image, 'mask_color')
         self._confidence = publisher(Image, 'confidence')
         self._overlay = publisher(Image, 'overlay')
         self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed')
-        self._grid = publisher(OccupancyGrid, 'drivable_grid')
+        self._grid = publisher(OccupancyGrid, 'drivable_grid', latched())
         self._scan = publisher(LaserScan, 'free_space')
         self._polygon = publisher(PolygonStamped, 'ground_polygon')
         self._label_info = None
         if LABEL_INFO is not None:
-            self._label_info = publisher(LABEL_INFO, 'label_info', _LATCHED_QOS)
+            self._label_info = publisher(LABEL_INFO, 'label_info', latched())
 
     def _publisher(self, kind: Any, name: str, qos: QoSProfile = _QOS) -> Any:
         topic = f'~/{self._camera}/{name}'
@@ -99,6 +99,9 @@ class CameraOutputs:
         """The masks, before anything else."""
         self._mask.publish(mask_to_msg(record.labels, header))
         self._confidence.publish(mask_to_msg(record.confidence, header))
+        if _is_heard(self._mask_color):
+            colours = colourise(record.labels, self._table)
+            self._mask_color.publish(colour_to_msg(colours, header, 'rgb8'))
 
     def publish_rest(self, header: Header, answered: Answered) -> None:
         """The ground and the overlay."""

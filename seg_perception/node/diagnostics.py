@@ -210,6 +210,7 @@ class ModelReport:
     path: str
     provider: str
     fallback: str = ''
+    has_gpu: bool = True  # without one, the CPU is no fault
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def judge(
     """Level and message: the state, and all that is worth a warning."""
     level, message = _judge_state(report, hint, limits)
     warnings = _warnings(report, limits) if report.state is State.ACTIVE else []
-    if model.fallback:
+    if model.fallback and model.has_gpu:
         warnings.append(model.fallback)
     if warnings and level == DiagnosticStatus.OK:
         level = DiagnosticStatus.WARN

@@ -20,6 +20,7 @@ from seg_perception.io.scene_fields import fused_fields
 from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.ground_msgs import grid_to_msg
 from seg_perception.node.parameters import Parameters
+from seg_perception.node.qos import latched
 from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import FusedScene
 
@@ -48,7 +49,7 @@ class FusionPublisher:
         self._last: dict[str, _Last] = {}
         publisher, qos = node.create_lifecycle_publisher, QoSProfile(depth=1)
         self._scene: Any = publisher(FusedScene, '~/road_scene', qos)
-        self._grid: Any = publisher(OccupancyGrid, '~/drivable_grid', qos)
+        self._grid: Any = publisher(OccupancyGrid, '~/drivable_grid', latched())
         self.reset()
 
     def reset(self) -> None:

@@ -23,13 +23,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.logging import LoggingSeverity
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float32
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
 from seg_perception.core.latest import FairLatest
 from seg_perception.inference.answer import FrameAnswerer
 from seg_perception.inference.engine import Engine
+from seg_perception.inference.environment import has_gpu
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.models import model_path
 from seg_perception.node.calibration import TF_MESSAGE, links_of
@@ -42,6 +44,7 @@ from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.image_conversions import to_pixels
 from seg_perception.node.parameters import CameraParams, Parameters
+from seg_perception.node.qos import EveryDurability
 from seg_perception.node.transport import ensure_transport
 
 NODE_NAME = 'seg_perception'
@@ -49,11 +52,9 @@ EXIT_FAILED = 2
 
 SPIN_TIMEOUT_S = 0.5  # largest delay of a signal that rclpy misses
 WATCH_PERIOD_S = 0.1  # largest delay until a silent camera is noticed
+_GRAPH_LOG_S = 5.0
+_TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
-
-_STATIC = QoSProfile(  # as every publisher of /tf_static has it
-    depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -95,6 +96,7 @@ class SegPerceptionNode(LifecycleNode):
         self._fused: FusionPublisher | None = None
         self._frames, self._steering = FrameTree(), Steering()
         self._shared_subscriptions: list[Any] = []
+        self._transforms: list[EveryDurability] = []
         self._inbox: FairLatest[str, tuple[CameraInterface, Frame]] = FairLatest()
         self._worker: Thread | None = None
         self._diagnostics: Any = None
@@ -124,7 +126,9 @@ class SegPerceptionNode(LifecycleNode):
         engine = open_engine(path, params.provider, params.threads)
         engine.warm_up()
         self._answerer = answerer = FrameAnswerer(engine)
-        self._model = ModelReport(engine.card.name, path, engine.provider, engine.fallback or '')
+        self._model = ModelReport(
+            engine.card.name, path, engine.provider, engine.fallback or '', has_gpu()
+        )
         self._fused = FusionPublisher(self, self.settings)
         self._cameras = [
             CameraInterface(
@@ -234,8 +238,10 @@ class SegPerceptionNode(LifecycleNode):
         self._frames.clear()
         self._steering = Steering()
         if TF_MESSAGE is not None and self.settings.now.use_tf:
-            for topic, is_static, qos in (('/tf', False, 100), ('/tf_static', True, _STATIC)):
-                self._subscribe(TF_MESSAGE, topic, partial(self._on_transforms, is_static), qos)
+            for topic, is_static in (('/tf', False), ('/tf_static', True)):
+                callback = partial(self._on_transforms, is_static)
+                subscribe = partial(self._subscribe, TF_MESSAGE, topic, callback)
+                self._transforms.append(EveryDurability(self, topic, subscribe, _TF, is_static))
         if topic := self.settings.now.curvature_topic:
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._subscribe(Float32, topic, self._on_curvature, qos)
@@ -266,6 +272,7 @@ class SegPerceptionNode(LifecycleNode):
         for subscription in self._shared_subscriptions:
             self.destroy_subscription(subscription)
         self._shared_subscriptions.clear()
+        self._transforms.clear()
         self._inbox.close()
         if self._worker is None:
             return
@@ -288,6 +295,8 @@ class SegPerceptionNode(LifecycleNode):
 
     def _watch(self) -> None:
         now_s, params = time.monotonic(), self.settings.now
+        for transforms in self._transforms:
+            transforms.watch()
         for camera in self._cameras:
             camera.watch(now_s, params.stale_after_s)
 
@@ -296,9 +305,30 @@ class SegPerceptionNode(LifecycleNode):
         is_active = self._worker is not None
         reports = [camera.report(params.stale_after_s, is_active) for camera in self._cameras]
         limits = Limits(params.stale_after_s, params.warn_latency_ms, params.warn_pitch_rad)
+        self._watch_graph()
         stamp = self.get_clock().now().to_msg()
         array = to_array(self.get_fully_qualified_name(), reports, self._model, limits, stamp)
         self._diagnostics.publish(array)
+
+    def _watch_graph(self) -> None:
+        """Say what is wrong around the node, now and then, for as long as it is."""
+        name, warn = self.get_fully_qualified_name(), self.get_logger().warning
+        names = [
+            f'{space.rstrip("/")}/{own}' for own, space in self.get_node_names_and_namespaces()
+        ]
+        if names.count(name) > 1:
+            warn(
+                f'{names.count(name)} nodes are called {name} and each answers every image: stop '
+                'one, or start it with --ros-args -r __node:=another_name',
+                throttle_duration_sec=_GRAPH_LOG_S,
+            )
+        uses_sim_time = self.get_parameter('use_sim_time').value
+        if uses_sim_time and not self.count_publishers('/clock'):
+            warn(
+                'use_sim_time is set and nobody publishes /clock: play the bag with --clock, or '
+                'set use_sim_time to false',
+                throttle_duration_sec=_GRAPH_LOG_S,
+            )
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
         return self.create_timer(period_s, callback, clock=self._steady_clock)
@@ -310,7 +340,8 @@ class SegPerceptionNode(LifecycleNode):
             f'{engine.card.classes.name}) on {engine.provider}; {cameras}'
         )
         if engine.fallback:
-            self.get_logger().warning(engine.fallback)
+            level = LoggingSeverity.WARN if has_gpu() else LoggingSeverity.INFO
+            self.get_logger().log(engine.fallback, level)
 
 
 def _describe(camera: CameraParams) -> str:

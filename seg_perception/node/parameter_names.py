@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from rclpy.exceptions import InvalidTopicNameException
@@ -19,6 +20,9 @@ from seg_perception.risk_profiles import REMOVED, current_name, profile_items
 FOREIGN = re.compile(r'use_sim_time$|start_type_description_service$|qos_overrides\.')
 # What ROS takes as one part of a topic's name.
 _CAMERA_NAME = re.compile(r'[A-Za-z](_?[A-Za-z0-9])*')
+_SLIP_SHARE = 0.83  # of the letters that a misspelt name has in common with the right one
+_SWAP_SHARE = 0.75  # of one with the same letters
+_SHORT, _SHORT_SHARE = 7, 0.72  # of a name of few letters, where one slip takes a larger share
 _SHOWN = 5  # deprecated names in one warning
 # Quantities that had a parameter in each of these groups.
 _ONE_QUANTITY = ('clearance_m', 'min_confidence')
@@ -56,6 +60,38 @@ def check_cameras(names: Sequence[str]) -> None:
         )
         fix = "Such as ['front', 'rear']."
         raise ParameterError("parameter 'cameras'", wrong or doubled or 'none', expected, fix)
+
+
+def is_misspelt(name: str, known: Collection[str], cameras: Sequence[str]) -> bool:
+    """
+    Whether a parameter that does not exist is close to ours: its name, its group or its camera.
+
+    Launch files and ``/**`` set parameters of other nodes for all of them; these are not ours.
+    """
+    if name in known or FOREIGN.match(name):
+        return False
+    group, _, leaf = name.partition('.')
+    is_ours = bool(leaf) and (group in cameras or f'{cameras[0]}.{leaf}' in known)
+    rules = {item.path for item in profile_items()}
+    groups = {path.partition('.')[0] for path in rules if '.' in path}
+    is_ours |= bool(leaf) and group in groups
+    return is_ours or is_close(name, {*known, *rules})
+
+
+def foreign(given: Collection[str], known: Collection[str]) -> list[str]:
+    """The parameters among those given that are of other nodes."""
+    ours = {*known, *deprecated(dict.fromkeys(given))}
+    return sorted(name for name in given if name not in ours and not FOREIGN.match(name))
+
+
+def is_close(name: str, known: Collection[str]) -> bool:
+    """Whether a name is one of these but for a slip: letters swapped, or few of many wrong."""
+    shares = ((SequenceMatcher(None, name, own).ratio(), own) for own in known)
+    return any(
+        share >= (_SHORT_SHARE if len(own) <= _SHORT else _SLIP_SHARE)
+        or (share >= _SWAP_SHARE and sorted(name) == sorted(own))
+        for share, own in shares
+    )
 
 
 def unknown_parameter(name: str, known: Collection[str], cameras: Sequence[str]) -> ParameterError:

@@ -9,6 +9,7 @@ documentation from them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ from seg_perception.inference.engine import PROVIDERS
 from seg_perception.io.camera_info import is_rectified
 from seg_perception.node import parameter_names
 from seg_perception.node.image_conversions import JPEG_QUALITY
+from seg_perception.node.parameter_files import unmatched_files
 from seg_perception.risk_profiles import DEFAULT, VEHICLE, Rules, profile_items, read_rules
 
 TRANSPORTS = ('raw', 'compressed')
@@ -198,6 +200,12 @@ class Parameters:
         declare(node, self._rows.values(), self._values)
         if old := parameter_names.deprecated(given):
             node.get_logger().warn(parameter_names.advice(old))
+        if foreign := parameter_names.foreign(given, self._values):
+            node.get_logger().warn(
+                f'parameters of other nodes, which have no effect here: {", ".join(foreign)}'
+            )
+        for problem in unmatched_files(sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().warn(problem)
         node.add_on_set_parameters_callback(self._on_set)
 
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
@@ -251,7 +259,7 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
         if item.path in given:
             rows[item.path] = item
     for name in given:
-        if name not in rows and not parameter_names.FOREIGN.match(name):
+        if parameter_names.is_misspelt(name, rows, cameras):
             raise parameter_names.unknown_parameter(name, rows, cameras)
     values = {
         name: row.read(given.get(name, row.default), 'parameter') for name, row in rows.items()

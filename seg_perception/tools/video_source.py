@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import cv2
@@ -33,7 +33,7 @@ from seg_perception.io.camera_info import read_calibration
 from seg_perception.io.read_ahead import ReadAhead
 from seg_perception.node.camera_info import to_camera_info
 from seg_perception.node.image_conversions import colour_to_msg, to_compressed_msg
-from seg_perception.node.parameter_names import FOREIGN
+from seg_perception.node.parameter_names import FOREIGN, is_close
 from seg_perception.node.parameters import declare, overrides_of
 from seg_perception.node.processes import sigterm_as_exit
 from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC, SYNTHETIC
@@ -137,6 +137,8 @@ class VideoSourceNode(Node):
 
     def _wait_until_ready(self, reader: ReadAhead[np.ndarray]) -> None:
         self._state = 'preparing'
+        if not reader.is_ready:
+            self.get_logger().info('preparing the first images; they are published after that')
         while not reader.is_ready:
             self._executor.spin_once(timeout_sec=0.02)
         self._state = 'waiting for subscribers'
@@ -226,7 +228,12 @@ class VideoSourceNode(Node):
 
 def _declare(node: Node) -> SourceParams:
     given = overrides_of(node)
-    own = {name: value for name, value in given.items() if not FOREIGN.match(name)}
+    known = [row.name for row in fields(SourceParams)]
+    own = {name: given[name] for name in given if name in known or is_close(name, known)}
+    if others := sorted({name for name in given if not FOREIGN.match(name)} - {*own}):
+        node.get_logger().warning(
+            f'parameters of other nodes, without effect: {", ".join(others)}'
+        )
     params = load(SourceParams, own, 'parameter')
     declare(node, items(params), asdict(params))
     return params

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError
-from seg_perception.node.parameter_names import deprecated
+from seg_perception.node.parameter_names import deprecated, foreign
 from seg_perception.node.parameters import (
     build,
     complete,
@@ -163,7 +164,6 @@ def test_whole_numbers_are_numbers():
         ('stale_after', 1.0, r'Did you mean stale_after_s\?'),
         ('front.image_topik', '/a', r'Did you mean front\.image_topic'),
         ('rear.image_topic', '/a', r"got camera 'rear', expected a camera .*: front\."),
-        ('xyzzy', 1, r'config/params\.yaml'),
         ('stale_after_s', 0.0, r"'stale_after_s': got 0\.0, expected a number from 0\.1 to 3600"),
         ('stale_after_s', float('nan'), r'got nan, expected a number from 0\.1'),
         ('stale_after_s', 'soon', r"got 'soon', expected a number from 0\.1"),
@@ -227,3 +227,31 @@ def test_params_yaml_changes_nothing():
     given = node['ros__parameters']
     assert build(complete(given)) == build(complete({}))
     assert len(given) == len(table()) - 1  # rectified follows from the topic
+
+
+# Vehicle info, navigation and the like, as launch files set them for every node.
+FOREIGN = [
+    'xyzzy', 'robot_name',
+    'wheel_radius', 'wheel_base', 'wheel_tread', 'front_overhang', 'vehicle_height',
+    'max_steer_angle', 'odom_frame', 'map', 'frame_id', 'publish_rate', 'max_speed_mps',
+    'controller.gain', 'lidar.height_m', 'use_sim_time', 'qos_overrides./tf.subscription.depth',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('name', FOREIGN)
+def test_parameters_of_other_nodes_change_nothing(name):
+    assert build(complete({name: 'x'})) == build(complete({}))
+
+
+def test_parameters_of_other_nodes_are_named():
+    given = dict.fromkeys([*FOREIGN, 'base_frame', 'front.mount.height_m'], 1)
+    assert foreign(given, complete({})) == sorted(FOREIGN[:-2])
+
+
+@pytest.mark.parametrize('name', [
+    'modle', 'stale_after', 'base_fram', 'camera', 'overlay_opasity', 'front.image_topc',
+    'front.anything', 'fusion.something', 'rear.image_topic', 'thread', 'provdier',
+])  # fmt: skip
+def test_slips_stop_the_start(name):
+    with pytest.raises(ParameterError, match=re.escape(repr(name))):
+        complete({name: 1})
