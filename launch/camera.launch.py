@@ -47,6 +47,12 @@ ARGUMENTS = [
         'empty: raw',
     ),
     DeclareLaunchArgument(
+        'calibration',
+        default_value='',
+        description='file of seg-perception calibrate that the camera starts from; empty: from '
+        'params_file, else none',
+    ),
+    DeclareLaunchArgument(
         'video',
         default_value='',
         description='source to play in a loop instead of a camera: a video file, an image '
@@ -70,6 +76,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         f'{camera}.image_topic': given['image_topic'],
         f'{camera}.camera_info_topic': given['camera_info_topic'],
         f'{camera}.transport': given['transport'],
+        f'{camera}.calibration_file': given['calibration'],
         'model': given['model'],
         'provider': given['provider'],
     }

@@ -18,6 +18,7 @@ from seg_perception.command_line import by_name, run_command
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.options import (
     AdaptCommandOptions,
+    CalibrateOptions,
     DemoOptions,
     DoctorOptions,
     EvaluationOptions,
@@ -37,6 +38,7 @@ NEEDS = {
     'run': ROS,
     'replay': (*ROS, 'rosbags'),
     'record': ('rosbags',),
+    'calibrate': ('rosbags', 'pyarrow', 'plotly'),
     'evaluate': ('rosbags', 'pyarrow', 'plotly'),
     'adapt': ('onnx',),
 }
@@ -94,6 +96,12 @@ def _evaluate(options: EvaluationOptions) -> int:
     return max(evaluation.exit_code, comparison.exit_code)
 
 
+def _calibrate(options: CalibrateOptions) -> object:
+    from seg_perception.tools.calibrate import calibrate
+
+    return calibrate(options)
+
+
 def _inspect(options: InspectOptions) -> str:
     from seg_perception.tools.inspect import describe_model
 
@@ -117,7 +125,9 @@ def _doctor(options: DoctorOptions) -> int:
     return report(examine(options.model, options.quick))
 
 
-COMMANDS = by_name(_demo, _run, _segment, _replay, _record, _evaluate, _inspect, _adapt, _doctor)
+COMMANDS = by_name(
+    _demo, _run, _segment, _replay, _record, _calibrate, _evaluate, _inspect, _adapt, _doctor
+)
 
 
 def _prepare(command: str, words: Sequence[str]) -> None:

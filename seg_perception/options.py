@@ -100,6 +100,7 @@ class RunOptions(Settings, name='run'):
     :param model: model file, or the name of an embedded model
     :param image_topic: topic of the camera images
     :param camera_info_topic: topic of the calibration
+    :param calibration: file of `seg-perception calibrate` that the camera starts from
     :param params_file: parameters, laid out as in config/params.yaml
     :param video: also play this as the camera, in a loop: a video file, an image folder, a camera
         device or 'synthetic'
@@ -109,6 +110,7 @@ class RunOptions(Settings, name='run'):
     provider: Annotated[str | None, PROVIDER, Option('NAME')] = None
     image_topic: Annotated[str | None, TOPIC] = None
     camera_info_topic: Annotated[str | None, TOPIC] = None
+    calibration: Annotated[Path | None, Option('YAML')] = None
     params_file: Annotated[Path | None, Option('YAML')] = None
     video: Annotated[str | None, Option('SOURCE')] = None
 
@@ -237,7 +239,10 @@ class EvaluationOptions(Settings, name='evaluate'):
 
     :param inputs: bags, videos and image folders; globs may be quoted
     :param topics: image topics of bags (default: all)
-    :param calibration: camera calibration, for inputs that carry no CameraInfo
+    :param calibration: camera calibration, for inputs that carry no CameraInfo; a file of
+        `seg-perception calibrate` also gives what the camera has learned
+    :param calibrate: first pass in which the cameras of videos and bags calibrate themselves: off;
+        observe: report it only; apply: use it, unless the pose is given by --mount
     :param rectified: whether images are rectified, so that P of CameraInfo holds; auto: those of
         topics named so, such as image_rect
     :param settings: change a rule of docs/parameters.md, such as corridor.ego_mask_share=0.1, or
@@ -264,6 +269,7 @@ class EvaluationOptions(Settings, name='evaluate'):
     topics: Annotated[tuple[str, ...], TOPIC] = ()
     calibration: Annotated[Path | None, Option('YAML')] = None
     rectified: Annotated[str, Setting('', choices=('auto', 'yes', 'no'))] = 'auto'
+    calibrate: Annotated[str, Setting('', choices=('off', 'observe', 'apply'))] = 'apply'
     mount: MountOptions = MountOptions()
     settings: Annotated[
         Mapping[str, Any], Option('NAME=VALUE', read=named_value, repeat=True, names=('--set',))
@@ -292,6 +298,37 @@ class EvaluationOptions(Settings, name='evaluate'):
             raise ParameterError('overlay_width', self.overlay_width, '64 to 8192, or 0')
         if self.limits and not self.baseline:
             raise ParameterError('--limit', 'no --baseline', 'one to hold the limit against')
+
+
+@dataclass(frozen=True)
+class CalibrateOptions(Settings, name='calibrate'):
+    """
+    Calibrate the cameras of a recorded drive from its images.
+
+    :param source: video or bag of a drive
+    :param out: calibration file; its picture (.jpg) and its page (.html) are written beside it.
+        The file of each of several cameras has the name of the camera in addition
+    :param topics: image topics of a bag (default: all)
+    :param calibration: calibration of the lens, for a recording without CameraInfo; without any,
+        the horizon and the vanishing point are found, and no angles
+    :param camera_height_m: height of the camera above the ground; 0: to be learned
+    :param max_seconds: stop after this much of the recording
+    """
+
+    source: Annotated[str, Option('VIDEO_OR_BAG', positional=True)]
+    out: Annotated[Path, Option('YAML')] = Path('camera.yaml')
+    model: Model = field(default_factory=model_path)
+    provider: Provider = 'auto'
+    topics: Annotated[tuple[str, ...], TOPIC] = ()
+    calibration: Annotated[Path | None, Option('YAML')] = None
+    camera_height_m: Annotated[float, within(0, 30)] = 0.0
+    max_seconds: Annotated[float, within(1, 1e6), Option(names=('--seconds',))] = 120.0
+    threads: Threads = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.out.suffix not in ('.yaml', '.yml'):
+            raise ParameterError('--out', str(self.out), 'a file that ends in .yaml')
 
 
 @dataclass(frozen=True)

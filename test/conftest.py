@@ -57,6 +57,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f'skipped: {skipped}')
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _home_of_ros(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What nodes keep of their cameras is for no other run."""
+    os.environ['ROS_HOME'] = str(tmp_path_factory.mktemp('ros_home'))
+
+
 @pytest.fixture
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function after whose call no file can be written any more, as on a full disk."""

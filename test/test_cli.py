@@ -34,7 +34,10 @@ FLAGS = {
         '--weather',
         '--seed',
     ),
-    'run': (*MODEL, '--image-topic', '--camera-info-topic', '--params-file', '--video'),
+    'run': (
+        *(*MODEL, '--image-topic', '--camera-info-topic', '--calibration', '--params-file'),
+        '--video',
+    ),
     'segment': (*MODEL, '--out', '--threads'),
     'replay': (
         '--rate',
@@ -59,11 +62,24 @@ FLAGS = {
         ),
         *('--camera-info-topic', '--label-topic', '--frame-id'),
     ),
+    'calibrate': (
+        *(*MODEL, '--out', '--topics', '--calibration', '--camera-height', '--seconds'),
+        '--threads',
+    ),
     'evaluate': (
         *(*MODEL, '--out', '--topics', '--calibration', '--set', '--mount', '--mount-height'),
         *('--mount-pitch', '--mount-roll', '--mount-yaw', '--mount-forward', '--mount-left'),
         *('--truth', '--truth-classes', '--conditions', '--outputs', '--overlay-width', '--fps'),
-        *('--rectified', '--part', '--workers', '--threads', '--ray', '--baseline', '--limit'),
+        *(
+            '--rectified',
+            '--calibrate',
+            '--part',
+            '--workers',
+            '--threads',
+            '--ray',
+            '--baseline',
+            '--limit',
+        ),
     ),
     'inspect': (),
     'adapt': (

@@ -294,7 +294,8 @@ def _turned(mask: np.ndarray | None, turns: int) -> np.ndarray | None:
 
 def _learned_extrinsics(online: OnlineCalibration) -> Extrinsics | None:
     """Where the camera is by its own account; None while that is too uncertain for metres."""
-    angles = online.pitch_rad, online.roll_rad, online.yaw_rad
+    roll_rad = online.roll_rad if isfinite(online.roll_rad) else 0.0  # as good as all cameras
+    angles = online.pitch_rad, roll_rad, online.yaw_rad
     known = all(map(isfinite, (*angles, online.height_m, online.height_std_m)))
     if online.state is not CalibrationState.CALIBRATED or not known:
         return None

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tqdm import tqdm
 
+from seg_perception.core.results import OnlineCalibration
+from seg_perception.evaluation.calibrate import calibrated
 from seg_perception.evaluation.executors import run_in_processes, run_on_ray
 from seg_perception.evaluation.job import EvaluationJob, Shard, make_job
 from seg_perception.evaluation.merge import merge
@@ -77,6 +79,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         folder.claim()
         folder.clear_unfinished()
         try:
+            job = _calibrated(job, options)
             _run(job, options)
             summary = merge(job)
             report = write_report(job.out) if 'report' in job.outputs else None
@@ -115,6 +118,17 @@ def evaluate_against(
         baseline = evaluate(other).out
     evaluation = evaluate(options)
     return evaluation, compare(evaluation.out, baseline.absolute(), limits)
+
+
+def _calibrated(job: EvaluationJob, options: EvaluationOptions) -> EvaluationJob:
+    bar: tqdm[NoReturn]
+    with tqdm(desc='calibrating', unit='frame', disable=None, leave=False) as bar:
+
+        def tell(online: OnlineCalibration) -> None:
+            bar.set_postfix_str(f'{online.percent} % {online.reason}', refresh=False)
+            bar.update()
+
+        return calibrated(job, options.threads or thread_count(0), tell)
 
 
 def _run(job: EvaluationJob, options: EvaluationOptions) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.errors import ParameterError, SourceError
+from seg_perception.core.results import OnlineCalibration
 from seg_perception.core.settings import load
 from seg_perception.evaluation.ground_truth import (
     Conditions,
@@ -23,7 +24,7 @@ from seg_perception.evaluation.ground_truth import (
 from seg_perception.evaluation.inputs import find_sources
 from seg_perception.evaluation.streams import NS, Failure, Source, Wanted
 from seg_perception.inference.model_file import read_card
-from seg_perception.io.camera_info import read_calibration
+from seg_perception.io.calibration_file import CalibrationFile, read_calibration_file
 from seg_perception.io.fingerprint import folder_fingerprint
 from seg_perception.io.job_folder import JobFolder
 from seg_perception.io.yaml_file import read_mapping
@@ -56,6 +57,23 @@ class Shard:
         return self.start_ns > self.source.start_ns
 
 
+@dataclass(frozen=True, eq=False)
+class LearnedCamera:
+    """
+    What a camera of an input has learned of itself.
+
+    :param size: (height, width) of its images.
+    :param files: path below the output folder, without suffix, of picture, history and
+        calibration file; empty where it was given.
+    """
+
+    source: str
+    camera: str
+    size: tuple[int, int]
+    online: OnlineCalibration
+    files: str = ''
+
+
 @dataclass(frozen=True)
 class EvaluationJob:
     """Everything that decides the numbers: it goes to every process as it is."""
@@ -75,6 +93,16 @@ class EvaluationJob:
     overlay_width: int
     rules: Rules = field(default_factory=Rules)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    calibrate: str = 'off'
+    given: CalibrationFile | None = None
+    learned: tuple[LearnedCamera, ...] = ()
+
+    def applied(self, source: str, camera: str) -> OnlineCalibration | None:
+        """What a camera has learned of itself, where the answers are to follow it."""
+        if self.calibrate != 'apply':
+            return None
+        named = (row for row in self.learned if (row.source, row.camera) == (source, camera))
+        return next((row.online for row in named), None)
 
     @property
     def frames(self) -> int:
@@ -106,10 +134,9 @@ def make_job(options: EvaluationOptions) -> EvaluationJob:
     model = model_path(options.model).absolute()
     card = read_card(model)
     truth = read_ground_truth(options.truth, options.truth_classes, card.classes)
-    calibration = read_calibration(options.calibration) if options.calibration else None
-    wanted = Wanted(
-        options.topics, truth.topic if truth else '', options.fps, calibration, options.rectified
-    )
+    given = read_calibration_file(options.calibration) if options.calibration else None
+    lens, truth_topic = given.lens if given else None, truth.topic if truth else ''
+    wanted = Wanted(options.topics, truth_topic, options.fps, lens, options.rectified)
     sources, failures = find_sources(options.inputs, wanted)
     return EvaluationJob(
         out=options.out.absolute(),
@@ -127,6 +154,8 @@ def make_job(options: EvaluationOptions) -> EvaluationJob:
         overlay_width=options.overlay_width,
         rules=rules,
         parameters=_parameters(options, extrinsics, truth),
+        calibrate=options.calibrate,
+        given=given,
     )
 
 
@@ -184,6 +213,7 @@ def _parameters(
         'topics': list(options.topics),
         'calibration': _files(options.calibration),
         'rectified': options.rectified,
+        'calibrate': options.calibrate,
         'mount': asdict(extrinsics) if extrinsics else None,
         'settings': _settings(options.settings),
         'truth': options.truth if truth is None or truth.topic else _files(Path(options.truth)),

@@ -28,16 +28,18 @@ import yaml
 from seg_perception.core.camera import Calibration
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.horizon import pitch_difference
-from seg_perception.core.results import RiskLevel
+from seg_perception.core.results import CalibrationState, RiskLevel
 from seg_perception.evaluation.ground_truth import Score
-from seg_perception.evaluation.job import FORMAT, EvaluationJob
+from seg_perception.evaluation.job import FORMAT, EvaluationJob, LearnedCamera
 from seg_perception.evaluation.outputs import BAG, ROWS, THUMBS, VIDEOS
 from seg_perception.evaluation.shard import SCORES_FILE, SHARD_FILE
 from seg_perception.evaluation.stability import LabelStability
 from seg_perception.evaluation.streams import Source
+from seg_perception.inference.camera_calibrator import disagreement
 from seg_perception.inference.environment import environment
 from seg_perception.inference.model_file import read_card
 from seg_perception.io.atomic import whole, write_json, write_text
+from seg_perception.io.scene_fields import calibration_fields
 from seg_perception.io.video_writer import join_videos
 
 FRAMES_FILE, SUMMARY_FILE = 'frames.parquet', 'summary.json'
@@ -261,8 +263,29 @@ def _summary(job: EvaluationJob, inputs: Sequence[_Input]) -> dict[str, Any]:
         'warnings': [
             *({'source': i.source.name, 'what': what} for i in inputs for what in i.warnings),
             *(_extrinsics_warnings(pq.ParquetFile(path)) if frames else []),
+            *_calibration_warnings(job),
         ],
+        'calibrations': [_calibration(job, row) for row in job.learned],
     }
+
+
+def _calibration(job: EvaluationJob, row: LearnedCamera) -> dict[str, Any]:
+    """What a camera has learned of itself; null where it is not known."""
+    applied = job.applied(row.source, row.camera) is not None
+    fields = calibration_fields(row.online, row.camera, row.size, applied)
+    known = {key: None if value != value else value for key, value in fields.items()}
+    state = row.online.state.name.lower()
+    return {'source': row.source, 'files': row.files, **known, 'state': state}
+
+
+def _calibration_warnings(job: EvaluationJob) -> Iterator[dict[str, str]]:
+    """Cameras that do not look ahead, or whose extrinsics contradict what they have learned."""
+    for row in job.learned:
+        what = disagreement(row.online, job.extrinsics) if job.extrinsics else ''
+        if row.online.state is CalibrationState.INVALID and not job.extrinsics:
+            what = f'self-calibration invalid: {row.online.reason}'
+        if what:
+            yield {'source': row.source, 'what': f'{row.camera}: {what}'}
 
 
 def _extrinsics_warnings(file: pq.ParquetFile) -> list[dict[str, str]]:

@@ -32,7 +32,7 @@ from seg_perception.core.boundary_filter import Boundary
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.masks import narrow
-from seg_perception.core.results import SafetyRisk, SceneRecord
+from seg_perception.core.results import OnlineCalibration, SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition_of, score_frame
 from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
@@ -160,7 +160,7 @@ class _ShardRun:
         writer = ShardWriter(self._folder, 'bag' in outputs, formats)
         written = 0
         try:
-            with _quiet_opencv(), _pool(threads) as pool:
+            with quiet_pool(threads) as pool:
                 for packed in self._frames(pool, _AHEAD * threads):
                     writer.write(packed)
                     self._stability.merge(packed.stability)
@@ -207,6 +207,7 @@ class _ShardRun:
                 extras=Extras(pitch=None if index % _PITCH_EVERY else self._horizon),
                 stamp_s=frame.stamp_ns / 1e9,
                 frame_id=frame.frame_id,
+                online=self._online(frame),
             )
             record = self._answerer.answer(pixels.array, pixels.order, context)
             score = self._score(frame, record) if index >= 0 else None
@@ -231,10 +232,15 @@ class _ShardRun:
     def _view(self, frame: RawFrame, pixels: Pixels) -> CameraView:
         size = pixels.array.shape[0], pixels.array.shape[1]
         keeper = self._keepers[frame.stream.camera]
-        view = keeper.view(frame.calibration, self._job.extrinsics or _NO_EXTRINSICS, size)
+        given, online = self._job.extrinsics or _NO_EXTRINSICS, self._online(frame)
+        view = keeper.view(frame.calibration, given, size, online)
         if view.is_fault:
             self._note(f'{frame.stream.topic}: {view.reason}')
         return view
+
+    def _online(self, frame: RawFrame) -> OnlineCalibration | None:
+        """What the camera of a frame has learned of itself, where that is applied."""
+        return self._job.applied(self._shard.source.name, frame.stream.camera)
 
     def _score(self, frame: RawFrame, record: SceneRecord) -> Score | None:
         truth = self._job.ground_truth
@@ -351,21 +357,17 @@ def in_order(
 
 
 @contextmanager
-def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool that drops what waits in it when it is left early."""
+def quiet_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """
+    A pool that drops what waits in it when it is left early.
+
+    Meanwhile OpenCV has no threads of its own: they would take the cores from the pool's.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     pool = ThreadPoolExecutor(threads)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """OpenCV's own threads would take the cores from the pool's."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
+        cv2.setNumThreads(before)

@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
+from seg_perception.core.results import OnlineCalibration
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.extrinsics import (
@@ -57,6 +58,7 @@ class GeometryTracker:
     ) -> None:
         self._frames = frames
         self._keeper = GeometryKeeper(labels_size)
+        self.lens_of_file: Calibration | None = None  # until a camera_info comes
         self.reset()
 
     def reset(self) -> None:
@@ -64,6 +66,7 @@ class GeometryTracker:
         self._numbers: Numbers | None = None
         self._calibrations: dict[bool, Calibration | Missing] = {}  # by whether P holds
         self._held: Extrinsics | None = None
+        self.given: Extrinsics | None = None  # for the last frame, by TF or parameters
 
     def on_camera_info(self, info: CameraInfo) -> bool:
         """Take a calibration and tell whether it is a new one; else it costs a comparison."""
@@ -77,16 +80,27 @@ class GeometryTracker:
         return True
 
     def view(
-        self, header: Header, size: tuple[int, int], params: NodeParams, name: str
+        self,
+        header: Header,
+        size: tuple[int, int],
+        params: NodeParams,
+        name: str,
+        online: OnlineCalibration | None = None,
     ) -> CameraView:
-        """The view for a frame of a size (H, W); ``name`` is that of the camera."""
+        """
+        The view for a frame of a size (H, W); ``name`` is that of the camera.
+
+        :param online: what the camera has learned of itself, where that may be used.
+        """
         camera = params.camera(name)
-        calibration = self._calibrations.get(camera.rectified)
-        if calibration is None:
-            calibration = Missing(_why_uncalibrated(camera))
-        if isinstance(calibration, Missing):
-            return self._keeper.view(calibration, calibration, size)
-        return self._keeper.view(calibration, self._known_extrinsics(header, params, camera), size)
+        given = self._known_extrinsics(header, params, camera)
+        self.given = None if isinstance(given, Missing) else given
+        return self._keeper.view(self.lens(camera), given, size, online)
+
+    def lens(self, camera: CameraParams) -> Calibration | Missing:
+        """What is known of the lens."""
+        calibration = self._calibrations.get(camera.rectified, self.lens_of_file)
+        return calibration or Missing(_why_uncalibrated(camera))
 
     @property
     def image_size(self) -> tuple[int, int] | None:

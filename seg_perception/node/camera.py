@@ -19,10 +19,16 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from seg_perception.core.camera import Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.errors import ImageError
 from seg_perception.core.frame_clock import FrameClock
-from seg_perception.core.results import SceneRecord, SceneStatus
+from seg_perception.core.results import (
+    CalibrationState,
+    OnlineCalibration,
+    SceneRecord,
+    SceneStatus,
+)
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,
@@ -31,6 +37,7 @@ from seg_perception.inference.answer import (
     FrameContext,
     late,
 )
+from seg_perception.inference.camera_calibrator import disagreement
 from seg_perception.io.scene_fields import Origin, scene_fields, unknown_scene_fields
 from seg_perception.node.calibration import GeometryTracker
 from seg_perception.node.callbacks import guarded, stamp_ns
@@ -42,6 +49,7 @@ from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
 from seg_perception.node.qos import EveryDurability, matched_publishers
 from seg_perception.node.scene_msgs import to_msg
+from seg_perception.node.self_calibration import SelfCalibration
 from seg_perception.node.transport import loss_hint
 from seg_perception_msgs.msg import RoadScene
 
@@ -107,6 +115,11 @@ class CameraInterface:
         self._is_stale = False
         self._pitch_asked_s = -inf
         self._outputs = CameraOutputs(node, params.name, answerer.table)
+        self._self_calibration = SelfCalibration(
+            node, params, answerer.table, self._outputs, settings.now.calibration.path
+        )
+        if self._self_calibration.given is not None:
+            self._geometry.lens_of_file = self._self_calibration.given.lens
 
     def open(self, on_frame: Callable[[CameraInterface, Frame], None]) -> None:
         """Subscribe; publishers have to be active."""
@@ -114,6 +127,7 @@ class CameraInterface:
         self._geometry.reset()
         self._memory.reset()
         self._clock = FrameClock()
+        self._self_calibration.reset()
         self._is_prepared = False
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
         self._arrived_s = self._spoke_s
@@ -147,11 +161,13 @@ class CameraInterface:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions, self._infos = [], None
+        self._self_calibration.keep(time.monotonic(), is_last=True)
 
     def destroy(self) -> None:
         """Take the topics away."""
         self.close()
         self._outputs.destroy()
+        self._self_calibration.destroy()
 
     def _on_image(
         self, on_frame: Callable[[CameraInterface, Frame], None], msg: Image | CompressedImage
@@ -178,7 +194,8 @@ class CameraInterface:
         size, params = self._geometry.image_size, self._settings.now
         if self._is_prepared or size is None:
             return
-        view = self._geometry.view(self._info_header, size, params, self.name)
+        learned = self._learned(params)
+        view = self._geometry.view(self._info_header, size, params, self.name, learned)
         if isinstance(view.geometry, CameraGeometry):
             self._is_prepared = True
             extras = Extras(params.rules.grid, params.rules.scan, params.rules.horizon)
@@ -190,15 +207,21 @@ class CameraInterface:
     ) -> FrameContext:
         """What a frame of a size (H, W) is to be answered with."""
         header = frame.header
+        learned = self._learned(params)
         return FrameContext(
             settings=_answer_settings(params),
-            view=self._geometry.view(header, size, params, self.name),
+            view=self._geometry.view(header, size, params, self.name, learned),
             curvature_per_m=motion.curvature_per_m,
             motion_fault=motion.fault,
             extras=self._extras(params),
             stamp_s=frame.time_ns / 1e9,
             frame_id=header.frame_id,
+            online=learned,
         )
+
+    def _learned(self, params: NodeParams) -> OnlineCalibration | None:
+        """What the camera has learned of itself, where the answers may follow it."""
+        return self._self_calibration.online if params.calibration.mode == 'apply' else None
 
     def _extras(self, params: NodeParams) -> Extras:
         """What is wanted of the next frame: what someone listens to, now and then the pitch."""
@@ -223,6 +246,24 @@ class CameraInterface:
         self._note(frame, record, answered)
         self._outputs.publish_rest(header, replace(answered, record=record))
         self._fused.answered(self.name, frame.header, record, context.view)
+        self._learn(header, answered)
+
+    def _learn(self, header: Header, answered: Answered) -> None:
+        """Let the camera learn of itself; last, so that no answer waits for it."""
+        geometry, params, view = self._geometry, answered.params, answered.context.view
+        uses_given = geometry.given is not None and view is not None and view.camera is not None
+        applied = params.calibration.mode == 'apply' and not uses_given
+        lens = geometry.lens(params.camera(self.name))
+        try:
+            online = self._self_calibration.learn(header, answered, lens, applied)
+            self.health.learned(online, _calibration_warning(online, geometry.given))
+        except Exception as error:  # the frame was answered: it is no failure of that
+            trace = ''.join(traceback.format_exception(error))
+            self._node.get_logger().error(
+                f'camera {self.name}: self-calibration failed: {trace}',
+                throttle_duration_sec=LOG_PERIOD_S,
+            )
+            self.health.learned(OnlineCalibration(), f'self-calibration failed: {error!r}')
 
     def _note(self, frame: Frame, record: SceneRecord, answered: Answered) -> None:
         """Keep what the diagnostics tell of an answer."""
@@ -263,6 +304,7 @@ class CameraInterface:
         """Say STALE, now and then, for as long as nothing can be said about frames."""
         if self._infos is not None:
             self._infos.watch()
+        self._self_calibration.keep(now_s)
         with self._lock:
             silent_s = now_s - self._spoke_s
             if silent_s <= stale_after_s:
@@ -326,6 +368,15 @@ class CameraInterface:
         now_ns = self._node.get_clock().now().nanoseconds
         age_ms = (now_ns - stamp_ns(header.stamp)) / 1e6
         return age_ms if 0.0 <= age_ms <= MAX_AGE_MS else nan
+
+
+def _calibration_warning(online: OnlineCalibration, given: Extrinsics | None) -> str:
+    if given is not None:
+        found = disagreement(online, given)
+        return f'{found}: check the extrinsics and TF' if found else ''
+    if online.state in (CalibrationState.INVALID, CalibrationState.RECALIBRATING):
+        return f'self-calibration {online.state.name.lower()}: {online.reason}'
+    return ''
 
 
 def _answer_settings(params: NodeParams) -> AnswerSettings:

@@ -27,7 +27,7 @@ from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to
 from seg_perception.node.parameters import NodeParams
 from seg_perception.node.qos import latched
 from seg_perception.node.scene_msgs import LABEL_INFO, label_info
-from seg_perception_msgs.msg import RoadScene
+from seg_perception_msgs.msg import CameraCalibration, RoadScene
 
 _QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -47,7 +47,8 @@ class CameraOutputs:
     """
     The publishers of one camera, from configure to cleanup.
 
-    Costly outputs are made only while someone listens. CameraInterface fills ``scene``.
+    Costly outputs are made only while someone listens. CameraInterface fills ``scene``,
+    SelfCalibration ``calibration`` and ``ego_mask``.
 
     :param node: the lifecycle node that owns the topics.
     :param camera: its name.
@@ -66,6 +67,8 @@ class CameraOutputs:
         self._grid = publisher(OccupancyGrid, 'drivable_grid', latched())
         self._scan = publisher(LaserScan, 'free_space')
         self._polygon = publisher(PolygonStamped, 'ground_polygon')
+        self.calibration = publisher(CameraCalibration, 'calibration', _LATCHED_QOS)
+        self.ego_mask = publisher(Image, 'ego_mask', _LATCHED_QOS)
         self._label_info = None
         if LABEL_INFO is not None:
             self._label_info = publisher(LABEL_INFO, 'label_info', latched())

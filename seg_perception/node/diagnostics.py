@@ -20,6 +20,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from seg_perception.core.horizon import pitch_difference
+from seg_perception.core.results import OnlineCalibration
 
 WINDOW_S = 10.0
 """Length of the window over which rates and latencies are taken."""
@@ -76,6 +77,8 @@ class CameraReport:
     no_metres: str | None = None  # why the last answer had none; empty: it had; None: no answer
     pitch_off_rad: float = nan  # estimated less configured pitch; NaN: cannot be told
     ood_score: float = nan  # 0..1, the median of the last answers; NaN: the model does not say
+    online: OnlineCalibration = field(default_factory=OnlineCalibration)  # learned by the camera
+    calibration_warning: str = ''  # what is wrong with that, or with the extrinsics
 
 
 class CameraHealth:
@@ -159,6 +162,11 @@ class CameraHealth:
         """The road gives a pitch that differs by ``off_rad`` from that of the extrinsics."""
         with self._lock:
             self._pitches_off_rad.append(off_rad)
+
+    def learned(self, online: OnlineCalibration, warning: str) -> None:
+        """The camera has learned of itself; ``warning`` says what is wrong, if anything."""
+        with self._lock:
+            self._known.online, self._known.calibration_warning = online, warning
 
     def silent_s(self, now_s: float) -> float:
         """Seconds since the last answer, or since activation."""
@@ -291,6 +299,8 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
             'the stamps of the images stand still: times of arrival are used; '
             'let the driver set header.stamp'
         )
+    if report.calibration_warning:
+        warnings.append(report.calibration_warning)
     if report.degraded:
         warnings.append(f'degraded: {report.degraded}')
     return warnings
@@ -318,6 +328,7 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'camera_info': _size(report.calibration_size),
         'metric': _metric(report.no_metres),
         'mount_pitch_off_rad': f'{report.pitch_off_rad:.4f}',
+        **_calibration_values(report.online),
         'ood_score': f'{report.ood_score:.2f}',
         'provider': model.provider,
         'provider_fallback': model.fallback,
@@ -325,6 +336,17 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'model_path': model.path,
     }
     return {name: str(value) for name, value in values.items()}
+
+
+def _calibration_values(online: OnlineCalibration) -> dict[str, str]:
+    angles = ('pitch', 'yaw', 'roll')
+    names = [f'{angle}{part}_rad' for angle in angles for part in ('', '_std')]
+    return {
+        'calibration': f'{online.state.name.lower()} {online.percent} %',
+        'calibration_reason': online.reason,
+        **{f'calibration_{name}': f'{getattr(online, name):.4f}' for name in names},
+        'calibration_height_m': f'{online.height_m:.2f} +- {online.height_std_m:.2f}',
+    }
 
 
 def _quantile_values(name: str, quantiles: Quantiles) -> dict[str, str]:

@@ -82,25 +82,29 @@ def use_sim_time() -> DeclareLaunchArgument:
     )
 
 
-def perception_node(
-    parameters: Parameters, params_file: str, log_level: str, stops_launch: bool
-) -> Node:
+def perception_node(parameters: Parameters, params_file: str, log_level: str, plays: bool) -> Node:
     """
     The node that segments.
 
     :param parameters: those that win over the file; empty strings leave it to file and defaults.
-    :param stops_launch: end the whole launch when the node ends.
+    :param plays: a recording is played: the whole launch ends with the node, and what its cameras
+        learn of themselves is not kept for the cameras of the next launch.
     :raises ParameterError: when a file is not there.
     """
     wanted = {name: value for name, value in parameters.items() if value != ''}
     if wanted.get('model', EMBEDDED[0]) not in EMBEDDED:
         wanted['model'] = existing('model', str(wanted['model']))
+    for name in wanted:
+        if name.endswith('.calibration_file'):
+            wanted[name] = existing('calibration', str(wanted[name]))
+    if plays:
+        wanted['calibration.folder'] = ''
     files = [existing('params_file', params_file)] if params_file else []
     return Node(
         executable='node',
         name=PACKAGE,
         parameters=[*files, _typed(wanted)],
-        on_exit=shutdown('node') if stops_launch else None,
+        on_exit=shutdown('node') if plays else None,
         **_common(log_level),
     )
 

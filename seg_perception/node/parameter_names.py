@@ -132,6 +132,8 @@ def renamed(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name in REMOVED:
             continue
+        if name == 'calibration.mode' and value is False:
+            value = 'off'  # as YAML reads it unquoted
         place = places.get(name, name)
         new = current_name(name) if ' ' in place else place
         if new in values and values[new] != value:

@@ -9,9 +9,11 @@ documentation from them.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from rcl_interfaces.msg import (
@@ -44,12 +46,14 @@ from seg_perception.node.parameter_files import unmatched_files
 from seg_perception.risk_profiles import DEFAULT, VEHICLE, Rules, profile_items, read_rules
 
 TRANSPORTS = ('raw', 'compressed')
+CALIBRATION_MODES = ('off', 'observe', 'apply')
 CAMERA = '<cam>'
 """Stands for the name of each camera in names and defaults."""
 CURVATURE_RANGE = (-0.5, 0.5)
 FIXED = {
     'cameras', 'image_topic', 'camera_info_topic', 'transport', 'reliable', 'base_frame', 'use_tf',
     'model', 'provider', 'threads', 'autostart', 'diagnostics_period_s', 'curvature_topic',
+    'calibration_file', 'calibration_height_m', 'folder',
 }  # fmt: skip
 """Last parts of the names of parameters that are read when the node starts; others are live."""
 
@@ -78,6 +82,17 @@ class CameraParams(Settings):
         'rectified images: P of camera_info holds, without distortion; if not set: where '
         'image_topic is named so, such as image_rect',
     )
+    calibration_file: str = setting(
+        '', 'file of seg-perception calibrate that the camera starts from; empty: none'
+    )
+    calibration_height_m: float = setting(
+        0.0,
+        'height of the optical centre above the ground, for a camera that learns its angles; '
+        '0: it learns the height too',
+        'm',
+        0,
+        30,
+    )
     extrinsics: Annotated[Extrinsics | None, HIDDEN] = None
     pitch_std_rad: Annotated[float, HIDDEN] = 0.0
 
@@ -90,6 +105,30 @@ class CameraParams(Settings):
         """The topic that is subscribed."""
         add = self.compressed and not self.image_topic.endswith('/compressed')
         return f'{self.image_topic}/compressed' if add else self.image_topic
+
+
+@dataclass(frozen=True)
+class CalibrationParams(Settings, name='calibration'):
+    """How cameras calibrate themselves while the vehicle drives."""
+
+    mode: str = setting(
+        'apply',
+        'self-calibration: off; observe: learn and compare; apply: also use where no extrinsics '
+        'are given',
+        choices=CALIBRATION_MODES,
+    )
+    folder: str = setting(
+        '${ROS_HOME}/seg_perception',
+        'folder that keeps what each camera has learned across restarts; ROS_HOME is ~/.ros '
+        'unless set; empty: it is not kept',
+    )
+
+    @property
+    def path(self) -> Path | None:
+        """The folder; None: nothing is kept."""
+        home = os.environ.get('ROS_HOME') or '~/.ros'
+        text = self.folder.replace('${ROS_HOME}', home)
+        return Path(text).expanduser() if text else None
 
 
 @dataclass(frozen=True)
@@ -143,6 +182,7 @@ class NodeParams(Settings):
     curvature_max_age_s: float = setting(
         0.5, 'age of the newest curvature message that is still used', 's', 0.05, 60
     )
+    calibration: CalibrationParams = CalibrationParams()
     overlay_opacity: float = ratio(0.45, 'opacity of the class colours in the overlay')
     overlay_jpeg_quality: int = setting(
         JPEG_QUALITY, 'JPEG quality of the compressed overlay', '', 1, 100
@@ -241,8 +281,7 @@ def declare(node: Node, rows: Iterable[Item], values: Mapping[str, Any]) -> None
 
 def extrinsics_parameters(camera: str, extrinsics: Extrinsics) -> dict[str, float]:
     """The parameters that give a camera these extrinsics."""
-    rows = items(extrinsics, f'{camera}.extrinsics.')
-    return {row.path: row.default for row in rows}
+    return {row.path: row.default for row in items(extrinsics, f'{camera}.extrinsics.')}
 
 
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,12 +320,12 @@ def build(values: Mapping[str, Any], profile: Rules | None = None) -> NodeParams
     rule_names = {item.path for item in items(Rules())}
     changes = nested({name: value for name, value in values.items() if name in rule_names})
     profile = profile or read_rules(values['risk_profile'])
-    names = [row.name for row in fields(NodeParams) if row.name not in ('cameras', 'rules')]
-    return NodeParams(
-        cameras=tuple(_camera(name, values) for name in values['cameras']),
-        rules=load(Rules, changes, 'parameter', base=profile),
-        **{name: values[name] for name in names},
-    )
+    own = {row.path: values[row.path] for row in items(NodeParams())}
+    hidden: dict[str, Any] = {
+        'cameras': tuple(_camera(name, values) for name in values['cameras']),
+        'rules': load(Rules, changes, 'parameter', base=profile),
+    }
+    return replace(load(NodeParams, nested(own), 'parameter'), **hidden)
 
 
 def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
@@ -306,8 +345,7 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
 
 def _extrinsics(name: str, own: Mapping[str, Any]) -> Extrinsics | None:
     """The extrinsics that the parameters give; None where they give no height."""
-    names = (path.removeprefix('extrinsics.') for path in own if path.startswith('extrinsics.'))
-    given = {name: own[f'extrinsics.{name}'] for name in names}
+    given = {row.path: own[f'extrinsics.{row.path}'] for row in items(Extrinsics(1.0))}
     path = f'{name}.extrinsics'
     return load(Extrinsics, given, 'parameter', path=path) if given['height_m'] else None
 

@@ -278,6 +278,30 @@ def changes(rows: Sequence[Mapping[str, Any]]) -> Figure:
     }
 
 
+def band(x: np.ndarray, y: np.ndarray, std: np.ndarray, axis: str) -> list[Figure]:
+    """A line (n,) with one standard deviation to both sides, on an axis such as y2."""
+    area = _scatter(
+        rounded(np.concatenate([x, x[::-1]]), 2),
+        rounded(np.concatenate([y + std, (y - std)[::-1]]), 4),
+        mode='lines',
+        fill='toself',
+        fillcolor='@heatlow',
+        line={'width': 0},
+        hoverinfo='skip',
+        yaxis=axis,
+    )
+    line = _scatter(
+        rounded(x, 2),
+        rounded(y, 4),
+        '%{y:.2f} ± %{customdata:.2f}',
+        mode='lines',
+        customdata=rounded(std, 4),
+        line={'color': '@accent', 'width': 1.6},
+        yaxis=axis,
+    )
+    return [area, line]
+
+
 def image_map(cells: Sequence[Sequence[float]]) -> Figure:
     """Shares 0..1 over the image, row 0 on top."""
     rows, columns = len(cells), len(cells[0])

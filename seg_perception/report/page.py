@@ -17,14 +17,15 @@ from seg_perception.core.draw import LEVEL_RGB
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.results import RiskLevel
 from seg_perception.evaluation.metrics import largest_confusions, shares_of_truth
-from seg_perception.evaluation.run_data import RunData, optional, read_run
+from seg_perception.evaluation.run_data import RunData, read_run
 from seg_perception.io.atomic import write_text
-from seg_perception.report import figures, text
+from seg_perception.report import figures
+from seg_perception.report.calibration import SHOWN, plots_of, sections_of
 from seg_perception.report.images import data_uri, embed
+from seg_perception.report.template import fill
 from seg_perception.report.timeline import all_series
 
 NAME = 'report.html'
-_HERE = Path(__file__).parent
 _OVERVIEW_FROM = 8  # fewer inputs are read from their table
 _CONFUSIONS = 12
 _SEEN_SHARE = 0.0005  # a class with fewer pixels cannot be made out in an image
@@ -59,7 +60,8 @@ def render(run: RunData) -> str:
         (one.title, run.statistics(one.rows) | unknown | steady.get(one.source, {}))
         for one in run.inputs
     ]
-    plots = _figures(run, series, inputs)
+    cameras = sections_of(run)
+    plots = _figures(run, series, inputs) | plots_of(cameras)
     levels = [level.name.lower() for level in RiskLevel]
     data = {
         'levels': levels,
@@ -71,11 +73,9 @@ def render(run: RunData) -> str:
     truth = run.truth or {}
     counts = np.array(truth.get('confusion') or np.zeros((0, 0)))
     conditions = (truth.get('conditions') or {}).values()
-    page: str = _template().render(
-        css=_as_is((_HERE / 'page.css').read_text(encoding='utf-8')),
-        js=_as_is((_HERE / 'page.js').read_text(encoding='utf-8')),
-        plotly=_as_is(optional('plotly.offline').get_plotlyjs()),
-        data=_as_is(_script_safe(data)),
+    return fill(
+        'page.html',
+        data,
         version=__version__,
         level_rgb={level.name.lower(): rgb for level, rgb in LEVEL_RGB.items()},
         run=run,
@@ -96,8 +96,9 @@ def render(run: RunData) -> str:
         baseline_uris=_baseline_uris(run),
         condition_scores=[*dict.fromkeys(key for one in conditions for key in _scalars(one))],
         confusions=largest_confusions(counts, _CONFUSIONS),
+        cameras=cameras,
+        shown=SHOWN,
     )
-    return page
 
 
 def _figures(
@@ -191,22 +192,3 @@ def _options(folder: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return options if isinstance(options, dict) else {}
-
-
-def _template() -> Any:
-    jinja2 = optional('jinja2')
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.undefined = jinja2.StrictUndefined
-    filters = (text.number, text.percent, text.counted, text.spaced, text.worded)
-    environment.filters |= {one.__name__: one for one in filters}
-    return environment.from_string((_HERE / 'page.html').read_text(encoding='utf-8'))
-
-
-def _as_is(text: str) -> Any:
-    """Text that the template does not escape."""
-    return optional('markupsafe').Markup(text)
-
-
-def _script_safe(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the script element that holds it."""
-    return json.dumps(data, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')

@@ -76,7 +76,8 @@ def play(cast: Cast, recorder: Recorder, on_step: Callable[[RosProcess], None]) 
 def _node_parameters(cast: Cast) -> dict[str, object]:
     topics = {'image_topic': IMAGE_TOPIC, 'camera_info_topic': CAMERA_INFO_TOPIC}
     own = {f'{CAMERA}.{name}': topic for name, topic in topics.items()}
-    return {'cameras': [CAMERA], **own, **cast.node}
+    # What a video teaches is not for the camera that the node has next.
+    return {'cameras': [CAMERA], 'calibration.folder': '', **own, **cast.node}
 
 
 def _await_node(node: RosProcess, recorder: Recorder, executor: SingleThreadedExecutor) -> None:

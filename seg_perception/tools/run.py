@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from seg_perception.core.errors import ParameterError
+from seg_perception.io.calibration_file import read_calibration_file
 from seg_perception.node.processes import RosProcess, sigterm_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.options import RunOptions
@@ -29,8 +30,11 @@ def run_node(options: RunOptions) -> int:
     topics = _given(
         {'image_topic': options.image_topic, 'camera_info_topic': options.camera_info_topic}
     )
+    camera = {**topics, **_calibration_file(options.calibration)}
     own = {'model': options.model and str(options.model.resolve()), 'provider': options.provider}
-    parameters = _given(own) | {f'{CAMERA}.{name}': topic for name, topic in topics.items()}
+    parameters = _given(own) | {f'{CAMERA}.{name}': value for name, value in camera.items()}
+    if options.video is not None:  # what it teaches is not for the next camera
+        parameters['calibration.folder'] = ''
     ros_args = _params_file(options.params_file)
     with sigterm_as_exit(), ExitStack() as stack:
         node = RosProcess('node', NODE_MODULE, parameters, ros_args=ros_args)
@@ -56,6 +60,13 @@ def start_source(parameters: Mapping[str, object], log: Path | None = None) -> R
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _calibration_file(path: Path | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    read_calibration_file(path)  # its error would drown in the log
+    return {'calibration_file': str(path.resolve())}
 
 
 def _params_file(path: Path | None) -> list[str]:

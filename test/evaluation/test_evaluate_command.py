@@ -43,7 +43,7 @@ def test_all_by_default(bag: str, tmp_path: Path, model: str, capsys) -> None:
     there = {path.name for path in out.iterdir() if path.name[0] != '.'}
     assert there == {
         *('run.json', 'frames.parquet', 'summary.json', 'report.html'),
-        *('parts', 'bags', 'overlay', 'thumbs'),
+        *('parts', 'bags', 'overlay', 'thumbs', 'calibration'),
     }
 
 
@@ -51,7 +51,7 @@ def test_only_numbers(bag: str, tmp_path: Path, model: str) -> None:
     out = tmp_path / 'out'
     assert call(bag, out, model, '--outputs') == 0
     there = {path.name for path in out.iterdir() if path.name[0] != '.'}
-    assert there == {'run.json', 'frames.parquet', 'summary.json', 'parts'}
+    assert there == {'run.json', 'frames.parquet', 'summary.json', 'parts', 'calibration'}
 
 
 def test_mount_in_degrees(bag: str, tmp_path: Path, model: str) -> None:
