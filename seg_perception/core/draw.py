@@ -88,7 +88,7 @@ def draw_scene(
     if camera is not None and path is not None:
         _draw_path(scene, path, camera, colour)
     else:
-        outline = trapezoid_outline(corridor, size)
+        outline = trapezoid_outline(corridor, size, geometry)
         cv2.polylines(scene, [outline], True, colour, thickness, cv2.LINE_AA)
     if grid is not None:
         _draw_map(scene, grid, path, colour)

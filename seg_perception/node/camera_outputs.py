@@ -67,8 +67,8 @@ class CameraOutputs:
         self._grid = publisher(OccupancyGrid, 'drivable_grid', latched())
         self._scan = publisher(LaserScan, 'free_space')
         self._polygon = publisher(PolygonStamped, 'ground_polygon')
-        self.calibration = publisher(CameraCalibration, 'calibration', _LATCHED_QOS)
-        self.ego_mask = publisher(Image, 'ego_mask', _LATCHED_QOS)
+        self.calibration = publisher(CameraCalibration, 'calibration', latched())
+        self.ego_mask = publisher(Image, 'ego_mask', latched())
         self._label_info = None
         if LABEL_INFO is not None:
             self._label_info = publisher(LABEL_INFO, 'label_info', latched())
