@@ -65,6 +65,8 @@ class SourceConfig:
     classes: str = ''  # of kinds folder and synthetic: a shipped class table, or a YAML file
     frames: int = 0  # of kind synthetic: how many streets to render
     min_area_px: int = 0  # of kind crowdai: smaller boxes are left out
+    about: str = ''  # on model cards: what it is, and its terms; empty: what the kind says
+    terms: str = ''
     domain: str = ''  # of data.val: kind of street that is scored by itself, in its own classes
     keep: tuple[str, ...] = ()  # of a domain: classes that are scored, as in data.keep; empty: all
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,17 +15,69 @@ from seg_perception.core.classes import ClassTable
 from training.data.domains import Domain
 from training.evaluate.scores import Predictor, Scores, score
 
-Row = dict[str, float]
+SHOWN = ('mean_iou', 'pixel_accuracy', 'calibration_error')
+
+
+@dataclass(frozen=True)
+class DomainScores:
+    """Scores of a model on each domain. The mean counts every domain the same."""
+
+    domains: tuple[Domain, ...]
+    rows: tuple[Scores, ...]
+
+    def means(self) -> dict[str, float]:
+        """The scores of ``SHOWN``, averaged over the domains."""
+        means = [row.means('skip') for row in self.rows]
+        return {key: float(np.nanmean([row[key] for row in means])) for key in SHOWN}
+
+    def by_domain(self) -> dict[str, dict[str, float]]:
+        """The scores of ``SHOWN`` and the number of frames of each domain."""
+        return {
+            domain.name: {'frames': row.frames} | {key: row.means('skip')[key] for key in SHOWN}
+            for domain, row in zip(self.domains, self.rows, strict=True)
+        }
+
+    def classes(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Domain, and IoU, recall and most frequent mistake of each class that it has."""
+        for domain, row in zip(self.domains, self.rows, strict=True):
+            for found in class_rows(row, domain):
+                yield domain.name, found
+
+    def record(self) -> dict[str, Any]:
+        """One model of domains.json."""
+        domains: dict[str, Any] = {key: dict(row) for key, row in self.by_domain().items()}
+        for name, row in self.classes():
+            domains[name].setdefault('classes', {})[row['class']] = row
+        return {'mean': self.means(), 'domains': domains}
+
+    def text(self, title: str) -> str:
+        """A row a domain, the mean row, and a line for each class of each domain."""
+        wide = max(len(title), *(len(domain.name) for domain in self.domains)) + 2
+        heads = ''.join(f'{key.replace("_", " "):>19}' for key in SHOWN)
+        lines = [f'{title:<{wide}}{"frames":>8}{heads}']
+        rows = self.by_domain() | {'mean': {'frames': ''} | self.means()}
+        for name, row in rows.items():
+            lines.append(
+                f'{name:<{wide}}{row["frames"]:>8}' + ''.join(f'{row[k]:>19.4f}' for k in SHOWN)
+            )
+        for name, row in self.classes():
+            mistaken = f', {row["taken_for_share"]:.3f} called {row["taken_for"]}'
+            lines.append(
+                f'{name:<{wide}}{row["class"]:<18}IoU {row["iou"]:.3f}, '
+                f'recall {row["recall"]:.3f}{mistaken if row["taken_for_share"] >= 0.01 else ""}'
+            )
+        return '\n'.join(lines)
 
 
 def score_domains(
     predict: Predictor, classes: ClassTable, domains: Sequence[Domain]
-) -> list[Scores]:
+) -> DomainScores:
     """Scores of a predictor of some classes on each domain."""
-    return [
+    rows = [
         score(_mapped(predict, domain.lut(classes)), domain.frames, task=domain.name)
         for domain in domains
     ]
+    return DomainScores(tuple(domains), tuple(rows))
 
 
 def _mapped(predict: Predictor, lut: np.ndarray) -> Predictor:
@@ -33,59 +86,6 @@ def _mapped(predict: Predictor, lut: np.ndarray) -> Predictor:
         return cv2.LUT(labels, lut), confidence
 
     return predict_mapped
-
-
-def domain_text(named: Mapping[str, Sequence[Scores]], domains: Sequence[Domain]) -> str:
-    """
-    A block a model: a row a domain, the mean row, and a line for each class of each domain.
-
-    The mean counts every domain the same, however many frames it has.
-    """
-    return '\n\n'.join(_block(name, rows, domains) for name, rows in named.items())
-
-
-def domain_means(rows: Sequence[Scores]) -> Row:
-    """Scores averaged over the domains."""
-    means = [scores.means('skip') for scores in rows]
-    return {key: float(np.nanmean([row[key] for row in means])) for key in SHOWN}
-
-
-def domain_record(rows: Sequence[Scores], domains: Sequence[Domain]) -> dict[str, Any]:
-    """One model of domains.json."""
-    by_domain = {
-        domain.name: {
-            'frames': scores.frames,
-            **{key: scores.means('skip')[key] for key in SHOWN},
-            'classes': {row['class']: row for row in class_rows(scores, domain)},
-        }
-        for scores, domain in zip(rows, domains, strict=True)
-    }
-    return {'mean': domain_means(rows), 'domains': by_domain}
-
-
-SHOWN = ('mean_iou', 'pixel_accuracy', 'calibration_error')
-
-
-def _block(name: str, rows: Sequence[Scores], domains: Sequence[Domain]) -> str:
-    wide = max(len(domain.name) for domain in domains) + 2
-    heads = ''.join(f'{key.replace("_", " "):>19}' for key in SHOWN)
-    lines = [f'{name:<{wide}}{"frames":>8}{heads}']
-    for domain, scores in zip(domains, rows, strict=True):
-        means = scores.means('skip')
-        lines.append(f'{domain.name:<{wide}}{scores.frames:>8}' + _cells(means))
-    lines += [f'{"mean":<{wide}}{"":>8}' + _cells(domain_means(rows)), '']
-    for domain, scores in zip(domains, rows, strict=True):
-        for row in class_rows(scores, domain):
-            mistaken = f', {row["taken_for_share"]:.3f} called {row["taken_for"]}'
-            lines.append(
-                f'{domain.name:<{wide}}{row["class"]:<18}IoU {row["iou"]:.3f}, '
-                f'recall {row["recall"]:.3f}{mistaken if row["taken_for_share"] >= 0.01 else ""}'
-            )
-    return '\n'.join(lines)
-
-
-def _cells(means: Mapping[str, float]) -> str:
-    return ''.join(f'{means[key]:>19.4f}' for key in SHOWN)
 
 
 def class_rows(scores: Scores, domain: Domain) -> list[dict[str, Any]]:

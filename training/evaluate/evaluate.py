@@ -20,7 +20,7 @@ from training.data.sample import FrameSet
 from training.data.tables import check_table
 from training.distributed import pick_device
 from training.errors import ConfigError
-from training.evaluate.domains import domain_record, domain_text, score_domains
+from training.evaluate.domains import score_domains
 from training.evaluate.predictors import (
     checkpoint_network,
     engine_predictor,
@@ -74,9 +74,9 @@ def _by_domain(options: EvaluateOptions, config: TrainConfig) -> str:
         predict, classes = _free_predictor(path, options, config)
         named[name] = score_domains(predict, classes, domains)
     if options.out:
-        record = {name: domain_record(rows, domains) for name, rows in named.items()}
+        record = {name: scores.record() for name, scores in named.items()}
         write_json(options.out / 'domains.json', record)
-    return domain_text(named, domains)
+    return '\n\n'.join(scores.text(name) for name, scores in named.items())
 
 
 def _free_predictor(

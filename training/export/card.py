@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard
 from seg_perception.report.text import markdown_table
 from training.config import SIZE_MULTIPLE, TrainConfig
+from training.evaluate.domains import SHOWN, DomainScores
 from training.evaluate.scores import Scores
 from training.export.candidate import ExportCandidate
 from training.export.provenance import data_text, limits, terms, val_name
+
+LEAST_MISTAKE = 0.01
+"""Share of a class's pixels from which on the card tells what they are taken for."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,14 @@ def make_card(candidate: ExportCandidate, variant: str = '') -> ModelCard:
     )
 
 
-def score_table(candidate: ExportCandidate, scores: Scores) -> dict[str, float]:
-    """Scores by name, for the card in the file; classes without labelled pixels are left out."""
+def score_table(candidate: ExportCandidate, scores: Scores | DomainScores) -> dict[str, float]:
+    """
+    Scores by name, for the card in the file; classes without labelled pixels are left out.
+
+    Of domains: those of each, and the mean over them.
+    """
+    if isinstance(scores, DomainScores):
+        return _domain_table(scores)
     where, means = val_name(candidate.config), scores.means()
     named = {name: means[name] for name in ('mean_iou', 'pixel_accuracy', 'calibration_error')}
     for name, iou in zip(candidate.classes.names, scores.matrix.iou(), strict=True):
@@ -57,8 +68,19 @@ def score_table(candidate: ExportCandidate, scores: Scores) -> dict[str, float]:
     }
 
 
+def _domain_table(scores: DomainScores) -> dict[str, float]:
+    rows = scores.by_domain() | {'mean of domains': scores.means()}
+    named = {
+        f'{key} {name}': row[key] for name, row in rows.items() for key in row if key != 'frames'
+    }
+    return {name: round(value, 4) for name, value in named.items() if not np.isnan(value)}
+
+
 def card_text(
-    card: ModelCard, candidate: ExportCandidate, scores: Scores, files: Sequence[FileNote]
+    card: ModelCard,
+    candidate: ExportCandidate,
+    scores: Scores | DomainScores,
+    files: Sequence[FileNote],
 ) -> str:
     """The card as Markdown."""
     config = candidate.config
@@ -114,7 +136,9 @@ def _about(file: FileNote) -> list[str]:
     return [head, *(f'Measured: {check}.' for check in file.checks)]
 
 
-def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
+def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores | DomainScores) -> str:
+    if isinstance(scores, DomainScores):
+        return _domain_scores(card, candidate, scores)
     means = scores.means()
     rows = [
         [name, 'not in the ground truth' if np.isnan(iou) else f'{iou:.3f}']
@@ -132,6 +156,31 @@ def _scores(card: ModelCard, candidate: ExportCandidate, scores: Scores) -> str:
         f'{means["calibration_error"]:.3f}, measured on the frames on which the temperature was '
         f'fitted. {_ood_text(card)}'
     )
+
+
+def _domain_scores(card: ModelCard, candidate: ExportCandidate, scores: DomainScores) -> str:
+    heads = ['street', 'frames', *(key.replace('_', ' ') for key in SHOWN)]
+    rows = [
+        [name, str(int(row['frames'])), *(f'{row[key]:.3f}' for key in SHOWN)]
+        for name, row in scores.by_domain().items()
+    ]
+    mean = ['**mean**', '', *(f'**{scores.means()[key]:.3f}**' for key in SHOWN)]
+    classes = [
+        [name, row['class'], f'{row["iou"]:.3f}', _mistake(row)] for name, row in scores.classes()
+    ]
+    return (
+        'Each kind of street is scored at the size and in the classes of its own labels, with one '
+        f'confusion matrix. {_worth(candidate)}\n\n{markdown_table(heads, [*rows, mean])}\n\n'
+        f'{markdown_table(["street", "class", "IoU", "most often taken for"], classes)}\n\n'
+        f'The confidence is the largest softmax of logits / {card.temperature:g}. '
+        f'{_ood_text(card)}'
+    )
+
+
+def _mistake(row: Mapping[str, Any]) -> str:
+    """What a class is most often taken for, and which share of its pixels is."""
+    share = row['taken_for_share']
+    return f'{row["taken_for"]} ({share:.1%})' if share >= LEAST_MISTAKE else ''
 
 
 def _worth(candidate: ExportCandidate) -> str:

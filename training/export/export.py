@@ -15,9 +15,11 @@ import onnx
 from seg_perception.inference.model_file import TORCH_ENDING, ModelCard
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.io.atomic import write_bytes
+from training.data.domains import open_domains
 from training.errors import ExportError
+from training.evaluate.domains import DomainScores, score_domains
 from training.evaluate.ood_score import fit_scale
-from training.evaluate.predictors import score_file
+from training.evaluate.predictors import engine_predictor, score_file
 from training.evaluate.scores import Scores
 from training.export.candidate import ExportCandidate, load_candidate
 from training.export.card import FileNote, card_text, make_card, score_table
@@ -37,7 +39,7 @@ class ExportArtifact:
     path: Path
     pack: Callable[[ModelCard], bytes]  # its content with a card
     card: ModelCard
-    scores: Scores
+    scores: Scores | DomainScores
     what: str
     checks: tuple[str, ...]
     costs: tuple[str, ...] = ()  # in scores
@@ -85,7 +87,10 @@ def export(options: ExportOptions) -> str:
         write_bytes(path, content)
     checks = [check for file in made for check in file.note.checks]
     wrote = [f'wrote {path}' for path in files]
-    return '\n'.join([made[0].scores.text(candidate.classes), *checks, *wrote])
+    scores = made[0].scores
+    by_domain = isinstance(scores, DomainScores)
+    text = scores.text('float32') if by_domain else scores.text(candidate.classes)
+    return '\n'.join([text, *checks, *wrote])
 
 
 def _cards(candidate: ExportCandidate, made: list[ExportArtifact]) -> dict[Path, bytes]:
@@ -122,7 +127,7 @@ def _make_onnx(
     draft = _draft(folder, options.out, with_card(small, card))
     frames, engine = candidate.frames_to_check(), open_engine(draft, 'cpu')
     equal = check_equal(f'file {options.out}', engine, candidate.reference, frames)
-    scores = score_file(draft, candidate.data.val)
+    scores = _score(candidate, draft)
     ood = fit_scale(engine, candidate.data.val)
     card = replace(card, scores=score_table(candidate, scores), ood_calibration=ood)
     what = 'float16 weights and float32 arithmetic, for onnxruntime'
@@ -160,7 +165,7 @@ def _make_int8(
     for name in CALIBRATIONS:
         small = finish(quantise(model, frames, name))
         draft = _draft(folder, path, with_card(small, card))
-        scores = score_file(draft, candidate.data.val)
+        scores = _score(candidate, draft)
         after = scores.means()['mean_iou']
         drops.append(f'{100 * (before - after):.2f} points ({name})')
         if 100 * (before - after) <= options.max_drop:
@@ -183,6 +188,14 @@ def _make_int8(
         'VNNI; without, sums may saturate'
     )
     return ExportArtifact(path, partial(with_card, small), card, scores, what, (), (cost,))
+
+
+def _score(candidate: ExportCandidate, draft: Path) -> Scores | DomainScores:
+    """Scores of a file on the frames of the run, by domain where these have domains."""
+    if domains := open_domains(candidate.config.data):
+        predict = engine_predictor(open_engine(draft, 'cpu'))
+        return score_domains(predict, candidate.classes, domains)
+    return score_file(draft, candidate.data.val)
 
 
 def _draft(folder: Path, path: Path, content: bytes) -> Path:

@@ -86,7 +86,8 @@ def data_text(config: TrainConfig, chosen_on: TrainConfig | None = None) -> str:
     sources = [source for run in runs for source in run.data.train]
     whole = {_named(source) for source in sources if _part(source) == _named(source)}
     parts = _once(_part(s) for s in sources if _part(s) == _named(s) or _named(s) not in whole)
-    selection = '; '.join(map(_part, (chosen_on or config).data.val))
+    val = (chosen_on or config).data.val
+    selection = val_name(chosen_on or config) if val[0].domain else '; '.join(map(_part, val))
     return ' '.join(
         [
             f'Trained on {"; ".join(parts) or "nothing"}.',
@@ -99,8 +100,9 @@ def data_text(config: TrainConfig, chosen_on: TrainConfig | None = None) -> str:
 
 def terms(config: TrainConfig) -> list[str]:
     """The terms of network, weights, training data and selection data, each once."""
-    kinds = [source.kind for source in (*config.data.train, *config.data.val)]
-    found = [NETWORKS[config.model.name].terms, *(ABOUT[kind].terms for kind in kinds)]
+    sources = (*config.data.train, *config.data.val)
+    of_data = (source.terms or ABOUT[source.kind].terms for source in sources)
+    found = [NETWORKS[config.model.name].terms, *of_data]
     weights, before = config.model.weights, _run_before(config)
     if before is not None:
         found += terms(before)
@@ -143,13 +145,16 @@ def limits(config: TrainConfig) -> list[str]:
 
 def val_name(config: TrainConfig) -> str:
     """Short name of the scored frames, such as ``0001TP`` or ``cityscapes val``."""
-    return ' + '.join(
+    domains = dict.fromkeys(source.domain for source in config.data.val if source.domain)
+    return ', '.join(domains) or ' + '.join(
         '+'.join(source.only) or f'{source.kind} {source.split}' for source in config.data.val
     )
 
 
 def _named(source: SourceConfig) -> str:
     """One data set and its split."""
+    if source.about:
+        return source.about
     if source.kind == 'synthetic':
         return f'{source.frames} {ABOUT[source.kind].name}'
     root = [Path(source.root).name] if source.kind == 'folder' else []

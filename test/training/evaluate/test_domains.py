@@ -12,7 +12,7 @@ from tiny_model import write_tiny_model
 from training.cli import main
 from training.config import DATA_GROUPS, DataConfig, SourceConfig, load_config
 from training.data.domains import open_domains
-from training.evaluate.domains import class_rows, domain_means, domain_text, score_domains
+from training.evaluate.domains import score_domains
 
 ROAD, CAR = CAMVID_11.names.index('road'), CAMVID_11.names.index('car')
 
@@ -45,20 +45,20 @@ def always(label):
 
 def test_each_domain_is_scored_in_its_own_classes(val):
     domains = open_domains(DataConfig(val=tuple(SourceConfig(**row) for row in val)))
-    rows = score_domains(always(ROAD), CAMVID_11, domains)
-    us, uk = (scores.means('skip')['mean_iou'] for scores in rows)
-    assert us == pytest.approx((0.5 + 0) / 2) and uk == 1
-    assert domain_means(rows)['mean_iou'] == pytest.approx((0.25 + 1) / 2)
+    scores = score_domains(always(ROAD), CAMVID_11, domains)
+    rows = scores.by_domain()
+    assert (rows['us']['frames'], rows['uk']['frames']) == (2, 1)
+    assert rows['us']['mean_iou'] == pytest.approx((0.5 + 0) / 2) and rows['uk']['mean_iou'] == 1
+    assert scores.means()['mean_iou'] == pytest.approx((0.25 + 1) / 2)
 
 
 def test_the_most_frequent_mistake_is_named(val):
     domains = open_domains(DataConfig(val=tuple(SourceConfig(**row) for row in val)))
-    rows = score_domains(always(ROAD), CAMVID_11, domains)
-    own = class_rows(rows[0], domains[0])[1]
-    assert (own['class'], own['taken_for'], own['taken_for_share']) == ('own car', 'road', 1.0)
-    assert 'own car           IoU 0.000, recall 0.000, 1.000 called road' in domain_text(
-        {'default': rows}, domains
-    )
+    scores = score_domains(always(ROAD), CAMVID_11, domains)
+    own = scores.record()['domains']['us']['classes']['own car']
+    assert (own['taken_for'], own['taken_for_share']) == ('road', 1.0)
+    text = scores.text('default')
+    assert 'own car           IoU 0.000, recall 0.000, 1.000 called road' in text
 
 
 def test_command_scores_a_file_of_other_classes(val, tmp_path, capsys):

@@ -11,6 +11,8 @@ from seg_perception.inference.model_file import OodCalibration
 from tiny_frames import TinyFrames, flat
 from training.config import parse_config
 from training.data import OpenedData
+from training.data.domains import Domain
+from training.evaluate.domains import score_domains
 from training.evaluate.scores import score
 from training.export.candidate import ExportCandidate
 from training.export.card import FileNote, card_text, make_card, score_table
@@ -144,3 +146,39 @@ def test_scale_of_the_ood_score_is_told(scores):
     text = card_text(card, one, scores, FILES)
     assert 'median on these frames, -9.1, is OOD score 0' in text
     assert '95 % quantile, -8.12, is OOD score 0.25 (of 1)' in text
+
+
+@pytest.fixture
+def by_domain():
+    """The same answers on two kinds of streets: the second has cars alone."""
+    domains = [
+        Domain('us', VAL, CAMVID_11, ()),
+        Domain('night', TinyFrames([flat(CAR)]), CAMVID_11, ()),
+    ]
+    sure = np.full((32, 32), 255, np.uint8)
+    return score_domains(
+        lambda rgb: (np.full(rgb.shape[:2], ROAD, np.uint8), sure), CAMVID_11, domains
+    )
+
+
+def of_domains():
+    val = [{'kind': 'camvid', 'domain': name, 'only': ['0001TP']} for name in ('us', 'night')]
+    train = [{'kind': 'folder', 'root': 'x', 'classes': 'camvid_11', 'about': 'a campus',
+              'terms': 'CC BY 4.0'}]  # fmt: skip
+    return candidate(data={'train': train, 'val': val})
+
+
+def test_scores_of_domains_by_name(by_domain):
+    table = score_table(of_domains(), by_domain)
+    assert table['mean_iou us'] == 0.25 and table['mean_iou night'] == 0
+    assert table['mean_iou mean of domains'] == 0.125
+
+
+def test_card_with_domains_in_words(by_domain):
+    about = of_domains()
+    card = make_card(about)
+    text = card_text(card, about, by_domain, FILES)
+    assert '| us | 2 | 0.250 |' in text and '| **mean** |  | **0.125** |' in text
+    assert '| night | car | 0.000 | road (100.0%) |' in text
+    assert card.data.startswith('Trained on a campus.') and 'CC BY 4.0' in card.licence
+    assert card.data.endswith('selected on us, night.')

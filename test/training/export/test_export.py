@@ -155,3 +155,18 @@ def test_checkpoint_of_other_classes(config, tmp_path):
 def test_second_size_to_check(size, other):
     assert unlike(size) == other
     assert all(side % 16 == 8 for side in other)
+
+
+def test_frames_of_domains_are_scored_by_domain(trained, config, checkpoint, tmp_path, capsys):
+    source = config.data.val[0]
+    keys = {'kind': source.kind, 'root': source.root, 'only': list(source.only)}
+    val = [keys | {'domain': name} for name in ('day', 'dusk')]
+    data = config.to_dict() | {'deploy': {'input_size': [64, 96]}}
+    data['data'] = data['data'] | {'val': val}
+    state = dict.fromkeys(KEYS, 0) | {'config': data, 'classes': CAMVID_11.to_dict()}
+    save_checkpoint(checkpoint, state | {'average': trained.state_dict()})
+    out = tmp_path / 'models/tiny.onnx'
+    assert main(['export', '--checkpoint', str(checkpoint), '--out', str(out)]) == 0
+    scores = open_engine(out, 'cpu').card.scores
+    assert scores['mean_iou day'] == scores['mean_iou dusk'] == scores['mean_iou mean of domains']
+    assert 'dusk' in capsys.readouterr().out and '| dusk |' in out.with_suffix('.md').read_text()
