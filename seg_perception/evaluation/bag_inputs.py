@@ -13,7 +13,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from seg_perception.core.camera import Calibration
@@ -35,6 +34,7 @@ from seg_perception.io.bag_files import CDR, ROS1, storage_files
 from seg_perception.io.bags import Bag, BagMessage, Topic
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.io.encodings import Pixels, decode, depth_of, unpack
+from seg_perception.io.mask_file import decode_mask, narrow
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
@@ -389,10 +389,11 @@ def _labels(image: Any) -> np.ndarray:
     :raises ImageError: when it is no such image.
     """
     if hasattr(image, 'format'):
-        ids = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if ids is None or ids.ndim != 2 or ids.dtype != np.uint8:
-            raise ImageError('label image', f'{image.format!r}', 'a grey PNG of class ids')
-        return ids
+        return decode_mask(bytes(image.data), 'label image')
+    if image.encoding in ('mono16', '16UC1') and image.step * image.height == len(image.data):
+        rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+        values = np.ascontiguousarray(rows[:, : 2 * image.width]).view('<u2')
+        return narrow(values, 'label image')
     if image.encoding not in ('mono8', '8UC1'):
-        raise ImageError('label image', repr(image.encoding), 'mono8 or 8UC1')
+        raise ImageError('label image', repr(image.encoding), 'mono8, 8UC1, mono16 or 16UC1')
     return np.ascontiguousarray(unpack(image).array[..., 0])

@@ -23,6 +23,7 @@ from seg_perception.evaluation.calibration_error import ConfidenceCalibration
 from seg_perception.evaluation.class_mapping import class_lut
 from seg_perception.evaluation.metrics import ConfusionMatrix
 from seg_perception.inference.class_file import load_table
+from seg_perception.io.mask_file import decode_mask
 
 BOUNDARY_RADIUS_PX = 3
 _DRIVABLE = (Role.DRIVABLE, Role.MARKING)
@@ -51,7 +52,7 @@ class GroundTruth:
         for file in (f'{source}/{name}.png', f'{name}.png'):
             path = Path(self.folder, file)
             if path.is_file():
-                return _read_mask(path)
+                return _read_mask(path, self.table)
         return None
 
 
@@ -249,12 +250,13 @@ def condition_of(conditions: Conditions, source: str, stamp_ns: int) -> str:
     return ''
 
 
-def _read_mask(path: Path) -> np.ndarray:
-    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if ids is None or ids.ndim != 2 or ids.dtype != np.uint8:
-        seen = 'no image' if ids is None else f'{ids.dtype} {ids.shape}'
-        raise ImageError(f'mask {str(path)!r}', seen, 'a grey 8-bit PNG of class ids')
-    return ids
+def _read_mask(path: Path, table: ClassTable) -> np.ndarray:
+    thing = f'mask {str(path)!r}'
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(thing, error, 'a file that can be read') from error
+    return decode_mask(data, thing, table)
 
 
 def _check_ids(ids: np.ndarray, table: ClassTable) -> None:

@@ -22,7 +22,7 @@ from rosbags.interfaces import (
 )
 
 from seg_perception.core.camera import Calibration
-from seg_perception.core.errors import SegPerceptionError, SourceError
+from seg_perception.core.errors import ImageError, SegPerceptionError, SourceError
 from seg_perception.io.atomic import whole
 from seg_perception.io.bag_writer import BagWriter
 from seg_perception.io.camera_info import read_calibration
@@ -36,6 +36,7 @@ from seg_perception.io.cdr_messages import (
     jpeg_message,
 )
 from seg_perception.io.frames import VIDEO_SUFFIXES, Frame, find_files, frame_rate
+from seg_perception.io.mask_file import decode_mask
 from seg_perception.options import RecordOptions
 from seg_perception.tools.each_frame import for_each_frame
 
@@ -206,13 +207,13 @@ def _read_mask(folder: Path, name: str, size: tuple[int, int]) -> np.ndarray | N
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
-    mask = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    if mask is None or mask.ndim != 2 or mask.dtype != np.uint8 or mask.shape != size:
-        seen = 'no image' if mask is None else f'{mask.dtype} of shape {mask.shape}'
-        raise SourceError(
-            f'mask {str(path)!r}',
-            seen,
-            f'uint8 of shape {size}: a class id for each pixel of the frame',
-            'Masks in colours have to be turned into class ids first.',
-        )
+    thing = f'mask {str(path)!r}'
+    try:
+        mask = decode_mask(path.read_bytes(), thing)
+    except ImageError as error:
+        fix = 'Masks in colours have to be turned into class ids first.'
+        raise SourceError(thing, error.seen, error.expected, fix) from error
+    if mask.shape != size:
+        expected = f'uint8 of shape {size}: a class id for each pixel of the frame'
+        raise SourceError(thing, f'uint8 of shape {mask.shape}', expected)
     return mask

@@ -141,8 +141,10 @@ def test_masks_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_colour_picture_is_no_mask(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / 'f1.png'), np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ImageError, match=r'got uint8 \(4, 4, 3\), expected a grey 8-bit PNG'):
+    cv2.imwrite(str(tmp_path / 'f1.png'), np.full((4, 4, 3), (1, 2, 3), np.uint8))
+    with pytest.raises(
+        ImageError, match=r'got colour \(3, 2, 1\) in 16 pixels, expected the colours'
+    ):
         camvid(tmp_path).mask_of('', 'f1')
 
 

@@ -398,3 +398,20 @@ def test_rectified_images_have_the_focal_length_of_p(
     for row in (*source.streams, *frames_of(source)):
         assert isinstance(row.calibration, Calibration)
         assert row.calibration.k[0, 0] == pytest.approx(focal_px)
+
+
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1', 'png'])
+def test_labels_of_16_bits_and_of_a_palette(tmp_path: Path, encoding: str) -> None:
+    ids = np.full(SIZE, 8, np.uint16)
+    ids[:10] = 255
+
+    def label(make):
+        if encoding == 'png':
+            return make.jpeg(ids, START_NS, '.png')
+        return make.image(ids, START_NS, encoding)
+
+    kind = COMPRESSED if encoding == 'png' else IMAGE
+    rows = [*street_rows(1), (LABELS, kind, START_NS, label)]
+    (frame,) = frames_of(only(write_bag(tmp_path / 'bag', rows), Wanted(truth_topic=LABELS)))
+    assert frame.ground_truth is not None
+    np.testing.assert_array_equal(frame.ground_truth(), ids)

@@ -8,22 +8,20 @@ A label file is a PNG of ids, of palette indices (the palette is for the eye), o
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from seg_perception.core.classes import UNLABELED
+from seg_perception.core.errors import ImageError
+from seg_perception.io.mask_file import decode_mask
 from training.errors import DamagedFileError, DatasetError
 
 PNG = b'\x89PNG\r\n\x1a\n'
 JPEG, JPEG_END = b'\xff\xd8', b'\xff\xd9'
-HEADER_BYTES = 26  # of a PNG, to its bit depth and colour type
-GREY, PALETTE = 0, 3  # colour types
 SKIP = 'Replace the file, or leave it out with data.skip_damaged=true.'
 
 
@@ -114,28 +112,12 @@ def decode_ids(data: bytes, thing: str) -> np.ndarray:
     """
     if not data.startswith(PNG):
         raise DatasetError(thing, damage(data) or 'a JPEG', 'a PNG of class ids')
-    if len(data) < HEADER_BYTES:
-        raise DamagedFileError(thing, damage(data), 'a whole PNG', SKIP)
-    depth, colour = data[HEADER_BYTES - 2 : HEADER_BYTES]
-    if colour == PALETTE:
-        return _decode_palette(data, thing)
-    if (depth, colour) != (8, GREY):
-        seen = f'{depth} bits of PNG colour type {colour}'
-        fix = 'Is this the image of the labels, for the eye?'
-        raise DatasetError(thing, seen, '8 bits of grey, or a palette', fix)
-    ids = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if ids is None:
-        raise DamagedFileError(thing, damage(data) or 'no image', 'a whole PNG', SKIP)
-    return np.asarray(ids)
-
-
-def _decode_palette(data: bytes, thing: str) -> np.ndarray:
-    # OpenCV applies the palette: colours instead of classes.
+    if reason := damage(data):
+        raise DamagedFileError(thing, reason, 'a whole PNG', SKIP)
     try:
-        return np.array(Image.open(io.BytesIO(data)))
-    except (OSError, SyntaxError, ValueError) as error:
-        seen = damage(data) or str(error)
-        raise DamagedFileError(thing, seen, 'a whole PNG', SKIP) from error
+        return decode_mask(data, thing)
+    except ImageError as error:
+        raise DatasetError(thing, error.seen, error.expected, error.fix) from error
 
 
 def check_sizes(rgb: np.ndarray, labels: np.ndarray, thing: str) -> None:

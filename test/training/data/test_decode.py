@@ -71,12 +71,17 @@ def test_labels_of_other_kinds_of_files(tmp_path):
         DatasetError, match=r'8 bits of PNG colour type 2, expected 8 bits of grey'
     ):
         decode_ids(write_rgb(tmp_path / 'a.png').read_bytes(), 'label')
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / 'deep.png')
-    with pytest.raises(DatasetError, match=r'16 bits of PNG colour type 0.*for the eye'):
+    Image.fromarray(np.full((4, 4), 2000, np.uint16)).save(tmp_path / 'deep.png')
+    with pytest.raises(DatasetError, match=r'value 2000, expected class ids, 0 to 255'):
         decode_ids((tmp_path / 'deep.png').read_bytes(), 'label')
-    Image.fromarray(np.zeros((4, 4), bool)).save(tmp_path / 'bits.png')
-    with pytest.raises(DatasetError, match=r'1 bits of PNG colour type 0'):
-        decode_ids((tmp_path / 'bits.png').read_bytes(), 'label')
+
+
+def test_ids_in_1_and_16_bits(tmp_path):
+    ids = np.arange(16).reshape(4, 4) % 2
+    Image.fromarray(ids.astype(np.uint16)).save(tmp_path / 'deep.png')
+    Image.fromarray(ids.astype(bool)).save(tmp_path / 'bits.png')
+    for name in ('deep.png', 'bits.png'):
+        np.testing.assert_array_equal(decode_ids((tmp_path / name).read_bytes(), 'label'), ids)
 
 
 def test_whole_files_show_no_damage(tmp_path):
