@@ -11,6 +11,8 @@ _HERE = Path(__file__).resolve().parent
 _INSTALLED = _HERE / 'experiments'  # package data; see setup.py
 PRESETS = _INSTALLED if _INSTALLED.is_dir() else _HERE.parent / IN_REPOSITORY
 """Folder of the shipped experiments."""
+NO_EXPERIMENTS = ('bases', 'data', 'studies', 'teachers')
+"""Folders there whose files are something else."""
 
 
 def find_file(name: str | Path, beside: Path | None = None) -> Path | None:
@@ -31,7 +33,7 @@ def find_file(name: str | Path, beside: Path | None = None) -> Path | None:
 
 
 def preset_names() -> list[str]:
-    """Names of the experiments, such as ``dsnet/fine``, without studies and data groups."""
+    """Names of the experiments, such as ``dsnet/fine``, without those of NO_EXPERIMENTS."""
     paths = [path.relative_to(PRESETS) for path in PRESETS.rglob('*.yaml')]
-    experiments = [path for path in paths if path.parts[0] not in ('bases', 'data', 'studies')]
+    experiments = [path for path in paths if path.parts[0] not in NO_EXPERIMENTS]
     return sorted(path.with_suffix('').as_posix() for path in experiments)

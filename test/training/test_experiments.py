@@ -25,7 +25,7 @@ from training.stats import ClassStatistics
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'config/training'
-NO_EXPERIMENTS = ('bases', 'data', 'studies')
+NO_EXPERIMENTS = ('bases', 'data', 'studies', 'teachers')
 EXPERIMENTS = sorted(
     path.relative_to(ROOT)
     for path in FOLDER.glob('*/*.yaml')
@@ -212,7 +212,7 @@ def test_figures_of_the_page_are_those_of_the_files():
 
 def test_bases_are_used():
     used = set()
-    for path in FOLDER.glob('*/*.yaml'):
+    for path in FOLDER.rglob('*.yaml'):
         if base := yaml.safe_load(path.read_text()).get('base'):
             used |= {(path.parent / base).resolve(), ROOT / base}  # a study's is of the project
     for path in (FOLDER / 'bases').glob('*.yaml'):

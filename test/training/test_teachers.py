@@ -209,7 +209,10 @@ def test_options_that_do_not_go_together(command, words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_shipped_teachers_are_configurations():
-    for path in CONFIGS.glob('*.yaml'):
+def test_shipped_files_name_classes_and_drives():
+    for path in CONFIGS.glob('street*.yaml'):
         data = yaml.safe_load(path.read_text())
         assert data['classes'] == 'street' and data['teachers']
+    outlines = yaml.safe_load((CONFIGS / 'us_cities_ego.yaml').read_text())
+    points = np.concatenate([np.array(rows) for rows in outlines.values()])
+    assert points.shape[1] == 2 and points.min() >= 0 and points.max() <= 1

@@ -148,14 +148,16 @@ def loss_inputs(logits: Tensor, target: Target, with_predicted: bool = False) ->
     sampling = target.sampling or Sampling(target.labels.shape[1:])
     logits = sampling.of_logits(logits)
     if target.allowed is not None:
-        log_truth, predicted = _set_softmax(logits, target, target.allowed)
+        log_truth, predicted = _set_softmax(logits, target, target.allowed, with_predicted)
         return LossInputs(target, logits, log_truth, predicted)
     places = target.places(logits.shape[1])
     log_truth, predicted = _TargetSoftmax.apply(logits, places, target.known, with_predicted)
     return LossInputs(target, logits, log_truth, predicted)
 
 
-def _set_softmax(logits: Tensor, target: Target, allowed: Tensor) -> tuple[Tensor, Tensor]:
+def _set_softmax(
+    logits: Tensor, target: Target, allowed: Tensor, with_predicted: bool
+) -> tuple[Tensor, Tensor | None]:
     """
     Log of the summed shares of the classes that each label may be, and sums of the shares.
 
@@ -168,6 +170,8 @@ def _set_softmax(logits: Tensor, target: Target, allowed: Tensor) -> tuple[Tenso
     log_shares = logits.log_softmax(1)
     # Not -inf: the sum over no class at all, of ignored pixels, has a gradient of nan.
     log_truth = log_shares.masked_fill(~maybe, -1e4).logsumexp(1).where(target.known, 0)
+    if not with_predicted:
+        return log_truth, None
     told = target.known[:, None] & (target.single[:, None] | ~maybe)
     return log_truth, (log_shares.exp() * told).sum((2, 3)).sum(0)
 

@@ -106,7 +106,7 @@ def test_ignored_pixels_have_no_gradient_among_sets(random_case):
     logits, labels = random_case
     logits = logits.clone().requires_grad_()
     target = in_sets(torch.full_like(labels, 255), LabelSets([(1, 2)]), 4)
-    inputs = loss_inputs(logits, target)
+    inputs = loss_inputs(logits, target, with_predicted=True)
     (inputs.log_truth.sum() + inputs.predicted.sum()).backward()
     assert not inputs.log_truth.any() and not logits.grad.any()
 
@@ -114,7 +114,7 @@ def test_ignored_pixels_have_no_gradient_among_sets(random_case):
 def test_shares_count_where_the_label_tells(random_case):
     logits, labels = random_case
     target = in_sets(torch.full_like(labels, 4), LabelSets([(1, 2)]), 4)
-    predicted = loss_inputs(logits, target).predicted
+    predicted = loss_inputs(logits, target, with_predicted=True).predicted
     assert predicted[1] == predicted[2] == 0 and predicted[0] > 0 and predicted[3] > 0
 
 
