@@ -29,8 +29,9 @@ from typing import Annotated, Any
 import onnxruntime as ort
 
 from seg_perception.core.classes import TABLES, ClassTable
-from seg_perception.core.errors import ClassTableError, ModelFileError, first_line
+from seg_perception.core.errors import ClassTableError, ModelFileError
 from seg_perception.core.settings import Setting, hints, load, read_value
+from seg_perception.inference.load_errors import damaged, load_error
 
 CONTRACT_VERSION = 2
 METADATA_KEY = 'seg_perception'
@@ -208,7 +209,7 @@ def open_session(
     try:
         return ort.InferenceSession(str(path), options, providers)
     except Exception as error:  # onnxruntime's errors share no base of their own
-        raise damaged(path, error, 'a whole ONNX model') from error
+        raise load_error(Path(path), error) from error
 
 
 def torch_card(path: str | Path) -> ModelCard:
@@ -229,13 +230,6 @@ def torch_card(path: str | Path) -> ModelCard:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise damaged(path, error, 'a whole file of torch.export') from error
     return _parse_card(text, path, 'a file of torch.export')
-
-
-def damaged(path: str | Path, error: Exception, expected: str) -> ModelFileError:
-    """What to tell of a file that is there but does not load."""
-    seen = f'{Path(path).stat().st_size} bytes that do not load ({first_line(error)})'
-    fix = 'It is truncated, damaged or of another kind: copy or download it again.'
-    return ModelFileError(f'model file {str(path)!r}', seen, expected, fix)
 
 
 def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:

@@ -24,6 +24,7 @@ from torch.export.passes import move_to_device_pass
 
 from seg_perception.core.errors import ParameterError, ProviderError
 from seg_perception.inference.engine import Engine, check_provider, thread_count
+from seg_perception.inference.load_errors import damaged
 from seg_perception.inference.model_file import (
     FLOAT,
     OUTPUT_NAMES,
@@ -31,7 +32,6 @@ from seg_perception.inference.model_file import (
     ModelCard,
     TensorSpec,
     check_tensors,
-    damaged,
     naming,
     torch_card,
 )
