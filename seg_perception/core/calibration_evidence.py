@@ -23,7 +23,7 @@ _NODDING = np.radians([0.3, 0.3, 0.8])  # of a sample, beyond its own noise
 _BLOCK_STD = np.radians([0.35, 0.3, 0.7])  # prior of the spread of blocks
 _PRIOR_BLOCKS = 3.0  # that the prior is worth
 _SYSTEMATIC = np.radians([0.08, 0.05, 0.5])  # never averaged away; roll: the road's crown
-_CLIP = 3.0  # standard deviations; nodding has long tails that only the mean averages out
+_CLIP = 1.5  # standard deviations, from which on samples count for less (Huber)
 _RECENT = 3  # blocks that make a change believable
 _CHANGE = radians(1.0)  # smaller ones are averaged in
 

@@ -55,7 +55,7 @@ class SelfCalibrationParams(Settings, name='self_calibration'):
         2.0, 'speed below which nothing is learned, where the speed is known', 'm/s', 0, 50
     )
     most_turn_radps: float = setting(
-        0.035, 'yaw rate above which nothing is learned', 'rad/s', 0.001, 1
+        0.035, 'rate of rotation above which nothing is learned', 'rad/s', 0.001, 1
     )
     least_parallax_px: float = setting(
         2.5, 'flow without rotation below which the camera counts as standing', 'px', 0.5, 50
@@ -152,7 +152,7 @@ class SelfCalibrator:
         if self._ego.mask is not None:
             self._ego_mask = self._ego.mask
         if point is not None and is_moving:
-            heights = heights_from_vehicles(labels, table, point, size)
+            heights = heights_from_vehicles(labels[::2, ::2], table, point, size)
             self._heights.add('vehicle width', heights)
 
     def state_dict(self) -> dict[str, Any]:
@@ -204,14 +204,15 @@ class SelfCalibrator:
         self._gap_s = _next_gap(self._gap_s, inf if lost else flow.median_px)
         lens = self._lens_of(grey.shape)
         known = self._evidence.estimate()
-        is_known = known.blocks >= 1 and not self._lost
-        starts = [known.direction] if is_known else [*_STARTS, *_ASIDE]
+        starts: list[Any] = [*_STARTS, *_ASIDE]
+        if known.blocks and not self._lost:
+            starts = [known.direction, (0.0, 0.0, 1.0)][: 1 if known.blocks >= 1 else 2]
         motion = find_motion(
             lens.rays(flow.before), lens.rays(flow.after), 1.0 / lens.k[0, 0], starts
         )
         if motion is None:
             return 'too little texture'
-        rates = [abs(turn), abs(float(motion.rotation[1])) / elapsed_s]
+        rates = [abs(turn), float(np.linalg.norm(motion.rotation)) / elapsed_s]
         if motion.parallax_px < params.least_parallax_px or speed < params.least_speed_mps:
             return 'standing'
         if max(rate for rate in rates if rate == rate) > params.most_turn_radps:
