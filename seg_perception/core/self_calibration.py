@@ -40,6 +40,7 @@ _LEVER = 1.0  # distance of a camera ahead of the rear axle / its height, of usu
 _MOST_LEVER_RAD = radians(0.5)
 _LEAST_GROUND, _LEAST_ON_PLANE = 8, 0.7  # points, and share of them that tell the roll
 _MOST_ROLL_RAD = radians(15.0)
+_FIRST_TURN = 2.5  # times the largest turn will do for a first sample
 _RECENT = 12  # pairs that tell whether the camera looks ahead at all
 _BACKWARD, _SIDEWAYS = 'the camera looks or moves backwards', 'the camera looks sideways'
 
@@ -215,7 +216,8 @@ class SelfCalibrator:
         rates = [abs(turn), float(np.linalg.norm(motion.rotation)) / elapsed_s]
         if motion.parallax_px < params.least_parallax_px or speed < params.least_speed_mps:
             return 'standing'
-        if max(rate for rate in rates if rate == rate) > params.most_turn_radps:
+        limit = params.most_turn_radps * (1.0 if known.blocks else _FIRST_TURN)
+        if max(rate for rate in rates if rate == rate) > limit:
             return 'turning'
         if motion.fits.mean() < params.least_fit:
             return 'no common motion'

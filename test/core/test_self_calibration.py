@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from math import nan, pi, radians
 
+import cv2
 import numpy as np
 import pytest
 
@@ -171,3 +172,45 @@ def test_skipped_frames_change_nothing(straight) -> None:
     fed(calibrator, straight[:8])
     said = calibrator.online
     assert fed(calibrator, straight[8:10]) is said
+
+
+def wiped(rgb: np.ndarray, index: int) -> np.ndarray:
+    """A wiper sweeps the image and back."""
+    columns, rows = (index * 83) % 480, np.arange(270)
+    seen = rgb.copy()
+    for row in rows:
+        left = int(np.clip(columns + (row - 135) // 2, 0, 450))
+        seen[row, left : left + 30] = 15
+    return seen
+
+
+def dark(rgb: np.ndarray, index: int) -> np.ndarray:
+    noise = np.random.default_rng(index).normal(0, 4, rgb.shape[:2])
+    return np.clip(rgb * 0.15 + noise[..., None], 0, 255).astype(np.uint8)
+
+
+def wobbling(rgb: np.ndarray, index: int) -> np.ndarray:
+    """Rows that are read one after the other while the camera shakes sideways and rolls."""
+    columns, rows = np.meshgrid(np.arange(480.0), np.arange(270.0))
+    shift = 1.5 * np.sin(0.9 * index + rows / 60.0)
+    return cv2.remap(rgb, np.float32(columns + shift), np.float32(rows), cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize('spoil', [wiped, dark, wobbling])
+def test_spoiled_images_are_never_confidently_wrong(straight, spoil) -> None:
+    seen = [(spoil(rgb, i), labels, t) for i, (rgb, labels, t) in enumerate(straight)]
+    found = fed(SelfCalibrator(calibration=LENS), seen)
+    if found.vanishing_point is not None:
+        assert abs(found.pitch_rad - POSE.pitch_rad) < max(radians(0.3), 2 * found.pitch_std_rad)
+        assert abs(found.yaw_rad - POSE.yaw_rad) < max(radians(0.5), 2 * found.yaw_std_rad)
+
+
+@pytest.mark.parametrize('factor', [0.8, 1.2])
+def test_wrong_focal_length_leaves_the_vanishing_point_right(straight, factor) -> None:
+    found = fed(SelfCalibrator(calibration=pinhole(0.8 * factor)), straight)
+    column, row = LENS.project(POSE.rotation.T @ [[1.0], [0], [0]])[0]
+    height, width = LENS.size
+    assert abs(found.vanishing_point.column - (column + 0.5) / width) < 0.006
+    assert abs(found.vanishing_point.row - (row + 0.5) / height) < 0.008
+    # The angles scale with it, as they must: tan(angle) = offset / focal length.
+    assert abs(found.pitch_rad * factor - POSE.pitch_rad) < radians(0.2)
