@@ -18,11 +18,12 @@ import numpy as np
 BLOCK_SAMPLES = 8  # about 2.5 s of driving
 _MOST_BLOCKS = 40
 _LEAST_KNOWN = 3  # samples of a block that must know the roll
+_LEAST_COUNTS = np.array([1e-9, 1e-9, 1.5])  # blocks that an estimate rests on
 # Column and row of the vanishing point, and roll; angles of about what usual cars do.
 _NODDING = np.radians([0.3, 0.3, 0.8])  # of a sample, beyond its own noise
 _BLOCK_STD = np.radians([0.35, 0.3, 0.7])  # prior of the spread of blocks
 _PRIOR_BLOCKS = 3.0  # that the prior is worth
-_SYSTEMATIC = np.radians([0.08, 0.05, 0.5])  # never averaged away; roll: the road's crown
+_SYSTEMATIC = np.radians([0.14, 0.05, 0.8])  # never averaged away; roll: the road's crown
 _CLIP = 1.5  # standard deviations, from which on samples count for less (Huber)
 _RECENT = 3  # blocks that make a change believable
 _CHANGE = radians(1.0)  # smaller ones are averaged in
@@ -127,11 +128,12 @@ def _combined(blocks: np.ndarray, weights: np.ndarray) -> Estimate:
     freedom = _PRIOR_BLOCKS + np.maximum(count - 1.0, 0.0)
     spread = (_PRIOR_BLOCKS * _BLOCK_STD**2 + (shares * off**2).sum(axis=0)) / freedom
     std = np.sqrt(spread / np.maximum(count, 1e-12) + _SYSTEMATIC**2)
-    return Estimate(mean, np.where(count > 0, std, inf), float(weights.sum()))
+    return Estimate(mean, np.where(count >= _LEAST_COUNTS, std, inf), float(weights.sum()))
 
 
 def _robust_mean(values: np.ndarray, weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Huber's mean of each column of values (N, K); NaN where nothing has weight."""
+    values = np.where(weights > 0, values, 0.0)
     mean = np.array([_weighted_median(v, w) for v, w in zip(values.T, weights.T, strict=True)])
     for _ in range(5):
         off = np.abs(values - mean) / (_CLIP * scale)
