@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import degrees, nan
+from math import degrees, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ class CameraSection:
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """Names and values for a table."""
+        """Names and values of what is known, for a table."""
         facts = self.facts
         rows = [
             ('state', f'{facts["state"]}, {facts["percent"]} %'),
-            ('reason', facts['reason'] or '\N{EN DASH}'),
+            ('reason', facts['reason']),
             ('used in the answers', 'yes' if facts['applied'] else 'no'),
             ('vanishing point, column', _spread(facts, 'vanishing_column', 'px', 1.0, 1)),
             ('vanishing point, row', _spread(facts, 'vanishing_row', 'px', 1.0, 1)),
@@ -60,18 +60,25 @@ class CameraSection:
                 for name, way in (('pitch', 'down'), ('yaw', 'left'), ('roll', 'left side up'))
             ),
             ('height', _spread(facts, 'height_m', 'm', 1.0, 2)),
-            ('height from', facts['height_source'] or '\N{EN DASH}'),
-            ('own vehicle in the image', percent(facts['ego_share'])),
+            ('height from', facts['height_source']),
         ]
-        return [(name, [value]) for name, value in rows]
+        if _is_known(facts['ego_share']):
+            rows.append(('own vehicle in the image', percent(facts['ego_share'])))
+        return [(name, [value]) for name, value in rows if value]
 
 
 def _spread(facts: Mapping[str, Any], name: str, unit: str, scale: float, digits: int) -> str:
-    """A value with its standard deviation."""
+    """A value with its standard deviation; empty when it is not known."""
+    if not _is_known(facts[name]):
+        return ''
     base, _, last = name.rpartition('_')
     std_name = f'{base}_std_{last}' if last in ('rad', 'm') else f'{name}_std'
     value, std = (nan if facts[key] is None else scale * facts[key] for key in (name, std_name))
     return f'{number(value, digits)} ± {number(std, digits)} {unit}'
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and isfinite(value)
 
 
 def sections_of(run: RunData) -> list[CameraSection]:

@@ -53,13 +53,13 @@ def test_bar_length_and_colour_are_the_score_and_level(size):
 
 def test_boundary_is_drawn_along_the_free_road():
     labels = np.full((200, 300), PAVEMENT, np.uint8)
-    labels[120:] = ROAD
+    labels[150:] = ROAD  # not where the corridor ends
     area = find_drivable(labels, np.full_like(labels, 255), CAMVID_11)
     rgb = np.zeros((200, 300, 3), np.uint8)
     scene = draw_scene(rgb, record(labels, area, risk(90.0, RiskLevel.LOW)), CAMVID_11)
     line = (scene == (80, 255, 120)).all(axis=2)
-    assert line[120, 5:290].mean() > 0.95  # the corridor crosses it twice
-    assert not line[:115].any() and not line[125:].any()
+    assert line[150, 5:290].mean() > 0.95  # the corridor crosses it twice
+    assert not line[:145].any() and not line[155:].any()
 
 
 def test_flags_of_the_boundary_have_colours_and_the_own_vehicle_has_no_line():
