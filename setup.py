@@ -97,8 +97,8 @@ setup(
     entry_points={
         'console_scripts': [
             'seg-perception = seg_perception.cli:main',
-            'node = seg_perception.node.node:main',
-            'video_source = seg_perception.tools.video_source:main',
+            'node = seg_perception.program:node',
+            'video_source = seg_perception.program:video_source',
         ]
     },
 )

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import rclpy
@@ -25,6 +25,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Float32
 
 from seg_perception.core.errors import ImageError, ParameterError, SegPerceptionError
@@ -44,13 +45,14 @@ from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.image_conversions import to_pixels
 from seg_perception.node.parameters import CameraParams, Parameters
+from seg_perception.node.processes import interruptible
 from seg_perception.node.qos import EveryDurability
 from seg_perception.node.transport import ensure_transport
 
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
 
-SPIN_TIMEOUT_S = 0.5  # largest delay of a signal that rclpy misses
+SPIN_TIMEOUT_S = 0.2  # largest delay of a signal
 WATCH_PERIOD_S = 0.1  # largest delay until a silent camera is noticed
 _GRAPH_LOG_S = 5.0
 _TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
@@ -353,38 +355,35 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; 2 when it cannot start."""
     if args is None:
         ensure_transport()
-    try:
-        _init(args)
-        return _run()
-    except KeyboardInterrupt:
-        return 0
-    except SegPerceptionError as error:
-        rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
-        return EXIT_FAILED
-    except Exception:
-        if rclpy.ok():
-            raise
-        return 0  # a signal ended ROS: what rclpy then raises depends on where it was
-    finally:
-        rclpy.try_shutdown()
+    is_asked = Event()
+    with interruptible(is_asked.set):
+        try:
+            _init(args)
+            return _run(is_asked)
+        except SegPerceptionError as error:
+            rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
+            return EXIT_FAILED
+        finally:
+            rclpy.try_shutdown()
 
 
 def _init(args: Sequence[str] | None) -> None:
     try:
-        rclpy.init(args=args)
+        # rclpy's handlers would end ROS under the worker, and under the clean-up after it.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # what all errors of rclpy about arguments have in common
         expected = 'ROS arguments, such as --ros-args -p name:=value --params-file FILE'
         fix = 'Correct the command line or the file.'
         raise ParameterError('arguments', error, expected, fix) from error
 
 
-def _run() -> int:
+def _run(is_asked: Event) -> int:
+    """Spin until the end is asked for."""
     node = SegPerceptionNode()
     try:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while node.context.ok() and not node.has_failed:
-            # spin() has no timeout and sleeps over a signal at the wrong moment (rclpy 9.1).
+        while not (is_asked.is_set() or node.has_failed):
             executor.spin_once(timeout_sec=SPIN_TIMEOUT_S)
         return EXIT_FAILED if node.has_failed else 0
     finally:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -27,7 +27,7 @@ class ProcessError(SegPerceptionError):
 
 class RosProcess:
     """
-    ``python -m module --ros-args -p name:=value ...`` in a session of its own.
+    A module's ``main`` with ``--ros-args -p name:=value ...``, in a session of its own.
 
     Its own session keeps a terminal's Ctrl-C from it: the parent decides who ends when.
 
@@ -49,7 +49,7 @@ class RosProcess:
         ros_args: Sequence[str] = (),
     ) -> None:
         self.name, self.log = name, log
-        command = [sys.executable, '-m', module, '--ros-args', *ros_args]
+        command = [sys.executable, '-m', 'seg_perception.program', module, '--ros-args', *ros_args]
         for key, value in parameters.items():
             # JSON is YAML: a path such as `0` or `yes` stays a string.
             command += ['-p', f'{key}:={json.dumps(value)}']
@@ -74,7 +74,8 @@ class RosProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        with interruptible(lambda: None):  # who is impatient would leave it behind
+            self.stop()
 
     @property
     def pid(self) -> int:
@@ -160,6 +161,33 @@ def sigterm_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interruptible(ask: Callable[[], None]) -> Iterator[None]:
+    """
+    Call ``ask`` at the first SIGINT or SIGTERM, and ignore those that follow.
+
+    A clean-up that is interrupted leaves the shared memory of its DDS participant behind.
+    """
+    asked: list[int] = []
+
+    def once(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) == 1:
+            ask()
+
+    before = {number: signal.signal(number, once) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt() -> None:
+    """Unwind the stack of the main thread."""
+    raise KeyboardInterrupt
 
 
 def free_domain() -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -35,7 +34,7 @@ from seg_perception.node.camera_info import to_camera_info
 from seg_perception.node.image_conversions import colour_to_msg, to_compressed_msg
 from seg_perception.node.parameter_names import FOREIGN, is_close
 from seg_perception.node.parameters import declare, overrides_of
-from seg_perception.node.processes import sigterm_as_exit
+from seg_perception.node.processes import interrupt, interruptible
 from seg_perception.node.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC, SYNTHETIC
 from seg_perception.node.transport import ensure_transport
 from seg_perception.synthetic.weather import WEATHERS
@@ -264,17 +263,18 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the node until its source ends or it is interrupted; 2 when it cannot go on."""
     if args is None:
         ensure_transport()
-    # rclpy's own handlers end ROS and raise besides: the second exception would fall into the
-    # clean-up after the first.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        with suppress(KeyboardInterrupt, SystemExit), sigterm_as_exit():
+    with interruptible(interrupt):
+        try:
+            # rclpy's own handlers end ROS and raise besides.
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
             VideoSourceNode().run()
-    except SegPerceptionError as error:
-        rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
-        return EXIT_FAILED
-    finally:
-        rclpy.try_shutdown()
+        except KeyboardInterrupt:
+            return 0
+        except SegPerceptionError as error:
+            rclpy.logging.get_logger(NODE_NAME).fatal(str(error))
+            return EXIT_FAILED
+        finally:
+            rclpy.try_shutdown()
     return 0
 
 
