@@ -224,8 +224,9 @@ def find_hazards(
             place = slice(int(zones.lifted[row]), row + 1), slice(first, end)
             who = _name(labels, groups, bit, table, place)
             proximity, distance_m = float(zones.proximity[row]), float(zones.distance_m[row])
-            width_px = float(counts[place[0], number].mean())
-            centred = float((track / zones.track_px)[place[0]].mean()) if zone == 0 else 0.0
+            low = slice(max(0, row - round(float(zones.widths_px[row]) / 4)), row + 1)
+            width_px = float(counts[low, number].mean())
+            centred = float((track / zones.track_px)[low].mean()) if zone == 0 else 0.0
             seen.append(Hazard(factor, zone, risk, proximity, distance_m, who, width_px, centred))
     return tuple(seen)
 

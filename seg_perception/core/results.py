@@ -41,7 +41,7 @@ class Hazard:
     proximity: float  # 1 near to 0 far: the distance that counts as near / their distance
     distance_m: float  # from the origin of the vehicle frame; NaN without calibration
     who: str  # class name, or "something unknown"
-    width_px: float = nan  # mean of the rows that they fill above their ground contact
+    width_px: float = nan  # mean of the lower rows, a quarter of the corridor's width high
     centred: float = 0.0  # 0..1, share of the vehicle's track that they fill there
 
 

@@ -24,13 +24,18 @@ from seg_perception.core.risk_params import RiskParams, TimeParams
 _LOOKBACK = 4  # frames of which a place that flickered has to show its hazard in two
 _BLIP_FRAMES = 2  # a hazard that is gone after at most this many frames was a flicker
 _NOTEWORTHY = 0.1  # risk below which nothing flickers
-_SAME_THING = 0.3  # share by which a distance may jump between frames and be the same thing's
+_SAME_THING = 0.12  # share by which a distance may jump and, with 1 / s, be the same thing's
 _LEAST_SAMPLES = 4
 _LEAST_GROWTH_PX = 1.5  # that has to be seen over the time looked back; edges wander by one
 _LEAST_WIDTH_PX = 10.0  # of what only grazes the corridor the width says nothing
-_LEAST_CENTRED = 0.25  # what fills less of the vehicle's track slides along its edge
+# What fills less of the vehicle's track slides along its edge, or, when far, is where it bends.
+_LEAST_CENTRED, _LEAST_CENTRED_FAR = 0.25, 0.6
+# A nod of 0.2 degrees moves the ground at the distance Z by Z / h of its 0.0035 rad; h is 1.35 m.
+_NOD_SHARE = 0.0035 * 4.5 / 1.35
+_STATIC = 'obstacles'  # when far the road leads around them
 _FAR = 4.0  # times the distance at which proximity is full
-_LEAST_SPAN = (0.5, 0.9)  # of the time looked back: near, far
+_FAR_SPAN = 1.5  # times as long has to be seen what is far, where pixels are coarse
+_LEAST_SPAN = (0.5, 0.9 * _FAR_SPAN)  # of the time looked back: near, far
 _FORGETS = 0.25  # how fast presence is unlearned in absence, relative to how fast it is learned
 _QUICKEST = 10.0  # factor by which the risk of a blip falls faster than that of a long-seen hazard
 
@@ -98,13 +103,13 @@ class _Track:
 
     def update(self, distance: float, width_px: float, now_s: float, p: TimeParams) -> None:
         """Take in this frame's distance, 1 where proximity is full; inf when nothing is there."""
-        while self._samples and self._samples[0][0] < now_s - p.approach_s - 1e-6:
+        while self._samples and self._samples[0][0] < now_s - _FAR_SPAN * p.approach_s - 1e-6:
             self._samples.popleft()
         if not isfinite(distance):
             return
         if self._samples:
             last_s, last, _ = self._samples[-1]
-            if abs(distance - last) > _SAME_THING * last:
+            if abs(distance - last) > (_SAME_THING + now_s - last_s) * last:
                 self._samples.clear()
             elif now_s <= last_s:
                 self._samples.pop()
@@ -115,20 +120,37 @@ class _Track:
         Seconds until the distance is down to ``spare``; NaN when nothing comes nearer.
 
         A thing that comes nearer grows, and its ground contact moves down in the image. A camera
-        that nods changes the one alone, something that enters the corridor the other: the lower
-        of both rates counts. What is far has to be seen longer.
+        that nods changes the one alone, something that enters the corridor the other: the rate
+        is that of the growth, but no more than the ground contact and a nod can explain. What is
+        far has to be seen longer.
         """
         if len(self._samples) < _LEAST_SAMPLES:
             return nan
         times, distances, sizes = np.array(self._samples).T
-        seen_s, width_px = times[-1] - times[0], 1.0 / float(sizes[-1])
-        least_s = _LEAST_SPAN[bool(distances[-1] > _FAR)] * p.approach_s
-        rate = min(_rate(times, distances), _rate(times, sizes))
-        if seen_s < least_s - 1e-6 or not rate > 0.0:
+        is_far = bool(distances[-1] > _FAR)
+        if not is_far:
+            recent = times >= times[-1] - p.approach_s - 1e-6
+            times, distances, sizes = times[recent], distances[recent], sizes[recent]
+        if len(times) < _LEAST_SAMPLES or times[-1] - times[0] < (
+            _LEAST_SPAN[is_far] * p.approach_s - 1e-6
+        ):
+            return nan
+        width_px = 1.0 / float(sizes[-1])
+        nodding = _NOD_SHARE * float(distances[-1]) / float(times[-1] - times[0])
+        closing, growing = _rate(times, distances), _rate(times, sizes)
+        rate = min(closing + nodding, growing)
+        if not min(closing, rate) > 0.0:
             return nan
         if width_px < _LEAST_WIDTH_PX or rate * p.approach_s * width_px < _LEAST_GROWTH_PX:
             return nan
         return max(0.0, 1.0 - spare / float(distances[-1])) / rate
+
+
+def _is_ahead(hazard: Hazard, distance: float) -> bool:
+    """Whether a hazard in the corridor is one that the vehicle would meet."""
+    if distance <= _FAR:
+        return hazard.centred >= _LEAST_CENTRED
+    return hazard.centred >= _LEAST_CENTRED_FAR and hazard.factor != _STATIC
 
 
 def _rate(times: np.ndarray, values: np.ndarray) -> float:
@@ -196,7 +218,7 @@ class RiskFilter:
         for name in {*ahead, *self._tracks}:
             track, hazard = self._tracks.setdefault(name, _Track()), ahead.get(name)
             distance, spare = self._distance(hazard)
-            if hazard and hazard.centred < _LEAST_CENTRED:
+            if hazard and not _is_ahead(hazard, distance):
                 distance = inf
             width_px = hazard.width_px if hazard else nan
             track.update(distance, width_px, self._stamp_s, self.params.time)
@@ -209,10 +231,10 @@ class RiskFilter:
         """How far it is and what of it is spare; 1 is where proximity is full."""
         if hazard is None or hazard.proximity <= 0.0:
             return inf, 0.0
-        near_m = self.params.near_m
-        known = isfinite(hazard.distance_m)
-        distance = hazard.distance_m / near_m if known else 1.0 / hazard.proximity
-        return distance, self.params.standoff_m / near_m
+        if isfinite(hazard.distance_m):
+            near_m = self.params.near_m
+            return hazard.distance_m / near_m, self.params.standoff_m / near_m
+        return 1.0 / hazard.proximity, 0.0
 
     def _contact_risk(self, hazard: Hazard, seconds: float) -> float:
         """As far as the hazard is there at all: a grazed edge is no wall."""
