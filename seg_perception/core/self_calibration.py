@@ -136,20 +136,25 @@ class SelfCalibrator:
         if anchor is not None:
             self._next_s = max(anchor.stamp_s + 1.0 / self._params.rate_hz, stamp_s)
             self._judge(self._look(anchor, grey, stamp_s, speed_mps, yaw_rate_radps))
-            self._learn_rest(fine, labels, table, pixels.shape[:2])
+            self._learn_rest(fine, labels, table, pixels.shape[:2], stamp_s)
             self.online = self._said()
         starts = stamp_s >= self._next_s
         self._anchor = self._anchored(grey, labels, table, stamp_s) if starts else None
         return self.online
 
     def _learn_rest(
-        self, fine: np.ndarray, labels: np.ndarray, table: ClassTable, size: tuple[int, int]
+        self,
+        fine: np.ndarray,
+        labels: np.ndarray,
+        table: ClassTable,
+        size: tuple[int, int],
+        stamp_s: float,
     ) -> None:
         """Learn the ego mask and the height, which need the vanishing point."""
         has_ego = any(row.role == Role.EGO for row in table.classes)
         own = cv2.LUT(labels, table.role_mask(Role.EGO)) if has_ego else None
         point, is_moving = self.online.vanishing_point, self._verdicts[-1] != 'standing'
-        self._ego.update(fine, is_moving, own, point)
+        self._ego.update(fine, is_moving, stamp_s, own, point)
         if self._ego.mask is not None:
             self._ego_mask = self._ego.mask
         if point is not None and is_moving:

@@ -35,10 +35,10 @@ def hood() -> np.ndarray:
     return row > 212 + 20 * column**2
 
 
-def learned(images, is_moving: bool = True, **more) -> EgoMaskEstimator:
+def learned(images, is_moving: bool = True, rate_hz: float = 3, **more) -> EgoMaskEstimator:
     estimator = EgoMaskEstimator()
-    for image in images:
-        estimator.update(image, is_moving, **more)
+    for index, image in enumerate(images):
+        estimator.update(image, is_moving, index / rate_hz, **more)
     return estimator
 
 
@@ -80,6 +80,30 @@ def test_nothing_is_learned_at_a_standstill_or_from_a_still_image() -> None:
     assert still.mask is None and still.percent == 3
 
 
+def test_nothing_is_learned_from_a_second_of_video() -> None:
+    hasty = learned(with_hood(drive()), rate_hz=25)
+    assert hasty.mask is None and hasty.percent == 16
+
+
+def test_a_recording_that_is_played_again_starts_again() -> None:
+    estimator = learned(with_hood(drive()))
+    estimator.update(drive()[0], True, 9.0)
+    assert estimator.percent == 100, 'a late image is no new start'
+    estimator.update(drive()[0], True, 0.0)
+    assert estimator.mask is None and estimator.percent == 3
+
+
+def test_islands_are_part_of_the_mask() -> None:
+    images = [image.copy() for image in with_hood(drive())]
+    for image in images:
+        image[10:40, 380:415] = 240
+    mask = learned(images).mask
+    wanted = hood()
+    wanted[10:40, 380:415] = True
+    assert iou(mask, wanted) > 0.9
+    assert mask[25 * 3 // 2, 400 * 3 // 2] == 255
+
+
 def test_labels_of_the_own_vehicle_count() -> None:
     labels = np.where(hood(), 255, 0).astype(np.uint8)
     assert iou(learned(drive(), labels_ego=labels).mask, hood()) > 0.9
@@ -87,11 +111,11 @@ def test_labels_of_the_own_vehicle_count() -> None:
 
 def test_another_size_starts_again() -> None:
     estimator = learned(drive())
-    estimator.update(drive()[0][:, :-2], True)
+    estimator.update(drive()[0][:, :-2], True, 20.0)
     assert estimator.mask is None and estimator.percent == 3
 
 
 @pytest.mark.parametrize('wrong', [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32)])
 def test_an_image_that_is_not_grey_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ImageError, match=rf'{wrong.dtype}.*Convert it to grey'):
-        EgoMaskEstimator().update(wrong, True)
+        EgoMaskEstimator().update(wrong, True, 0.0)

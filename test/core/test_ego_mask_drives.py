@@ -16,8 +16,8 @@ HOODS = json.loads((Path(__file__).parents[1] / 'fixtures/hoods.json').read_text
 """Outline of the hood in each video, (column, row) in shares of the image; empty without one."""
 
 # This hood is 12 pixels high at most, in a video that an image stabiliser shakes by as much, and
-# the own shadow lies before it for half of the drive.
-LEAST_IOU = {'us_cities/detroit.mp4': 0.35}
+# the windscreen reflects a dark edge above it.
+LEAST_IOU = {'us_cities/detroit.mp4': 0.5}
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,15 +27,15 @@ pytestmark = [
 
 def learned(video: Path) -> tuple[EgoMaskEstimator, tuple[int, int]]:
     """An estimator that has seen a drive, a short one twice, at three images a second."""
-    estimator, size = EgoMaskEstimator(), (0, 0)
+    estimator, size, count = EgoMaskEstimator(), (0, 0), 0
     for _ in range(1 if 'us_cities' in video.parts else 2):
         reader = cv2.VideoCapture(str(video))
         step = round(reader.get(cv2.CAP_PROP_FPS) / 3)
         for index in range(int(reader.get(cv2.CAP_PROP_FRAME_COUNT))):
             if reader.grab() and index % step == 0:
                 gray = cv2.cvtColor(reader.retrieve()[1], cv2.COLOR_BGR2GRAY)
-                estimator.update(gray, is_moving=True)
-                size = gray.shape
+                estimator.update(gray, True, count / 3)
+                size, count = gray.shape, count + 1
         reader.release()
     return estimator, size
 
@@ -57,5 +57,6 @@ def test_the_mask_agrees_with_the_hood_marked_by_hand(name: str) -> None:
     if not wanted.any():
         assert not found.any()
         return
+    assert (found & ~wanted).mean() < 0.01, 'of the image is masked but no hood'
     iou = (found & wanted).sum() / (found | wanted).sum()
     assert iou >= LEAST_IOU.get(name, 0.85)
