@@ -34,7 +34,7 @@ _FIX = 'It is truncated, damaged or in a format that this FFmpeg cannot read.'
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 log = logging.getLogger(__name__)
-av.logging.set_level(av.logging.PANIC)  # what matters of it is in our own errors
+av.logging.set_level(None)  # nothing: a decoder's thread that logs would wait for the GIL
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import logging
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -206,3 +208,14 @@ def test_pixels_are_those_of_opencv(name: str) -> None:
     for frame in read_video(SHARED / name, 0, 25):
         difference = np.abs(frame.bgr.astype(int) - capture.read()[1])
         assert difference.max() <= 2
+
+
+def test_frames_may_be_left_before_the_end(tmp_path: Path) -> None:
+    """Decoders that are closed at work report it; nobody must wait for the thread that does."""
+    path = write(tmp_path / 'a.mp4', 'libx264', gop=COUNT)
+    code = (
+        'import sys; from pathlib import Path\n'
+        'from seg_perception.io.video_reader import read_video\n'
+        f'for first in range({COUNT}): next(read_video(Path(sys.argv[1]), first, first + 1))\n'
+    )
+    subprocess.run([sys.executable, '-c', code, str(path)], check=True, timeout=60)
