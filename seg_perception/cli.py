@@ -36,10 +36,10 @@ ROS = ('rclpy', 'seg_perception_msgs')
 NEEDS = {
     'demo': ROS,
     'run': ROS,
-    'replay': (*ROS, 'rosbags'),
+    'replay': (*ROS, 'rosbags', 'mcap', 'lz4'),
     'record': ('rosbags',),
     'calibrate': ('rosbags', 'pyarrow', 'plotly'),
-    'evaluate': ('rosbags', 'pyarrow', 'plotly'),
+    'evaluate': ('rosbags', 'mcap', 'lz4', 'pyarrow', 'plotly'),
     'adapt': ('onnx',),
 }
 """Packages that a command needs and the node does not, or that only ROS brings."""

@@ -19,7 +19,7 @@ from seg_perception.core.camera import Camera
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.draw import draw_scene
 from seg_perception.core.drivable import scale_area
-from seg_perception.core.masks import narrowed, resize_nearest
+from seg_perception.core.masks import colourise, narrowed, resize_nearest
 from seg_perception.core.results import SafetyRisk, SceneRecord
 from seg_perception.evaluation.ground_truth import Score, row_of
 from seg_perception.evaluation.job import EvaluationJob
@@ -43,6 +43,7 @@ from seg_perception.io.video_writer import VideoWriter
 ROWS, BAG, VIDEOS, THUMBS = 'rows.parquet', 'bag', 'video', 'thumbs'
 TOPICS = {
     'mask': IMAGE,
+    'mask_color': IMAGE,
     'confidence': IMAGE,
     'road_scene': SCENE,
     'overlay/compressed': COMPRESSED,
@@ -237,8 +238,10 @@ class Packer:
     def _messages(self, answer: Answer, overlay: np.ndarray) -> dict[str, memoryview]:
         frame, record = answer.frame, answer.record
         head = header(frame.stamp_ns, frame.frame_id)
+        small = resize_nearest(record.labels, (overlay.shape[0], overlay.shape[1]))
         return {
             'mask': image_message(record.labels, head),
+            'mask_color': image_message(colourise(small, self._table), head, 'rgb8'),
             'confidence': image_message(record.confidence, head),
             'road_scene': scene_message(self._fields(answer), head),
             'overlay/compressed': jpeg_message(_jpeg(overlay), head),

@@ -25,6 +25,7 @@ from rclpy.executors import ExternalShutdownException
 from seg_perception.core.errors import ParameterError, SourceError
 from seg_perception.options import ReplayOptions
 
+READ_BAGS = ('rosbags', 'mcap', 'lz4')  # packages
 OURS, ROS2BAG, AUTO = 'ours', 'ros2bag', 'auto'
 CLOCK_HZ = 100
 NODE_START_S = 120  # the node loads its model, on a GPU maybe for the first time
@@ -56,7 +57,15 @@ def read_topics(bag: Path) -> dict[str, str]:
 
     :raises SourceError: when the bag cannot be read.
     """
-    if find_spec('rosbags') is None:
+    missing = [name for name in READ_BAGS if find_spec(name) is None]
+    if missing and bag.is_file():
+        raise SourceError(
+            f'bag {str(bag)!r}',
+            f'a single file, and a Python without {" and ".join(missing)}, which read it',
+            'the folder of a rosbag2 with metadata.yaml, or these packages',
+            f'Run: pip install {" ".join(missing)}',
+        )
+    if missing:
         return _topics_of_metadata(bag)
     from seg_perception.io.bags import Bag
 

@@ -156,6 +156,16 @@ def test_output_bag_holds_scene_and_overlay(whole: Evaluation) -> None:
     assert {picture.shape for picture in pictures} == {(*SIZE, 3)}
 
 
+def test_output_bag_holds_the_mask_for_the_eye(whole: Evaluation) -> None:
+    """Under the topic of the node, so that one layout shows both."""
+    found = messages_of(whole.out / 'bags' / 'drive', '/front/mask_color')
+    assert len(found) == 25
+    _, colours = found[3]
+    pixels = colours.data.reshape(colours.height, colours.width, 3)
+    assert colours.encoding == 'rgb8'
+    np.testing.assert_array_equal(pixels, CAMVID_11.palette[true_labels(13)])
+
+
 def test_video_of_all_parts_and_thumbnails(whole: Evaluation) -> None:
     capture = cv2.VideoCapture(str(whole.out / 'overlay' / 'drive.mp4'))
     frames = 0

@@ -42,6 +42,9 @@ def bench(graph: Graph, tiny_path, start_node) -> SimpleNamespace:
     graph.node.create_publisher(CameraInfo, '/camera/front/camera_info', LATCHED).publish(info)
     jpeg = graph.node.create_publisher(CompressedImage, '/camera/jpeg/image_raw/compressed', 5)
     raw = graph.node.create_publisher(Image, '/camera/raw/image_raw', 5)
+    # Strict types of message fields, as on Humble and with debugging: they change no answer.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv('ROS_PYTHON_CHECK_FIELDS', '1')
     process = start_node(
         model=str(tiny_path),
         cameras=['front', 'jpeg', 'raw'],
@@ -51,6 +54,7 @@ def bench(graph: Graph, tiny_path, start_node) -> SimpleNamespace:
         diagnostics_period_s=0.2,
         robot_name='r1',
     )
+    monkeypatch.undo()
     return SimpleNamespace(
         graph=graph,
         process=process,

@@ -164,3 +164,13 @@ def test_the_waiter_ends_with_the_first_reader(
 
 def _sees(graph: Graph, name: str) -> bool:
     return any(re.fullmatch(name, found) for found in graph.node.get_node_names())
+
+
+@pytest.mark.parametrize('name', ['rosbags', 'mcap'])
+def test_a_single_file_without_the_packages_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / 'x.mcap').write_bytes(b'')
+    monkeypatch.setattr(bag_launching, 'find_spec', lambda other: None if other == name else 1)
+    with pytest.raises(SourceError, match=rf'without {name}, which read it.*pip install {name}$'):
+        bag_launching.read_topics(tmp_path / 'x.mcap')
