@@ -48,7 +48,7 @@ class EgoMaskEstimator:
         self._votes = np.zeros(self._mask_size, np.float32)
         self._mask = np.zeros(self._mask_size, bool)
         self._islands = IslandFinder(self._mask_size)
-        self._search = self._searches()
+        self._search, self._is_step_due = self._searches(), False
 
     @property
     def percent(self) -> int:
@@ -90,10 +90,20 @@ class EgoMaskEstimator:
         grid = cv2.resize(gray, GRID[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
         if self._count and cv2.absdiff(grid, self._last).mean() < _LEAST_CHANGE:
             return
+        self.proceed()
         self._last, self._stamp_s = grid, stamp_s
         self._point = vanishing_point or _UNKNOWN_VANISHING_POINT
         self._learn(gray, labels_ego)
-        if self._count >= _FIRST_SEARCH:
+        self._is_step_due = self._count >= _FIRST_SEARCH
+
+    def proceed(self) -> None:
+        """
+        Do the step of the search that is due, in a few milliseconds; most calls do nothing.
+
+        A caller that has time between two images calls it there, else ``update`` does it.
+        """
+        if self._is_step_due:
+            self._is_step_due = False
             next(self._search)
 
     def _learn(self, gray: np.ndarray, labels_ego: np.ndarray | None) -> None:

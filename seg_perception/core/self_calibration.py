@@ -130,6 +130,7 @@ class SelfCalibrator:
             anchor, self._next_s = None, -inf
         is_due = anchor is not None and stamp_s - anchor.stamp_s >= self._gap_s
         if not is_due and (anchor is not None or stamp_s < self._next_s):
+            self._ego.proceed()
             return self.online
         fine = small_grey(pixels, order, max(_FINE_PX, self._params.width_px))
         grey = _narrowed(fine, self._params.width_px)

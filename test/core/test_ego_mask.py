@@ -93,6 +93,15 @@ def test_a_recording_that_is_played_again_starts_again() -> None:
     assert estimator.mask is None and estimator.percent == 3
 
 
+def test_it_makes_no_difference_who_does_the_steps() -> None:
+    images, patient = with_hood(drive()), EgoMaskEstimator()
+    for index, image in enumerate(images):
+        patient.update(image, True, index / 3)
+        for _ in range(4 * (index < len(images) - 1)):
+            patient.proceed()
+    assert np.array_equal(patient.mask, learned(images).mask)
+
+
 def test_islands_are_part_of_the_mask() -> None:
     images = [image.copy() for image in with_hood(drive())]
     for image in images:
