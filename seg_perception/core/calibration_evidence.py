@@ -79,6 +79,11 @@ class Evidence:
         """Whether what was known waits for new samples to agree."""
         return bool(self._doubted)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no evidence but what is in doubt."""
+        return not (self.blocks or self._samples)
+
     def estimate(self) -> Estimate:
         """The estimate from everything that is not in doubt."""
         blocks, weights = list(self.blocks), [1.0] * len(self.blocks)

@@ -191,7 +191,7 @@ class OnlineCalibration:
     roll_std_rad: float = nan
     height_m: float = nan
     height_std_m: float = nan
-    height_source: str = ''  # parameter, TF, lane width, vehicle width, range; empty when unknown
+    height_source: str = ''  # parameter, TF, speed, vehicle width; empty when unknown
     ego_mask: np.ndarray | None = None  # (h, w) uint8, 255 on the own vehicle; scales to any size
 
 

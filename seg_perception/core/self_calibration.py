@@ -5,7 +5,8 @@ A camera that calibrates itself against the direction of travel while its vehicl
 
 A few times a second, static points are followed over a short time (``optical_flow``). How the
 camera moved (``camera_motion``) gives the direction of travel in the image, and points on the
-ground give the roll. Samples from straight driving are gathered (``calibration_evidence``).
+ground give the roll. Samples from straight driving are gathered (``calibration_evidence``). Lines
+on the road (``lane_lines``) tell the horizon, roughly and even while the vehicle stands.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from seg_perception.core.camera_height import HeightEvidence, heights_from_vehic
 from seg_perception.core.camera_motion import CameraMotion, across, find_motion
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.ego_mask import EgoMaskEstimator
+from seg_perception.core.lane_lines import LineEvidence, meeting_of_lines
 from seg_perception.core.optical_flow import Flow, corners, follow, small_grey
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
 from seg_perception.core.settings import Settings, ratio, setting
@@ -42,6 +44,7 @@ _LEAST_GROUND, _LEAST_ON_PLANE = 12, 0.75  # points, and share of them that tell
 _MOST_ROLL_RAD = radians(8.0)
 _FIRST_TURN = 2.5  # times the largest turn will do for a first sample
 _RECENT = 12  # pairs that tell whether the camera looks ahead at all
+_LINES_EVERY = 4  # pairs, once something is known
 _BACKWARD, _SIDEWAYS = 'the camera looks or moves backwards', 'the camera looks sideways'
 
 
@@ -98,6 +101,7 @@ class SelfCalibrator:
     ) -> None:
         self._params, self._calibration = params, calibration
         self._evidence, self._heights, self._ego = Evidence(), HeightEvidence(), EgoMaskEstimator()
+        self._lines, self._pairs = LineEvidence(), 0
         self._ego_mask: np.ndarray | None = None
         self._anchor: _Anchor | None = None
         self._gap_s, self._next_s = 0.2, -inf
@@ -137,11 +141,21 @@ class SelfCalibrator:
         if anchor is not None:
             self._next_s = max(anchor.stamp_s + 1.0 / self._params.rate_hz, stamp_s)
             self._judge(self._look(anchor, grey, stamp_s, speed_mps, yaw_rate_radps))
+            self._learn_lines(grey, labels, table)
             self._learn_rest(fine, labels, table, pixels.shape[:2], stamp_s)
             self.online = self._said()
         starts = stamp_s >= self._next_s
         self._anchor = self._anchored(grey, labels, table, stamp_s) if starts else None
         return self.online
+
+    def _learn_lines(self, grey: np.ndarray, labels: np.ndarray, table: ClassTable) -> None:
+        """Look now and then for lines on the road."""
+        self._pairs += 1
+        if self._lost or (not self._evidence.is_empty and self._pairs % _LINES_EVERY):
+            return
+        point = meeting_of_lines(grey, labels, table, self._lens_of(grey.shape))
+        if point is not None:
+            self._lines.add(point, self._verdicts[-1] != 'standing')
 
     def _learn_rest(
         self,
@@ -155,6 +169,7 @@ class SelfCalibrator:
         has_ego = any(row.role == Role.EGO for row in table.classes)
         own = cv2.LUT(labels, table.role_mask(Role.EGO)) if has_ego else None
         point, is_moving = self.online.vanishing_point, self._verdicts[-1] != 'standing'
+        point = None if self._evidence.is_empty else point  # lines alone are too rough
         self._ego.update(fine, is_moving, stamp_s, own, point)
         if self._ego.mask is not None:
             self._ego_mask = self._ego.mask
@@ -207,6 +222,7 @@ class SelfCalibrator:
         lost = len(flow.before) < _LOST * len(anchor.points)
         if lost and _alikeness(anchor.grey, grey) < _ALIKE:
             self._evidence.doubt()
+            self._lines.clear()
             return 'the image changed altogether'
         self._gap_s = _next_gap(self._gap_s, inf if lost else flow.median_px)
         lens = self._lens_of(grey.shape)
@@ -249,6 +265,8 @@ class SelfCalibrator:
         value = np.array([x / z + slip, y / z, roll])
         turned = self._evidence.add(value, np.array([*variance + [slip**2, 0], roll_variance]))
         self._was_turned |= turned
+        if turned:
+            self._lines.clear()
         return ''
 
     @property
@@ -275,14 +293,14 @@ class SelfCalibrator:
 
     def _judged(self) -> OnlineCalibration:
         """State, reason and angles."""
-        estimate, params = self._evidence.estimate(), self._params
+        estimate, params = self._lines.joined(self._evidence.estimate()), self._params
         moving = [v for v in self._verdicts if v != 'standing'][-_RECENT:]
         for wrong in (_BACKWARD, _SIDEWAYS):
             if moving.count(wrong) > 0.6 * _RECENT:
                 return OnlineCalibration(CalibrationState.INVALID, 0, wrong)
-        if not estimate.blocks:
-            reason = self._verdicts[-1] if self._verdicts else 'nothing has been seen yet'
-            return OnlineCalibration(reason=reason)
+        verdict = self._verdicts[-1] if self._verdicts else 'nothing has been seen yet'
+        if np.isnan(estimate.mean[0]) or (not estimate.blocks and self._lost):
+            return OnlineCalibration(reason=verdict)
         ratios = (
             estimate.blocks / params.blocks,
             params.most_yaw_std_rad / estimate.std[0],
@@ -293,8 +311,7 @@ class SelfCalibrator:
         if percent < 100 or self._evidence.is_doubted:
             again = self._was_turned or self._evidence.is_doubted
             state = CalibrationState.RECALIBRATING if again else CalibrationState.CALIBRATING
-            reason = self._verdicts[-1] if self._verdicts else ''
-            reason = reason or f'{percent} % of the evidence'
+            reason = (verdict if self._verdicts else '') or f'{percent} % of the evidence'
         else:
             self._was_turned = False
         return self._described(state, percent, reason, estimate)

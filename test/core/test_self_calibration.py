@@ -15,7 +15,7 @@ import pytest
 import canyon
 from canyon import Drive, pinhole
 from seg_perception.core.camera import Calibration, Extrinsics
-from seg_perception.core.classes import CAMVID_11
+from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.results import CalibrationState, OnlineCalibration
 from seg_perception.core.self_calibration import SelfCalibrationParams, SelfCalibrator
 
@@ -77,8 +77,14 @@ def test_provisional_estimate_is_there_within_two_seconds(straight) -> None:
     assert found.pitch_std_rad > radians(0.2) and found.yaw_std_rad > radians(0.2)
 
 
-def test_standing_still_learns_nothing(straight) -> None:
+def test_standing_still_learns_no_more_than_lines_on_the_road_tell(straight) -> None:
     found = fed(SelfCalibrator(calibration=LENS), driven(speed_mps=0.0, seconds=6.0))
+    assert (found.percent, found.reason) == (0, 'standing')
+    assert found.state == CalibrationState.CALIBRATING
+    assert abs(found.pitch_rad - POSE.pitch_rad) < 2 * found.pitch_std_rad < radians(4.0)
+    assert abs(found.yaw_rad - POSE.yaw_rad) < 2 * found.yaw_std_rad and found.yaw_std_rad > 0.05
+    unlabelled = [(rgb, np.full_like(labels, UNLABELED), t) for rgb, labels, t in straight[:1] * 9]
+    found = fed(SelfCalibrator(), [(*seen[:2], i / 3) for i, seen in enumerate(unlabelled)])
     assert (found.state, found.reason) == (CalibrationState.UNCALIBRATED, 'standing')
     calibrator = SelfCalibrator(calibration=LENS)
     before = fed(calibrator, straight)
