@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from seg_perception.core.classes import UNLABELED
+from seg_perception.synthetic.hood import HoodPainter, random_hood
 from training.config import TransformConfig
 from training.data.sample import Sample
 from training.weather import add_glare, add_rain, blur_along, compress
@@ -32,7 +33,6 @@ PADDING_RGB = (124, 116, 104)  # 0 after normalisation
 
 HOLE_SHARE = (0.02, 0.1)  # of the view: small holes, that hide a part of an object
 HOLE_ASPECT = (0.5, 2.0)  # height by width
-HOOD_SHARE = (0.03, 0.2)  # of the view's height, in the middle of the hood
 # A normal variable of deviation 1 in 256 equally likely steps; it ends at 2.9.
 NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 256) for step in range(256)])
 
@@ -165,23 +165,16 @@ def _add_hood(
     rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator, label: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    The hood of some car at the lower end: paint that mirrors the street above; ``label`` there.
+    A hood or dashboard of the synthetic street at the lower end; ``label`` there.
 
     Data sets without a hood in view leave it to chance what a network makes of one and of the
     road before it.
     """
-    height, width = labels.shape
-    tall = rng.uniform(*HOOD_SHARE) * height
-    across = np.linspace(-1, 1, width) - rng.uniform(-0.4, 0.4)  # 0 in its middle
-    edge = height - tall * (1 - rng.uniform(0.05, 0.7) * across**2)
-    paint = rng.uniform(0, 255) + rng.uniform(-20, 20, 3)
-    shine = rng.uniform(0.1, 0.8)
-    top = max(0, int(edge.min()))
-    covered = np.arange(top, height)[:, None] >= edge
-    mirrored = cv2.blur(rgb[: height - top][::-1], (31, 15))
-    hood = cv2.addWeighted(mirrored, shine, np.full_like(mirrored, paint), 1 - shine, 0)
+    lit = rgb.mean((0, 1)) / 128 * rng.uniform(0.3, 1.3)  # as bright as the street is
+    painter = HoodPainter(random_hood(rng), rng, lit, lit, (labels.shape[0], labels.shape[1]))
     rgb, labels = rgb.copy(), labels.copy()
-    rgb[top:][covered], labels[top:][covered] = hood[covered], label
+    painter.paint(rgb)
+    painter.mark(labels, label)
     return rgb, labels
 
 

@@ -18,7 +18,6 @@ from seg_perception.synthetic.canvas import Canvas, Rgb
 from seg_perception.synthetic.scene import PAINTS
 from seg_perception.synthetic.surfaces import Surface
 from seg_perception.synthetic.textures import Rng, fractal
-from seg_perception.synthetic.weather import Light
 
 _DEPTH_M = 1.5
 _PLASTIC = 26.0  # grey level of trim
@@ -69,9 +68,16 @@ def random_hood(rng: Rng) -> Hood:
 
 
 class HoodPainter:
-    """A hood, made ready for images of one size in one light."""
+    """
+    A hood, made ready for images of one size in one light.
 
-    def __init__(self, hood: Hood, rng: Rng, light: Light, size: tuple[int, int]) -> None:
+    :param lit: light on a level surface, a factor for each channel.
+    :param ambient: light in the shade, on trim.
+    """
+
+    def __init__(
+        self, hood: Hood, rng: Rng, lit: np.ndarray, ambient: np.ndarray, size: tuple[int, int]
+    ) -> None:
         edge = hood.edge(size)
         self._top = int(np.clip(np.floor(edge.min()), 0, size[0] - 1))
         row = np.arange(self._top, size[0], dtype=np.float32)[:, None]
@@ -80,21 +86,28 @@ class HoodPainter:
         depth = np.maximum(row - edge, 0) / max(hood.height * size[0], 1)  # 0 edge to 1 bottom
         self._source = _mirrored(hood, edge, row, size)
         self._mirror = (hood.mirror * (0.3 + 0.7 * np.exp(-3 * depth))).astype(np.float32)
-        self._paint = _painted(hood, rng, light, depth.astype(np.float32))
+        self._paint = _painted(hood, rng, lit, depth.astype(np.float32))
         trim = depth > 1 - hood.trim
-        self._paint[trim] = _PLASTIC * light.ambient.astype(np.float32)
+        self._paint[trim] = _PLASTIC * ambient.astype(np.float32)
         self._mirror[trim] = 0.02
 
     def draw(self, canvas: Canvas) -> None:
         """Draw the hood over the scene of a canvas."""
-        seen = cv2.remap(canvas.rgb, *self._source, cv2.INTER_LINEAR).astype(np.float32)
+        self.paint(canvas.rgb)
+        self.mark(canvas.planes, canvas.upright(Surface.EGO, _DEPTH_M))
+
+    def paint(self, rgb: np.ndarray) -> None:
+        """Draw the hood over an image (H, W, 3) uint8, in place."""
+        seen = cv2.remap(rgb, *self._source, cv2.INTER_LINEAR).astype(np.float32)
         share = self._mirror[..., None]
         hood = self._paint * (1 - share) + seen * share
-        part = canvas.rgb[self._top :]
+        part = rgb[self._top :]
         cover = self._cover[..., None]
         part[:] = np.clip(part * (1 - cover) + hood * cover, 0, 255)
-        plane = canvas.upright(Surface.EGO, _DEPTH_M)
-        canvas.planes[self._top :][self.mask > 0] = plane
+
+    def mark(self, labels: np.ndarray, label: int) -> None:
+        """Set the pixels of the hood in labels (H, W), in place."""
+        labels[self._top :][self.mask > 0] = label
 
 
 def _mirrored(
@@ -109,12 +122,11 @@ def _mirrored(
     return columns.astype(np.float32), rows.astype(np.float32)
 
 
-def _painted(hood: Hood, rng: Rng, light: Light, depth: np.ndarray) -> np.ndarray:
+def _painted(hood: Hood, rng: Rng, lit: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """The lit paint (h, W, 3) float32: darker towards the driver, with dirt and two creases."""
     size = (depth.shape[0], depth.shape[1])
-    lit = light.on(np.array([0.0, 0.0, 1.0])) * np.array(hood.paint)
     shade = 1.05 - 0.35 * depth + 0.06 * fractal(rng, size, max(size) / 6)
     for place in rng.uniform(0.15, 0.85, 2):
         column = np.arange(size[1]) / size[1] - place + 0.1 * (place - 0.5) * depth
         shade -= 0.25 * np.exp(-((column / 0.006) ** 2))
-    return np.asarray(shade[..., None] * lit, np.float32)
+    return np.asarray(shade[..., None] * lit * np.array(hood.paint), np.float32)

