@@ -38,7 +38,10 @@ FLAGS = {
         *('--temperature', '--set'),
     ),
     'sheet': ('--model', '--out'),
-    'pseudo-label': ('--checkpoint', '--out', '--height', '--every', '--sure', '--set'),
+    'pseudo-label': (
+        *('--checkpoint', '--out', '--height', '--every', '--sure', '--set'),
+        *('--teachers', '--truth', '--truth-classes', '--ego'),
+    ),
     'blend': ('--out',),
     'export': (
         *('--checkpoint', '--out', '--held-out', '--int8', '--pt2', '--calibration'),
