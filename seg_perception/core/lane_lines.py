@@ -167,6 +167,8 @@ def _meeting(segments: np.ndarray, lens: Calibration) -> np.ndarray | None:
     """The point (2,) that most segments (N, 4) point at."""
     starts, ends = (lens.rays(segments[:, i : i + 2])[:, :2] for i in (0, 2))
     seen = np.isfinite(starts + ends).all(axis=1)
+    if seen.sum() < _LEAST_SEGMENTS:
+        return None
     lines = _Lines(starts[seen], ends[seen], 1.0 / lens.k[0, 0])
     points = lines.crossings()
     if not len(points):

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.results import OnlineCalibration
+from seg_perception.core.self_calibration import SelfCalibrationParams
 from seg_perception.io.camera_info import Numbers, calibration_of, numbers_of
 from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.extrinsics import (
@@ -38,6 +39,7 @@ except ImportError:  # in no package registry; on every ROS machine
 
 _SAME_RAD = 0.002  # a quarter of what is not known of the pitch anyway
 _SAME_M = 0.02
+_HEIGHT_STD_M = SelfCalibrationParams().height_std_m
 _ANGLES = ('pitch_rad', 'roll_rad', 'yaw_rad')
 _PLACES = ('height_m', 'forward_m', 'left_m')
 
@@ -101,6 +103,14 @@ class GeometryTracker:
         """What is known of the lens."""
         calibration = self._calibrations.get(camera.rectified, self.lens_of_file)
         return calibration or Missing(_why_uncalibrated(camera))
+
+    @property
+    def given_height(self) -> tuple[float, float, str] | None:
+        """Height of the last frame's camera in metres, its deviation, and who gave it."""
+        if self.given is None:
+            return None
+        source = 'TF' if self.given is self._held else 'parameter'
+        return self.given.height_m, self.given.height_std_m or _HEIGHT_STD_M, source
 
     @property
     def image_size(self) -> tuple[int, int] | None:

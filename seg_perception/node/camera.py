@@ -255,7 +255,9 @@ class CameraInterface:
         applied = params.calibration.mode == 'apply' and not uses_given
         lens = geometry.lens(params.camera(self.name))
         try:
-            online = self._self_calibration.learn(header, answered, lens, applied)
+            online = self._self_calibration.learn(
+                header, answered, lens, applied, geometry.given_height
+            )
             self.health.learned(online, _calibration_warning(online, geometry.given))
         except Exception as error:  # the frame was answered: it is no failure of that
             trace = ''.join(traceback.format_exception(error))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -89,12 +90,18 @@ class SelfCalibration:
         return self._calibrator.online
 
     def learn(
-        self, header: Header, answered: Answered, lens: Calibration | Missing, applied: bool
+        self,
+        header: Header,
+        answered: Answered,
+        lens: Calibration | Missing,
+        applied: bool,
+        height: tuple[float, float, str] | None = None,
     ) -> OnlineCalibration:
         """
         Take in a frame that was answered, and publish what is known now.
 
         :param applied: whether the answers use it.
+        :param height: in metres, with its standard deviation and source, where it is given.
         """
         if answered.params.calibration.mode == 'off':
             online = OFF
@@ -107,6 +114,9 @@ class SelfCalibration:
                     answered.context.stamp_s,
                     lens,
                 )
+            if height is not None:
+                metres, std, source = height
+                online = replace(online, height_m=metres, height_std_m=std, height_source=source)
         self._publish(header, online, answered, applied)
         return online
 

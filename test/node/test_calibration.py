@@ -85,6 +85,18 @@ def test_mount_from_tf_wins():
     assert row_of(view(info(), frames, base_height_m=0.5), 11.0) == pytest.approx(509.5)
 
 
+def test_given_height_tells_who_gave_it():
+    frames = tree(transform('base_link', 'front_optical', (1.0, 0.0, 1.0), OPTICAL))
+    for geometry, expected in (
+        (GeometryTracker(frames, half), (1.5, 0.05, 'TF')),
+        (GeometryTracker(FrameTree(), half), (1.5, 0.05, 'parameter')),
+    ):
+        assert geometry.given_height is None
+        given = build(complete(LEVEL | {'base_height_m': 0.5}))
+        geometry.view(IMAGE, SIZE, given, 'front')
+        assert geometry.given_height == expected
+
+
 def test_leading_slashes_of_ros_1():
     for frame, image in (('/front_optical', 'front_optical'), ('front_optical', '/front_optical')):
         frames = tree(transform('/base_link', frame, (1.0, 0.0, 1.0), OPTICAL))

@@ -195,6 +195,8 @@ def test_given_extrinsics_are_observed_and_a_wrong_pitch_is_told(start):
     assert 'observed pitch is 0.0' in message and 'rad below the given pitch' in message
     assert 'yaw' not in message and message.endswith('check the extrinsics and TF')
     assert not bench.calibrations[-1].applied
+    assert bench.calibrations[-1].height_source == 'parameter'
+    assert bench.calibrations[-1].height_m == pytest.approx(1.5)
     scene = bench.scenes[-1]
     assert scene.ground_frame == 'base_link'  # metres follow the given extrinsics
     assert bench.set(front__extrinsics__pitch_rad=POSE.pitch_rad).successful
