@@ -23,7 +23,7 @@ from seg_perception.evaluation.metrics import ConfusionMatrix, mean_known
 from training.average import WeightAverage
 from training.checkpoint import check_same_run, load_checkpoint, load_weights, save_checkpoint
 from training.config import TrainConfig
-from training.data import open_frames
+from training.data import OpenedData, open_frames
 from training.data.domains import Domain, open_domains
 from training.data.label_sets import NO_SETS, LabelSets
 from training.data.sample import FrameSet
@@ -43,6 +43,7 @@ from training.optimizer import (
 from training.precision import keep_exact
 from training.record import Meter, Record, Row, RunRecord, diverged
 from training.report import write_run_report
+from training.sampling import samples_per_set
 from training.stats import ClassStatistics, label_counts, summarise
 from training.transforms import MEAN_RGB, STD_RGB
 
@@ -71,8 +72,23 @@ def open_training_data(config: TrainConfig, process: Process) -> TrainingData:
     if needs_counts(config.loss):
         statistics = summarise(opened.train, label_counts(opened.train, config))
     loader = Loader(opened.train, config, process.rank, process.world)
+    if process.is_first:
+        _tell_sources(config, opened)
     domains = open_domains(config.data)
     return TrainingData(loader, opened.val, statistics, opened.sets, domains)
+
+
+def _tell_sources(config: TrainConfig, opened: OpenedData) -> None:
+    """Say how often an epoch sees each source, and how many of its labels are sets."""
+    sizes, shares = zip(*((len(frames), share) for frames, share in opened.train), strict=True)
+    takes = samples_per_set(sizes, shares)
+    for source, size, take in zip(config.data.train, sizes, takes, strict=True):
+        name = source.about or ' '.join(filter(None, (source.kind, source.root)))
+        log.info('%s: %d frames, %d of %d samples an epoch', name, size, take, sum(takes))
+    if opened.sets:
+        log.info(
+            '%d labels stand for several of %d classes', len(opened.sets), len(opened.classes)
+        )
 
 
 class Trainer:

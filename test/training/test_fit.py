@@ -445,3 +445,12 @@ def test_domains_are_scored_one_by_one(config, camvid):
     assert trainer.best == row['mean_iou'] and set(row) == {
         'mean_iou', 'pixel_accuracy', 'iou_day', 'iou_dusk',
     }  # fmt: skip
+
+
+def test_a_run_tells_its_sources(config, camvid, caplog):
+    source = SourceConfig('camvid', str(camvid), exclude=('0001TP',), share=0.75, about='streets')
+    rendered = SourceConfig('synthetic', frames=2, share=0.25)
+    with caplog.at_level('INFO'):
+        open_training_data(changed(config, data={'train': (source, rendered)}), CPU)
+    assert 'streets: 4 frames, 4 of 6 samples an epoch' in caplog.text
+    assert 'synthetic: 2 frames, 2 of 6 samples an epoch' in caplog.text
