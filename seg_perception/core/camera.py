@@ -206,8 +206,9 @@ def _is_intrinsic(k: np.ndarray, size: tuple[int, int]) -> bool:
     """Whether K projects: what is singular or not in pixels passes simpler checks."""
     if k.shape != (3, 3) or not np.isfinite(k).all() or not np.allclose(k[2], (0, 0, 1)):
         return False
-    low, high = (share * max(size) for share in _FOCAL_RANGE)
-    return bool(k[1, 0] == 0 and low <= min(k[0, 0], k[1, 1]) <= max(k[0, 0], k[1, 1]) <= high)
+    low, high = _FOCAL_RANGE
+    focal = (k[0, 0] / size[1], k[1, 1] / size[0])  # of pixels of any shape
+    return bool(k[1, 0] == 0 and all(low <= share <= high for share in focal))
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,7 @@ class CameraView:
 
 _SAME_ANGLE_RAD = 0.002  # a quarter of what is not known of the pitch anyway
 _SAME_SHARE = 0.003  # of the image: a pixel of 360 rows
+_COARSE_HEIGHT = 0.1  # share of a height; typical cameras of cars differ by as much
 _SAME_SCALE = 0.05  # of a height or a standard deviation
 _SAME_EGO_SHARE = 0.003  # of the image's pixels
 
@@ -266,7 +267,7 @@ class _Learned:
         if online.state is CalibrationState.INVALID:
             return cls(ego=online.ego_mask)
         return cls(
-            online.vanishing_point, _learned_extrinsics(online), online.ego_mask, online.height_m
+            online.vanishing_point, _learned_extrinsics(online), online.ego_mask, _height_m(online)
         )
 
     def followed_by(self, new: _Learned) -> _Learned:
@@ -290,6 +291,12 @@ class _Learned:
 
 def _turned(mask: np.ndarray | None, turns: int) -> np.ndarray | None:
     return None if mask is None else turn_image(mask, turns)
+
+
+def _height_m(online: OnlineCalibration) -> float:
+    """The height by its own account; NaN while a typical one is as good."""
+    sure = online.height_std_m <= _COARSE_HEIGHT * online.height_m
+    return online.height_m if sure else nan
 
 
 def _learned_extrinsics(online: OnlineCalibration) -> Extrinsics | None:

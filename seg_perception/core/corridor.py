@@ -123,10 +123,11 @@ def corridor_shape(
 
 
 # Of a camera that has not moved yet: it looks about level, or somewhat down.
-_UNKNOWN_POINT = VanishingPoint(0.5, 0.52, row_std=0.03)
+_UNKNOWN_POINT = VanishingPoint(0.5, 0.51, row_std=0.03)
 _FOCAL = 0.85  # of the image's width: 61 degrees; most cameras of vehicles have 0.6 to 1.1
 _FAR_M = 45.0  # beyond it, what is not known of the horizon is as much as the distance
 _FAR_STDS = 2.5  # by which the far end is below the horizon
+_FAR_STDS_UNKNOWN = 1.0  # nothing is known: what is far must not be missed
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,12 @@ class _Horizon:
         focal_px, height_m = _FOCAL * width, geometry.camera_height_m
         depth_px_m = focal_px * (height_m if isfinite(height_m) else corridor.camera_height_m)
         std_px = hypot(point.row_std * height, ROAD_PITCH_STD_RAD * focal_px)
+        stds = _FAR_STDS if geometry.vanishing_point else _FAR_STDS_UNKNOWN
         return cls(
             point.column * width - 0.5,
             point.row * height - 0.5,
             point.roll_rad,
-            max(depth_px_m / min(_FAR_M, corridor.reach_m), _FAR_STDS * std_px),
+            max(depth_px_m / min(_FAR_M, corridor.reach_m), stds * std_px),
             point.row_std * height,
             depth_px_m,
             corridor.half_width_m * focal_px / depth_px_m,
