@@ -207,11 +207,11 @@ class PseudoLabelOptions(Settings, name='pseudo-label'):
 
     :param frames: images, folders of images, videos
     :param checkpoint: best.pt or last.pt of a run that labels alone
-    :param teachers: YAML file of several networks and their gates
-    :param truth: folder of masks that people made, by the names of the frames: the teachers only
+    :param teachers: several networks and their gates, a YAML file
+    :param labels: folder of masks that people made, by the names of the frames: the teachers only
         make these finer, and label the rest
-    :param truth_classes: class table of --truth
-    :param ego: YAML file with outlines of the own vehicle, lists of [x, y] as shares of width and
+    :param label_classes: class table of --labels
+    :param ego: outlines of the own vehicle, a YAML file of lists of [x, y] as shares of width and
         height, by the beginning of the names of the frames
     :param out: folder of the data set
     :param height: height of the frames that are written
@@ -221,8 +221,8 @@ class PseudoLabelOptions(Settings, name='pseudo-label'):
     frames: Annotated[tuple[Path, ...], PATHS]
     checkpoint: Annotated[Path | None, FILE] = None
     teachers: Annotated[Path | None, FILE] = None
-    truth: Annotated[Path | None, FOLDER] = None
-    truth_classes: Annotated[str, Option('TABLE')] = ''
+    labels: Annotated[Path | None, FOLDER] = None
+    label_classes: Annotated[str, Option('TABLE')] = ''
     ego: Annotated[Path | None, FILE] = None
     out: Annotated[Path, FOLDER]
     height: Annotated[int, within(64), Option('PX')] = 360

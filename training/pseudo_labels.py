@@ -116,12 +116,12 @@ class PanelLabeller:
         target = self._teachers.target
         known = load_table(str(path)).names if path.is_file() else ()
         self._sets = SetTable(target, f'{target.name}_sets', known)
-        self._truth = None
-        if options.truth:
-            self._truth = bits_of(open_table(options.truth_classes, '--truth-classes '), target)
+        self._given = None
+        if options.labels:
+            self._given = bits_of(open_table(options.label_classes, '--label-classes '), target)
         self._ego = read_mapping(options.ego, 'outlines', ConfigError) if options.ego else {}
         self._ego_id = _ego_id(target) if self._ego else UNLABELED
-        files = {key: str(getattr(options, key)) for key in ('teachers', 'truth', 'ego')}
+        files = {key: str(getattr(options, key)) for key in ('teachers', 'labels', 'ego')}
         self.made_of = {**files, 'text': options.teachers.read_text()}
         self.source_keys = f'classes: {path}'
 
@@ -143,12 +143,12 @@ class PanelLabeller:
         return labels
 
     def _true_bits(self, name: str, rgb: np.ndarray) -> np.ndarray | None:
-        if self._truth is None or self._options.truth is None:
+        if self._given is None or self._options.labels is None:
             return None
-        path = self._options.truth / f'{name}.png'
+        path = self._options.labels / f'{name}.png'
         size = rgb.shape[0], rgb.shape[1]
         labels = resize_nearest(decode_ids(read_file(path), f'mask {path}'), size)
-        return self._truth[labels]
+        return self._given[labels]
 
 
 def _ego_id(target: ClassTable) -> int:
@@ -169,11 +169,11 @@ def _outline(labels: np.ndarray, points: Sequence[Sequence[float]], label: int) 
 def _check(options: PseudoLabelOptions) -> None:
     if bool(options.checkpoint) == bool(options.teachers):
         raise ConfigError('what labels', 'both or neither', '--checkpoint or --teachers')
-    panel = {'--truth': options.truth, '--ego': options.ego}
+    panel = {'--labels': options.labels, '--ego': options.ego}
     for name in (name for name, value in panel.items() if value and not options.teachers):
         raise ConfigError(name, 'one network', 'several', 'Give --teachers.')
-    if bool(options.truth) != bool(options.truth_classes):
-        raise ConfigError('--truth and --truth-classes', 'one of them', 'both or neither')
+    if bool(options.labels) != bool(options.label_classes):
+        raise ConfigError('--labels and --label-classes', 'one of them', 'both or neither')
 
 
 def _label(sample: OodSample, labeller: Labeller, options: PseudoLabelOptions) -> None:

@@ -40,7 +40,7 @@ FLAGS = {
     'sheet': ('--model', '--out'),
     'pseudo-label': (
         *('--checkpoint', '--out', '--height', '--every', '--sure', '--set'),
-        *('--teachers', '--truth', '--truth-classes', '--ego'),
+        *('--teachers', '--labels', '--label-classes', '--ego'),
     ),
     'blend': ('--out',),
     'export': (

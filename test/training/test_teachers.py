@@ -190,7 +190,7 @@ def test_truth_holds_and_the_own_vehicle_is_drawn(command, tmp_path):
     write_image(tmp_path / 'truth' / 'a.png', truth)
     outline = {'a': [[0, 1], [0, 0.75], [1, 0.75], [1, 1]]}
     (tmp_path / 'ego.yaml').write_text(yaml.safe_dump(outline))
-    words = '--truth', tmp_path / 'truth', '--truth-classes', 'comma10k_6'
+    words = '--labels', tmp_path / 'truth', '--label-classes', 'comma10k_6'
     assert command(*words, '--ego', tmp_path / 'ego.yaml') == 0
     names = labelled(tmp_path)
     assert names[10, 10] == 'car+large vehicle' and names[60, 50] == 'ego vehicle'
@@ -201,7 +201,7 @@ def test_truth_holds_and_the_own_vehicle_is_drawn(command, tmp_path):
     ('words', 'message'),
     [
         (('--checkpoint', 'a.pt'), '--checkpoint or --teachers'),
-        (('--truth', 'masks'), 'one of them'),
+        (('--labels', 'masks'), 'one of them'),
     ],
 )
 def test_options_that_do_not_go_together(command, words, message, capsys):
