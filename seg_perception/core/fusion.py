@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import compress
-from math import isfinite, nan, pi, tau
+from math import inf, isfinite, nan, pi, tau
 
 import numpy as np
 
@@ -203,13 +203,24 @@ def _fused_risk(
         level = max(level, level_of(1.0 - score / 100.0, risk))
         reason = ', '.join(f'camera {each.camera}: {each.state.name}' for each in lost)
         factors += (RiskFactor('cameras_lost', 1.0, params.lost_risk, reason),)
-    contacts = [scene.risk.time_to_contact_s for scene in live]
-    speeds = [scene.risk.suggested_speed_mps for scene in live]
-    return SafetyRisk(
-        score, level, factors,
-        time_to_contact_s=_least(contacts),
-        suggested_speed_mps=_least(speeds),
-    )  # fmt: skip
+    hazards = tuple(
+        replace(hazard, camera=scene.camera) for scene in live for hazard in scene.risk.hazards
+    )
+    return replace(
+        _worst_braking(live), score=score, level=level, factors=factors, hazards=hazards
+    )
+
+
+def _worst_braking(live: Sequence[CameraScene]) -> SafetyRisk:
+    """What the cameras say of contact, speed and brakes: of each the worst that is known."""
+    risks = [scene.risk for scene in live]
+    tightest = min(risks, key=lambda risk: _or_inf(risk.stop_margin_m))
+    return replace(
+        tightest,
+        time_to_contact_s=_least([risk.time_to_contact_s for risk in risks]),
+        suggested_speed_mps=_least([risk.suggested_speed_mps for risk in risks]),
+        required_deceleration_mps2=-_least([-risk.required_deceleration_mps2 for risk in risks]),
+    )
 
 
 def _worst_factors(live: Sequence[CameraScene]) -> tuple[RiskFactor, ...]:
@@ -220,6 +231,10 @@ def _worst_factors(live: Sequence[CameraScene]) -> tuple[RiskFactor, ...]:
                 reason = f'{scene.camera}: {factor.reason}'
                 worst[factor.name] = replace(factor, reason=reason)
     return tuple(worst.values())
+
+
+def _or_inf(value: float) -> float:
+    return value if isfinite(value) else inf
 
 
 def _least(values: Sequence[float]) -> float:

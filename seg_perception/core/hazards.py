@@ -10,16 +10,16 @@ no wall far off. What is not known may be any of the hazards, and counts as each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isnan, nan
+from dataclasses import dataclass, replace
+from math import isfinite, isnan, nan
 
 import cv2
 import numpy as np
 
-from seg_perception.core.camera_geometry import ImageGeometry
+from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.corridor import Corridor, corridor_shape
-from seg_perception.core.results import Hazard
+from seg_perception.core.results import Box, DistanceSource, Hazard, SafetyRisk
 from seg_perception.core.settings import Settings, ratio, setting
 
 ROLES = {
@@ -195,40 +195,146 @@ def having(groups: np.ndarray, bit: int) -> np.ndarray:
     return members
 
 
-def find_hazards(
-    factor: str,
-    hazard: HazardRule,
-    groups: np.ndarray,
-    labels: np.ndarray,
-    table: ClassTable,
-    zones: Zones,
-) -> tuple[Hazard, ...]:
+@dataclass(frozen=True, eq=False)
+class HazardView:
+    """The rows (R) of the corridor in a frame, in which hazards are looked for."""
+
+    labels: np.ndarray  # (R, W) uint8
+    groups: np.ndarray  # (R, W) uint8, bits of what each pixel is
+    confidence: np.ndarray  # (R, W) uint8, as the model states it
+    above: np.ndarray  # (r, W) uint8, the labels of the rows above them
+    table: ClassTable
+    zones: Zones
+    geometry: ImageGeometry
+
+
+def find_hazards(factor: str, rule: HazardRule, view: HazardView) -> tuple[Hazard, ...]:
     """The hazards of one factor: of each zone the place where they are most dangerous."""
-    bit = _HAZARD_BITS[factor]
-    counts, track = (each / bit for each in _counts(having(groups, bit), zones))
+    bit, zones = _HAZARD_BITS[factor], view.zones
+    counts, track = (each / bit for each in _counts(having(view.groups, bit), zones))
     present = counts.copy()
     if factor != _MOVING:
         present[:, 2] = track + _MARGIN_SHARE * (counts[:, 2] - track)
     filled = _from_below(present / zones.footprint_px2(factor)[:, None])
     standing = _from_below(present / zones.footprint_px2(_LOWEST)[:, None])
     contact = np.minimum(1.0, standing / _CONTACT)
-    danger = np.minimum(contact, filled[zones.lifted]) * zones.proximity[:, None] ** hazard.fade
+    extent = np.minimum(contact, filled[zones.lifted])
+    danger = extent * zones.proximity[:, None] ** rule.fade
     last = len(danger) - 1
     lowest = last - danger[::-1].argmax(axis=0)  # of rows that are equally dangerous
     seen = []
     for number, zone in enumerate(ZONES):
         row = int(lowest[number])
-        risk = hazard.share(zone) * min(1.0, float(danger[row, number]))
+        risk = rule.share(zone) * min(1.0, float(danger[row, number]))
         if risk >= _LEAST:
-            first, end = zones.edges[row, number : number + 2]
-            place = slice(int(zones.lifted[row]), row + 1), slice(first, end)
-            who = _name(labels, groups, bit, table, place)
-            proximity, distance_m = float(zones.proximity[row]), float(zones.distance_m[row])
             low = slice(max(0, row - round(float(zones.widths_px[row]) / 4)), row + 1)
-            width_px = float(counts[low, number].mean())
-            centred = float((track / zones.track_px)[low].mean()) if zone == 0 else 0.0
-            seen.append(Hazard(factor, zone, risk, proximity, distance_m, who, width_px, centred))
+            found = Hazard(
+                factor=factor,
+                zone=zone,
+                risk=risk,
+                proximity=float(zones.proximity[row]),
+                distance_m=float(zones.distance_m[row]),
+                who=UNKNOWN,
+                width_px=float(counts[low, number].mean()),
+                centred=float((track / zones.track_px)[low].mean()) if zone == 0 else 0.0,
+                extent=min(1.0, float(extent[row, number])),
+            )
+            seen.append(_described(found, row, bit, view))
     return tuple(seen)
+
+
+def _described(found: Hazard, row: int, bit: int, view: HazardView) -> Hazard:
+    """A hazard that stands in a row, with its class and where its pixels are."""
+    zones, number = view.zones, found.zone - ZONES[0]
+    first, end = zones.edges[row, number : number + 2]
+    place = slice(int(zones.lifted[row]), row + 1), slice(first, end)
+    class_id = _class_id(view.labels[place], view.groups[place], bit)
+    if class_id is not None:
+        known = view.table.classes[class_id]
+        found = replace(found, who=known.name, class_id=class_id, role=known.role.value)
+    members = having(view.groups[place], bit)
+    columns = np.flatnonzero(cv2.reduce(members, 0, cv2.REDUCE_MAX)[0])
+    if not len(columns):
+        return found
+    confidence = cv2.mean(view.confidence[place], members)[0] / 255.0
+    left, right = int(first + columns[0]), int(first + columns[-1]) + 1
+    top, bottom = _rows_filled(bit, view, row, slice(left, right))
+    box = Box(left, top, right - left, bottom - top)
+    found = replace(found, confidence=confidence, box=box)
+    return _on_flat_ground(found, zones.rows.start + row, view.geometry)
+
+
+def _rows_filled(bit: int, view: HazardView, row: int, columns: slice) -> tuple[int, int]:
+    """First row of the image, and one past the last, of those filled around a row."""
+    first = view.zones.rows.start
+    filled = cv2.reduce(having(view.groups[:, columns], bit), 1, cv2.REDUCE_MAX)[:, 0] > 0
+    row = int(np.flatnonzero(filled[: row + 1])[-1])
+    below = np.flatnonzero(~filled[row:])
+    bottom = first + (row + int(below[0]) if len(below) else len(filled))
+    top = _first_of_run(filled[: row + 1])
+    if top or not first:
+        return first + top, bottom
+    above = sort_pixels(np.ascontiguousarray(view.above[:, columns]), view.table)
+    filled = cv2.reduce(having(above, bit), 1, cv2.REDUCE_MAX)[:, 0] > 0
+    return _first_of_run(filled), bottom
+
+
+def _first_of_run(filled: np.ndarray) -> int:
+    """Where the run that reaches the end of (R,) begins."""
+    gaps = np.flatnonzero(~filled)
+    return int(gaps[-1]) + 1 if len(gaps) else 0
+
+
+def _on_flat_ground(found: Hazard, row: int, geometry: ImageGeometry) -> Hazard:
+    """A hazard with the place on the ground on which it stands, where the camera tells."""
+    if not isinstance(geometry, CameraGeometry) or not isfinite(found.distance_m):
+        return found
+    column = found.box.left + found.box.width // 2
+    ground = geometry.ground
+    return replace(
+        found,
+        position_m=(float(ground.x_m[row, column]), float(ground.y_m[row, column])),
+        distance_std_m=geometry.camera.std_m(found.distance_m),
+        distance_source=DistanceSource.FLAT_GROUND,
+    )
+
+
+@dataclass(frozen=True)
+class MeasuredRange:
+    """Where a sensor of range sees a hazard, in the vehicle frame."""
+
+    distance_m: float  # along the path, as in ``Hazard``
+    std_m: float
+    source: DistanceSource
+    position_m: tuple[float, float]  # x forward, y left
+
+
+def measured(hazard: Hazard, range_: MeasuredRange, rule: HazardRule, near_m: float) -> Hazard:
+    """The hazard where it was measured, with the proximity and the risk that follow."""
+    proximity = near_m / max(range_.distance_m, near_m)
+    danger = min(1.0, hazard.extent * proximity**rule.fade)
+    return replace(
+        hazard,
+        proximity=proximity,
+        risk=rule.share(hazard.zone) * danger,
+        distance_m=range_.distance_m,
+        distance_std_m=range_.std_m,
+        distance_source=range_.source,
+        position_m=range_.position_m,
+    )
+
+
+def scale_boxes(risk: SafetyRisk, size: tuple[int, int], to: tuple[int, int]) -> SafetyRisk:
+    """A risk of an image (H, W) with the boxes of its hazards in an image of another size."""
+    down, across = to[0] / size[0], to[1] / size[1]
+
+    def scaled(box: Box) -> Box:
+        left, top = round(box.left * across), round(box.top * down)
+        right, bottom = (box.left + box.width) * across, (box.top + box.height) * down
+        return Box(left, top, round(right) - left, round(bottom) - top)
+
+    hazards = (replace(each, box=scaled(each.box)) for each in risk.hazards)
+    return replace(risk, hazards=tuple(hazards))
 
 
 def _counts(members: np.ndarray, zones: Zones) -> tuple[np.ndarray, np.ndarray]:
@@ -248,15 +354,13 @@ def _from_below(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.cumsum(values[::-1], axis=0)[::-1])
 
 
-def _name(
-    labels: np.ndarray, groups: np.ndarray, bit: int, table: ClassTable, place: tuple[slice, slice]
-) -> str:
-    """The class of most of the pixels of a group in a place; every second row will do."""
-    labels, groups = labels[place][::2], groups[place][::2] & UNKNOWN_BITS
+def _class_id(labels: np.ndarray, groups: np.ndarray, bit: int) -> int | None:
+    """The class of most of the pixels of a group; every second row will do; None: unknown."""
+    labels, groups = labels[::2], groups[::2] & UNKNOWN_BITS
     known = labels[groups == bit]
     if known.size <= np.count_nonzero(groups == UNKNOWN_BITS):
-        return UNKNOWN
-    return table.names[int(np.bincount(known).argmax())]
+        return None
+    return int(np.bincount(known).argmax())
 
 
 def words(seen: Hazard) -> str:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from math import nan
+from math import atan2, nan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,18 +32,61 @@ class RiskFactor:
     reason: str
 
 
+class DistanceSource(IntEnum):
+    """What the distance of a hazard was measured with; numbers as in ``Hazard.msg``."""
+
+    UNKNOWN = 0
+    FLAT_GROUND = 1  # its ground contact in the image
+    DEPTH = 2
+    LIDAR = 3
+    SIZE = 4  # its size in the image, and the typical size of its class
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels; a width of 0: unknown."""
+
+    left: int = 0  # first column
+    top: int = 0  # first row
+    width: int = 0
+    height: int = 0
+
+
+NO_BOX = Box()
+
+
 @dataclass(frozen=True)
 class Hazard:
-    """The hazards of one factor in one zone of the corridor, in one frame."""
+    """
+    The hazards of one factor in one zone of the corridor.
+
+    Metres are those of the vehicle frame; NaN where they are not known.
+    """
 
     factor: str  # such as vulnerable_road_users
     zone: int  # -2 far left, -1 left, 0 in the ego corridor, 1 right, 2 far right
     risk: float  # 0..1, what they alone would make the factor
     proximity: float  # 1 near to 0 far: the distance that counts as near / their distance
-    distance_m: float  # from the origin of the vehicle frame; NaN without calibration
+    distance_m: float  # along the path, from the origin of the vehicle frame
     who: str  # class name, or "something unknown"
     width_px: float = nan  # mean of the lower rows, a quarter of the corridor's width high
     centred: float = 0.0  # 0..1, share of the vehicle's track that they fill there
+    extent: float = 1.0  # 0..1, how far they are there at all: risk without zone and proximity
+    class_id: int = 255
+    role: str = 'other'
+    confidence: float = nan  # 0..1, mean of their pixels
+    box: Box = NO_BOX  # of their pixels in the zone
+    position_m: tuple[float, float] = (nan, nan)  # x forward, y left, of the ground contact
+    distance_std_m: float = nan
+    distance_source: DistanceSource = DistanceSource.UNKNOWN
+    closing_speed_mps: float = nan  # the rate at which the distance falls
+    time_to_contact_s: float = nan  # NaN when they do not come nearer
+    age_s: float = 0.0  # since they were last seen
+    camera: str = ''  # that sees them, where several do
+
+    @property
+    def bearing_rad(self) -> float:
+        """Their direction in the vehicle frame; 0 is ahead, left is positive."""
+        return atan2(self.position_m[1], self.position_m[0])
 
 
 @dataclass(frozen=True)
@@ -50,15 +94,20 @@ class SafetyRisk:
     """
     Safety score 0..100 (100 is safe, NaN when unknown), its level and its factors.
 
-    ``time_to_contact_s`` needs memory (``RiskFilter``), the suggested speed a calibrated camera.
+    ``time_to_contact_s`` needs memory (``RiskFilter``), the suggested speed a calibrated camera;
+    what the brakes can do needs the speed too, and hazards in the ego corridor.
     """
 
     score: float
     level: RiskLevel
     factors: tuple[RiskFactor, ...]
-    hazards: tuple[Hazard, ...] = ()  # the places behind the factors, for the filter over time
+    hazards: tuple[Hazard, ...] = ()  # the places behind the factors, which the reasons name
     time_to_contact_s: float = nan  # until what is in the ego corridor and comes nearer is reached
     suggested_speed_mps: float = nan  # from which the vehicle can stop within the free distance
+    ego_speed_mps: float = nan  # forward; negative in reverse
+    stopping_distance_m: float = nan  # for the hazard with the least margin, else a standing one
+    stop_margin_m: float = nan  # distance of that hazard from the front - the stopping distance
+    required_deceleration_mps2: float = nan  # with which contact is avoided; 0: none is needed
 
 
 UNKNOWN_RISK = SafetyRisk(nan, RiskLevel.UNKNOWN, ())

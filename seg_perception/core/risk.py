@@ -11,7 +11,7 @@ reasoning and the limits. Not a certified safety function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 
@@ -27,10 +27,12 @@ from seg_perception.core.hazards import (
     ROLES,
     TOLD,
     UNKNOWN_BITS,
+    HazardView,
+    MeasuredRange,
     ZoneParams,
-    Zones,
     find_hazards,
     having,
+    measured,
     sort_pixels,
     words,
     zones_of,
@@ -55,6 +57,7 @@ def assess_risk(
     curvature_per_m: float = 0.0,
     rgb: np.ndarray | None = None,
     ood_score: float = nan,
+    range_of: Callable[[Hazard], MeasuredRange | None] = lambda hazard: None,
 ) -> SafetyRisk:
     """
     The risk of labels (H, W) uint8 with confidence (H, W) uint8 0..255 for 0..1.
@@ -65,6 +68,8 @@ def assess_risk(
     :param geometry: of images of that size; metres need that of a camera.
     :param rgb: the image (h, w, 3) uint8 of any size; without one it is not judged.
     :param ood_score: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
+    :param range_of: where a sensor of range sees a hazard, whose box is in pixels of the labels;
+        None: it does not, and the flat ground tells its distance.
     """
     geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
     zones = zones_of(geometry, ZoneParams(params.corridor, params.near_m, curvature_per_m))
@@ -75,13 +80,15 @@ def assess_risk(
         groups=geometry.with_ego_body(sort_pixels(labels[rows], table), OWN, rows),
         known=cv2.LUT(counts, _knowledge(params.low_confidence, params.high_confidence)),
         confidence=confidence[rows],
+        above=labels[: rows.start],
+        geometry=geometry,
         road_from=rows.start / len(labels),
         skyward=labels[: round(_SKYWARD * rows.start)],
         table=table,
         kinds=table.lookup(_kinds),
         zones=zones,
     )
-    seen = {name: _hazards(name, view, params) for name in ROLES}
+    seen = {name: _hazards(name, view, params, range_of) for name in ROLES}
     factors = (
         _road_visibility(view, params),
         *(_hazard_factor(name, seen[name], view, params) for name in ROLES),
@@ -123,12 +130,19 @@ def level_of(risk: float, params: RiskParams) -> RiskLevel:
     return RiskLevel(RiskLevel.LOW + sum(risk >= begin for begin in begins))
 
 
-def _hazards(name: str, view: _View, params: RiskParams) -> tuple[Hazard, ...]:
+def _hazards(
+    name: str, view: _View, params: RiskParams, range_of: Callable[[Hazard], MeasuredRange | None]
+) -> tuple[Hazard, ...]:
     """The hazards of a factor; none where the model has no class for them, which is a risk too."""
     if name not in view.kinds.factors:
         return ()
-    hazard = params.hazards[name]
-    return find_hazards(name, hazard, view.groups, view.labels, view.table, view.zones)
+    rule = params.hazards[name]
+    found = find_hazards(name, rule, view)
+    ranges = [range_of(hazard) for hazard in found]
+    return tuple(
+        hazard if seen is None else measured(hazard, seen, rule, params.near_m)
+        for hazard, seen in zip(found, ranges, strict=True)
+    )
 
 
 def _hazard_factor(
@@ -165,18 +179,13 @@ def _kinds(table: ClassTable) -> _Kinds:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _View(HazardView):
     """The rows (R) of the corridor, cut out of a frame."""
 
-    labels: np.ndarray  # (R, W) uint8
-    groups: np.ndarray  # (R, W) uint8, bits of what each pixel is
     known: np.ndarray  # (R, W) uint8, how far the confidence counts as knowledge, 0 to 255
-    confidence: np.ndarray  # (R, W) uint8, as the model states it
     road_from: float  # share of the image's height where the rows begin
     skyward: np.ndarray  # (r, W) uint8, the labels of rows where no ground can be
-    table: ClassTable
     kinds: _Kinds
-    zones: Zones
 
 
 def _knowledge(low: float, high: float) -> np.ndarray:

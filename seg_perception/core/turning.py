@@ -17,7 +17,7 @@ import numpy as np
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.errors import CalibrationError
-from seg_perception.core.results import DrivableArea, SceneRecord
+from seg_perception.core.results import Box, DrivableArea, SafetyRisk, SceneRecord
 
 _CODES = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STEEP = 0.5  # cosine of the pitch from which a camera that looks down has no upright
@@ -67,6 +67,7 @@ def turn_record(record: SceneRecord, turns: int) -> SceneRecord:
         labels=turn_image(record.labels, turns),
         confidence=turn_image(record.confidence, turns),
         area=_turn_area(record.area, turns),
+        risk=_turn_boxes(record.risk, (record.labels.shape[0], record.labels.shape[1]), turns),
     )
 
 
@@ -92,6 +93,20 @@ def _turn_lens(calibration: Calibration) -> Calibration:
         d=tuple(d[: len(calibration.d)].tolist()),
         p=pixels @ calibration.p @ np.block([[axes, np.zeros((3, 1))], [np.zeros((1, 3)), 1.0]]),
     )
+
+
+def _turn_boxes(risk: SafetyRisk, size: tuple[int, int], turns: int) -> SafetyRisk:
+    """A risk of an image (H, W) with the boxes of its hazards after the turns."""
+
+    def turned(box: Box) -> Box:
+        height, width = size
+        for _ in range(turns % 4):
+            box = Box(height - box.top - box.height, box.left, box.height, box.width)
+            height, width = width, height
+        return box
+
+    hazards = (replace(each, box=turned(each.box)) for each in risk.hazards)
+    return replace(risk, hazards=tuple(hazards))
 
 
 def _turn_area(area: DrivableArea, turns: int) -> DrivableArea:

@@ -21,8 +21,10 @@ from seg_perception.core.boundary_filter import Boundary, BoundaryFilter
 from seg_perception.core.camera_geometry import CameraGeometry, CameraView, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area
+from seg_perception.core.ego_motion import EgoMotion
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams, drivable_grid
+from seg_perception.core.hazards import scale_boxes
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
 from seg_perception.core.image_quality import scaled_confidence
 from seg_perception.core.masks import resize_nearest
@@ -66,8 +68,7 @@ class FrameContext:
     Everything that a frame is answered with, apart from its pixels.
 
     :param view: the geometry of the frame, for labels of ``labels_size``; None: not calibrated.
-    :param curvature_per_m: of the path that the ego corridor follows, left positive.
-    :param motion_fault: why the ego motion is not what was asked for; empty when it is.
+    :param motion: of the own vehicle; its curvature is that of the ego corridor.
     :param extras: what else is wanted; without a calibrated camera there is none of it.
     :param frame_id: of the camera; the memory starts anew with another.
     :param online: what the camera has learned of itself, where the view follows it.
@@ -75,8 +76,7 @@ class FrameContext:
 
     settings: AnswerSettings = field(default_factory=AnswerSettings)
     view: CameraView | None = None
-    curvature_per_m: float = 0.0
-    motion_fault: str = ''
+    motion: EgoMotion = field(default_factory=EgoMotion)
     extras: Extras = Extras()
     stamp_s: float = 0.0
     frame_id: str = ''
@@ -123,11 +123,13 @@ class FrameAnswerer:
         watch.lap('inference')
         record = self._describe(seen, view, context, watch)
         record = turn_record(record, -turns)  # small, and so quickly
+        labels_size = record.labels.shape[0], record.labels.shape[1]
         record = replace(
             record,
             labels=resize_nearest(record.labels, size),
             confidence=resize_nearest(record.confidence, size),
             area=scale_area(record.area, size),
+            risk=scale_boxes(record.risk, labels_size, size),
             doubts=tuple(_doubts(record, self.table, view, context)),
         )
         watch.lap('upscale')
@@ -155,7 +157,10 @@ class FrameAnswerer:
         """What the labels mean, at their size."""
         settings, extras, table = context.settings, context.extras, self.table
         labels, geometry = seen.labels, view.geometry
-        path: dict[str, Any] = {'geometry': geometry, 'curvature_per_m': context.curvature_per_m}
+        path: dict[str, Any] = {
+            'geometry': geometry,
+            'curvature_per_m': context.motion.curvature_per_m,
+        }
         confidence = scaled_confidence(seen.stated, seen.ood_score, settings.risk.health)
         area = find_drivable(labels, confidence, table, settings.drivable, **path)
         pitch = grid = scan = None
@@ -243,8 +248,8 @@ def _doubts(
         doubts.append(f'no class of {table.name} is drivable: no road is ever found')
     if view.is_fault:
         doubts.append(view.reason)
-    if context.motion_fault:
-        doubts.append(context.motion_fault)
+    if context.motion.fault:
+        doubts.append(context.motion.fault)
     if record.ood_score >= settings.risk.health.ood_full:
         doubts.append(f'unlike what the model has learned: {record.ood_score:.2f} of 1')
     confidence = cv2.mean(record.confidence)[0] / 255.0

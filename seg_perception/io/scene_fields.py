@@ -22,6 +22,7 @@ from seg_perception.core.fusion import FusedScene
 from seg_perception.core.results import (
     UNKNOWN_RISK,
     DrivableArea,
+    Hazard,
     OnlineCalibration,
     SafetyRisk,
     SceneRecord,
@@ -60,7 +61,7 @@ def scene_fields(
         'ground_frame': '' if record.uncalibrated_reason else origin.ground_frame,
         'ground_text': record.uncalibrated_reason,
         'drivable_area': area_fields(record.area),
-        'safety_risk': risk_fields(record.risk),
+        'safety_risk': risk_fields(record.risk, origin.camera),
         'stage_names': list(stage_ms),
         'stage_ms': list(stage_ms.values()),
         'latency_ms': latency_ms,
@@ -119,14 +120,41 @@ def area_fields(area: DrivableArea) -> Fields:
     }
 
 
-def risk_fields(risk: SafetyRisk) -> Fields:
-    """``SafetyRisk.msg``; a RiskFactor has the fields of ``RiskFactor.msg``."""
+# Fields that SafetyRisk and Hazard have under the same name.
+_RISK_NUMBERS = (
+    *('score', 'time_to_contact_s', 'suggested_speed_mps', 'ego_speed_mps'),
+    *('stopping_distance_m', 'stop_margin_m', 'required_deceleration_mps2'),
+)
+_HAZARD_FIELDS = (
+    *('factor', 'role', 'class_id', 'zone', 'risk', 'confidence', 'age_s', 'bearing_rad'),
+    *('distance_m', 'distance_std_m', 'closing_speed_mps', 'time_to_contact_s'),
+)
+
+
+def risk_fields(risk: SafetyRisk, camera: str = '') -> Fields:
+    """
+    ``SafetyRisk.msg``; a RiskFactor has the fields of ``RiskFactor.msg``.
+
+    :param camera: that sees the hazards which name none.
+    """
     return {
-        'score': risk.score,
+        **{name: getattr(risk, name) for name in _RISK_NUMBERS},
         'level': int(risk.level),
         'factors': [dict(vars(factor)) for factor in risk.factors],
-        'time_to_contact_s': risk.time_to_contact_s,
-        'suggested_speed_mps': risk.suggested_speed_mps,
+        'hazards': [hazard_fields(hazard, camera) for hazard in risk.hazards],
+    }
+
+
+def hazard_fields(hazard: Hazard, camera: str) -> Fields:
+    """``Hazard.msg``."""
+    x, y = hazard.position_m
+    return {
+        **{name: getattr(hazard, name) for name in _HAZARD_FIELDS},
+        **{f'box_{name}': value for name, value in hazard.box._asdict().items()},
+        'camera': hazard.camera or camera,
+        'class_name': hazard.who,
+        'distance_source': int(hazard.distance_source),
+        'position': {'x': x, 'y': y, 'z': 0.0},
     }
 
 

@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 from seg_perception.core.camera import Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry
+from seg_perception.core.ego_motion import EgoMotion
 from seg_perception.core.errors import ImageError
 from seg_perception.core.frame_clock import FrameClock
 from seg_perception.core.results import (
@@ -43,7 +44,6 @@ from seg_perception.node.calibration import GeometryTracker
 from seg_perception.node.callbacks import guarded, stamp_ns
 from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
-from seg_perception.node.ego_motion import Motion
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
@@ -203,7 +203,7 @@ class CameraInterface:
             self._answerer.prepare(size, context)
 
     def context(
-        self, frame: Frame, size: tuple[int, int], params: NodeParams, motion: Motion
+        self, frame: Frame, size: tuple[int, int], params: NodeParams, motion: EgoMotion
     ) -> FrameContext:
         """What a frame of a size (H, W) is to be answered with."""
         header = frame.header
@@ -211,8 +211,7 @@ class CameraInterface:
         return FrameContext(
             settings=_answer_settings(params),
             view=self._geometry.view(header, size, params, self.name, learned),
-            curvature_per_m=motion.curvature_per_m,
-            motion_fault=motion.fault,
+            motion=motion,
             extras=self._extras(params),
             stamp_s=frame.time_ns / 1e9,
             frame_id=header.frame_id,

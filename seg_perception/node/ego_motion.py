@@ -5,16 +5,9 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import NamedTuple
 
+from seg_perception.core.ego_motion import EgoMotion
 from seg_perception.node.parameters import CURVATURE_RANGE, NodeParams
-
-
-class Motion(NamedTuple):
-    """How the vehicle moves; ``fault`` says why it is not known as asked for, empty if it is."""
-
-    curvature_per_m: float = 0.0
-    fault: str = ''
 
 
 class Steering:
@@ -27,19 +20,24 @@ class Steering:
         """Take a curvature; left is positive."""
         self._last = curvature_per_m, now_s
 
-    def at(self, now_s: float, params: NodeParams) -> Motion:
+    def at(self, now_s: float, params: NodeParams) -> EgoMotion:
         """The curvature to use, and why it is not the topic's."""
         if not params.curvature_topic:
-            return Motion(params.curvature_per_m)
+            return EgoMotion(curvature_per_m=params.curvature_per_m)
         if self._last is None:
-            return Motion(params.curvature_per_m, f'no curvature on {params.curvature_topic}')
+            return EgoMotion(
+                curvature_per_m=params.curvature_per_m,
+                fault=f'no curvature on {params.curvature_topic}',
+            )
         curvature_per_m, heard_s = self._last
         if now_s - heard_s > params.curvature_max_age_s:
             age = f'{now_s - heard_s:.1f} s on {params.curvature_topic}'
-            return Motion(params.curvature_per_m, f'no curvature for {age}')
+            return EgoMotion(
+                curvature_per_m=params.curvature_per_m, fault=f'no curvature for {age}'
+            )
         low, high = CURVATURE_RANGE
         if not isfinite(curvature_per_m) or not low <= curvature_per_m <= high:
             seen = f'{curvature_per_m:g} 1/m on {params.curvature_topic}'
             fault = f'curvature {seen}, expected {low:g} to {high:g}'
-            return Motion(params.curvature_per_m, fault)
-        return Motion(curvature_per_m)
+            return EgoMotion(curvature_per_m=params.curvature_per_m, fault=fault)
+        return EgoMotion(curvature_per_m=curvature_per_m)

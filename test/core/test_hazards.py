@@ -12,6 +12,7 @@ from seg_perception.core.corridor import Corridor, corridor_shape
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.hazards import (
     HazardRule,
+    HazardView,
     ZoneParams,
     find_hazards,
     group_bits,
@@ -19,7 +20,7 @@ from seg_perception.core.hazards import (
     words,
     zones_of,
 )
-from seg_perception.core.results import Hazard
+from seg_perception.core.results import Box, DistanceSource, Hazard
 from trapezoid import trapezoid
 
 SIZE = (100, 200)
@@ -32,8 +33,14 @@ EVEN = HazardRule(weight=1.0, in_path=1.0, adjacent=0.5, outer=0.25, fade=1.0)
 def find(labels, camera=None, hazard=EVEN, factor='vulnerable_road_users', corridor=PLAIN):
     near_m = 4.5 if camera else NEAR_M
     zones = zones_of(camera or IMAGE, ZoneParams(corridor, near_m))
+    return find_hazards(factor, hazard, view_of(labels, zones, camera or IMAGE))
+
+
+def view_of(labels, zones, geometry):
     rows = labels[zones.rows]
-    return find_hazards(factor, hazard, sort_pixels(rows, CAMVID_11), rows, CAMVID_11, zones)
+    groups, sure = sort_pixels(rows, CAMVID_11), np.full(rows.shape, 204, np.uint8)
+    above = labels[: zones.rows.start]
+    return HazardView(rows, groups, sure, above, CAMVID_11, zones, geometry)
 
 
 def road(*boxes):
@@ -149,6 +156,17 @@ def test_width_is_that_above_the_foot():
     assert seen[0].width_px == pytest.approx(30.0, rel=0.05)
 
 
+def test_a_hazard_says_what_it_is_and_where_it_is_seen():
+    """Its box reaches above the corridor, whose first row is 50, and no farther than a gap."""
+    person = road((PERSON, (20, 25), (97, 103)), (PERSON, (30, 80), (97, 103)))
+    seen = find(person)[0]
+    assert (seen.class_id, seen.role, seen.who) == (PERSON, 'vulnerable', 'pedestrian')
+    assert seen.box == Box(97, 30, 6, 50)
+    assert seen.confidence == pytest.approx(0.8)
+    unknown = find(road((UNLABELED, (60, 90), (90, 110))))[0]
+    assert (unknown.class_id, unknown.role, unknown.box) == (255, 'other', Box(90, 60, 20, 30))
+
+
 def test_own_vehicle_and_sky_are_no_hazards():
     bits = group_bits(VISTAS_66)
     names = VISTAS_66.names
@@ -169,6 +187,11 @@ def test_distance_with_a_camera():
     seen = find(road((PERSON, (55, 74), (97, 103))), CAMERA, corridor=Corridor())
     assert seen[0].distance_m == pytest.approx(10.0, rel=0.06)
     assert seen[0].proximity == pytest.approx(0.45, rel=0.06)
+    # 0.009 rad of pitch and a pixel of 1 / 160 rad, where a radian is 10^2 / 1.5 + 1.5 m.
+    assert seen[0].distance_std_m == pytest.approx(0.63, rel=0.1)
+    assert seen[0].distance_source is DistanceSource.FLAT_GROUND
+    assert seen[0].position_m == pytest.approx((10.0, 0.0), abs=0.6)
+    assert seen[0].bearing_rad == pytest.approx(0.0, abs=0.01)
     assert words(seen[0]) == f'pedestrian {seen[0].distance_m:.1f} m ahead in the ego corridor'
 
 
@@ -181,9 +204,7 @@ def test_the_corridor_bends_with_the_path():
     }
     found = {}
     for curvature, each in zones.items():
-        rows = labels[each.rows]
-        groups = sort_pixels(rows, CAMVID_11)
-        seen = find_hazards('vulnerable_road_users', EVEN, groups, rows, CAMVID_11, each)
+        seen = find_hazards('vulnerable_road_users', EVEN, view_of(labels, each, CAMERA))
         found[curvature] = max(seen, key=lambda hazard: hazard.risk).zone
     assert found == {0.0: -1, 0.1: 0}
 

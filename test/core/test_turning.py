@@ -3,7 +3,7 @@
 """Turned cameras see the same ground, and what is said of them comes back where it was."""
 
 from dataclasses import replace
-from math import pi
+from math import nan, pi
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import GeometryKeeper, Missing
 from seg_perception.core.errors import CalibrationError
-from seg_perception.core.results import UNKNOWN_RISK, DrivableArea, SceneRecord
+from seg_perception.core.results import UNKNOWN_RISK, Box, DrivableArea, Hazard, SceneRecord
 from seg_perception.core.turning import (
     turn_calibration,
     turn_extrinsics,
@@ -111,7 +111,10 @@ def test_records_come_back_where_they_were(turns: int) -> None:
         np.array([2, 7, 18], np.int32), np.array([3, 9, 0], np.int32), 0.9,
         np.array([1, 2, 3], np.uint8), np.array([0, 1, 2], np.uint8), labels,
     )  # fmt: skip
-    record = SceneRecord(labels, labels, area, UNKNOWN_RISK, {})
+    box = Box(3, 2, 6, 4)
+    seen = Hazard('vehicles', 0, 0.5, 0.5, nan, 'car', box=box)
+    risk = replace(UNKNOWN_RISK, hazards=(seen,))
+    record = SceneRecord(labels, labels, area, risk, {})
     there = turn_record(record, turns)
     np.testing.assert_array_equal(there.labels, np.rot90(labels, -turns))
     for column, row in zip(there.area.boundary_columns, there.area.boundary_rows, strict=True):
@@ -119,7 +122,13 @@ def test_records_come_back_where_they_were(turns: int) -> None:
         marks[area.boundary_rows, area.boundary_columns] = 1
         assert np.rot90(marks, -turns)[row, column] == 1
     assert list(there.area.boundary_columns) == sorted(there.area.boundary_columns)
+    left, top, width, height = there.risk.hazards[0].box
+    inside = np.zeros_like(labels)
+    inside[2:6, 3:9] = 1
+    assert np.rot90(inside, -turns)[top : top + height, left : left + width].all()
+    assert width * height == 24
     back = turn_record(there, -turns)
+    assert back.risk.hazards[0].box == box
     for name in ('mask', 'mask_alternative', 'boundary_columns', 'boundary_rows',
                  'boundary_class_ids', 'boundary_flags'):  # fmt: skip
         np.testing.assert_array_equal(getattr(back.area, name), getattr(area, name))

@@ -14,6 +14,7 @@ from seg_perception.core.camera import Calibration, Camera, Extrinsics
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, ImageGeometry, Missing
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.core.draw import draw_scene
+from seg_perception.core.ego_motion import EgoMotion
 from seg_perception.core.errors import ImageError
 from seg_perception.core.grid import GridParams
 from seg_perception.core.horizon import HorizonParams
@@ -367,7 +368,7 @@ def test_every_doubt_degrades_and_says_why(doubting: FrameAnswerer) -> None:
         doubting,
         np.full((*size, 3), 250, np.uint8),
         view=view,
-        motion_fault='no curvature',
+        motion=EgoMotion(fault='no curvature'),
         settings=AnswerSettings(warn_confidence=0.5),
     )
     assert record.status is DEGRADED and record.uncalibrated_reason == 'wrong lens'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from math import inf, isnan, nan
+from math import inf, isnan, nan, pi
 
 import numpy as np
 import pytest
@@ -11,8 +11,11 @@ from ros_graph import stamped
 from seg_perception.core.errors import MessageError
 from seg_perception.core.fusion import CameraState, CameraStatus, FusedScene, Sector
 from seg_perception.core.results import (
+    Box,
     CalibrationState,
+    DistanceSource,
     DrivableArea,
+    Hazard,
     OnlineCalibration,
     RiskFactor,
     RiskLevel,
@@ -32,6 +35,7 @@ from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import CameraCalibration, RoadScene
 from seg_perception_msgs.msg import CameraStatus as CameraStatusMsg
 from seg_perception_msgs.msg import FusedScene as FusedSceneMsg
+from seg_perception_msgs.msg import Hazard as HazardMsg
 from seg_perception_msgs.msg import SafetyRisk as SafetyRiskMsg
 
 HEADER = stamped(12, 34, 'front_optical')
@@ -40,9 +44,21 @@ RISK = SafetyRisk(
     62.5,
     RiskLevel.MODERATE,
     (RiskFactor('vehicles', 0.5, 0.75, 'a car'),),
+    hazards=(
+        Hazard(
+            'vehicles', 0, 0.5, 0.75, 12.0, 'car', class_id=8, role='vehicle', confidence=0.875,
+            box=Box(3, 2, 4, 1), position_m=(12.0, -12.0), distance_std_m=0.5,
+            distance_source=DistanceSource.LIDAR, closing_speed_mps=4.0, time_to_contact_s=2.5,
+            age_s=0.25,
+        ),
+    ),
     time_to_contact_s=2.5,
     suggested_speed_mps=7.5,
-)
+    ego_speed_mps=8.0,
+    stopping_distance_m=19.5,
+    stop_margin_m=-8.5,
+    required_deceleration_mps2=3.25,
+)  # fmt: skip
 
 
 def record(area: DrivableArea, **more) -> SceneRecord:
@@ -96,6 +112,19 @@ def test_metres():
     risk = msg.safety_risk
     assert (risk.score, risk.level) == (62.5, SafetyRiskMsg.MODERATE)
     assert (risk.time_to_contact_s, risk.suggested_speed_mps) == (2.5, 7.5)
+    assert (risk.ego_speed_mps, risk.stopping_distance_m, risk.stop_margin_m) == (8.0, 19.5, -8.5)
+    assert risk.required_deceleration_mps2 == 3.25
+    (hazard,) = risk.hazards
+    assert (hazard.camera, hazard.factor, hazard.role) == ('front', 'vehicles', 'vehicle')
+    assert (hazard.class_name, hazard.class_id) == ('car', 8)
+    assert (hazard.zone, hazard.distance_source) == (HazardMsg.IN_PATH, HazardMsg.LIDAR)
+    assert (hazard.risk, hazard.confidence, hazard.age_s) == (0.5, 0.875, 0.25)
+    box = hazard.box_left, hazard.box_top, hazard.box_width, hazard.box_height
+    assert box == (3, 2, 4, 1)
+    assert (hazard.position.x, hazard.position.y) == (12.0, -12.0)
+    assert hazard.bearing_rad == pytest.approx(-pi / 4)
+    assert (hazard.distance_m, hazard.distance_std_m) == (12.0, 0.5)
+    assert (hazard.closing_speed_mps, hazard.time_to_contact_s) == (4.0, 2.5)
     factor = risk.factors[0]
     assert (factor.name, factor.risk, factor.weight, factor.reason) == (
         'vehicles', 0.5, 0.75, 'a car'
