@@ -103,8 +103,14 @@ def drivable_grid(
     upright = np.flatnonzero(states == _UPRIGHT)
     behind_m = sight.away_m[upright] - _contact_m(seen, sight, upright)
     answers[upright[behind_m <= params.foot_m]] = BLOCKED
+    grid = unknown_grid(params)
+    grid.cells.ravel()[sight.cells] = answers
+    return grid
+
+
+def unknown_grid(params: GridParams) -> Grid:
+    """A grid in which every cell is unknown."""
     cells = np.full(params.shape, UNKNOWN, np.int8)
-    cells.ravel()[sight.cells] = answers
     return Grid(cells, params.resolution_m, -params.behind_m, -params.side_m)
 
 

@@ -3,8 +3,10 @@
 """
 The end of the free road as the ranges of a laser scanner, for costmaps and collision monitors.
 
-Every column of the image measures; a beam has the nearest that its columns see. What is not known
-is NaN and never free, and the scan reaches no farther than the pixels can tell.
+Every column of the image measures; a beam has the nearest that its columns see, and the scan
+reaches no farther than the pixels can tell. What is not known is never free: by default it is an
+obstacle where the known ground ends, because Nav2's collision monitor drops NaN and thus takes it
+for free.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from seg_perception.core.free_distance import OWN, area_bits
 from seg_perception.core.results import Scan
 from seg_perception.core.settings import HIDDEN, Settings, setting
 
+UNKNOWN = ('blocked', 'nan')
+
 
 @dataclass(frozen=True)
 class ScanParams(Settings, name='scan'):
@@ -33,6 +37,12 @@ class ScanParams(Settings, name='scan'):
     increment_rad: float = setting(0.01, 'angle between two beams', 'rad', 0.001, 0.5)
     range_max_m: float = setting(
         40.0, 'maximum range; free space beyond it is reported as infinity', 'm', 1, 500
+    )
+    unknown: str = setting(
+        'blocked',
+        'range where the image does not tell what ends the road: blocked: where the known ground '
+        "ends; nan: none, which Nav2's collision monitor takes for free",
+        choices=UNKNOWN,
     )
     clearance_m: Annotated[float, CLEARANCE, HIDDEN] = 0.06
 
@@ -47,8 +57,9 @@ def free_space_scan(
     """
     The pseudo scan of a drivable mask (H, W) uint8 and the labels (H, W) uint8 of its frame.
 
-    The horizon and the sky end no road; where labels are missing the range is unknown. What blocks
-    the lowest row is reported there, though it may begin nearer.
+    The horizon and the sky end no road; where labels are missing the range is unknown, and
+    ``params.unknown`` says what stands for it. What blocks the lowest row is reported there,
+    though it may begin nearer.
     """
     fan, extrinsics = geometry.part(_fan, params), geometry.camera.extrinsics
     ranges = np.full(fan.beams, nan, np.float32)
@@ -68,11 +79,25 @@ def free_space_scan(
     hit, free = near & (ends <= _VEHICLE), ~near & ((ends != _UNTOLD) | (rows == 0))
     sighted = fan.beams_of >= 0
     ranges[fan.beams_of[free & sighted]] = inf
-    ranges[fan.beams_of[~hit & ~free & sighted]] = nan  # unknown beats free
-    beams = fan.beam_at(places[hit])
-    inside = (beams >= 0) & (beams < fan.beams)
-    np.fmin.at(ranges, beams[inside], away[hit][inside].astype(np.float32))  # a hit beats both
-    return scan
+    unknown = ~hit & ~free & sighted
+    ranges[fan.beams_of[unknown]] = nan  # unknown beats free
+    blocks = params.unknown == 'blocked'
+    beams = fan.beams_of.copy()
+    beams[near] = fan.beam_at(places[near])
+    inside = (hit | (unknown & blocks)) & (beams >= 0) & (beams < fan.beams)
+    found = np.fmin(away[inside], fan.far_m).astype(np.float32)
+    np.fmin.at(ranges, beams[inside], found)  # a hit beats both
+    return replace(scan, ranges_m=_without_gaps(ranges)) if blocks else scan
+
+
+def _without_gaps(ranges: np.ndarray) -> np.ndarray:
+    """Ranges (N,), those that no column measured the nearer of their neighbours."""
+    known = np.flatnonzero(~np.isnan(ranges))
+    if not len(known):
+        return ranges
+    after = np.searchsorted(known, np.arange(len(ranges)))
+    left, right = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
+    return np.where(np.isnan(ranges), np.minimum(ranges[left], ranges[right]), ranges)
 
 
 _HIT, _VEHICLE, _SKY, _UNTOLD = 0, 1, 2, 3

@@ -316,6 +316,7 @@ class CameraInterface:
             reason = f'no answer for {silent_s:.1f} s: {self._connection()}'
             fields = unknown_scene_fields(self._origin, SceneStatus.STALE, reason)
             self._outputs.scene.publish(to_msg(RoadScene, fields, self._last_header))
+            self._outputs.forget_ground(self._last_header, self._settings.now)
             self._fused.silent(self.name, reason)
         if begins:
             self._node.get_logger().warning(f'camera {self.name}: stale: {reason}')
@@ -362,6 +363,7 @@ class CameraInterface:
     def _say_invalid(self, frame: Frame, reason: str) -> None:
         fields = unknown_scene_fields(self._origin, SceneStatus.INVALID, reason)
         self._say(to_msg(RoadScene, fields, frame.msg.header))
+        self._outputs.forget_ground(frame.msg.header, self._settings.now)
         self._fused.invalid(self.name, frame.header, reason)
 
     def _age_ms(self, header: Header) -> float:

@@ -22,7 +22,8 @@ from seg_perception.core.masks import colourise
 from seg_perception.core.results import SceneRecord
 from seg_perception.inference.answer import Extras, FrameContext
 from seg_perception.io.encodings import Pixels
-from seg_perception.node.ground_msgs import grid_to_msg, polygon_to_msg, scan_to_msg
+from seg_perception.node.grid_publisher import GridPublisher
+from seg_perception.node.ground_msgs import polygon_to_msg, scan_to_msg
 from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to_compressed_msg
 from seg_perception.node.parameters import NodeParams
 from seg_perception.node.qos import latched
@@ -64,7 +65,7 @@ class CameraOutputs:
         self._confidence = publisher(Image, 'confidence')
         self._overlay = publisher(Image, 'overlay')
         self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed')
-        self._grid = publisher(OccupancyGrid, 'drivable_grid', latched())
+        self._grid = GridPublisher(publisher(OccupancyGrid, 'drivable_grid', latched()))
         self._scan = publisher(LaserScan, 'free_space')
         self._polygon = publisher(PolygonStamped, 'ground_polygon')
         self.calibration = publisher(CameraCalibration, 'calibration', latched())
@@ -92,7 +93,7 @@ class CameraOutputs:
 
     def extras(self, params: NodeParams, for_fusion: bool) -> Extras:
         """What someone listens to, now; the grid also for all cameras together."""
-        grid = for_fusion or self._draws() or _is_heard(self._grid)
+        grid = for_fusion or self._draws() or self._grid.is_heard
         return Extras(
             params.rules.grid if grid else None,
             params.rules.scan if _is_heard(self._scan) else None,
@@ -112,13 +113,16 @@ class CameraOutputs:
         if self._draws():
             self._publish_overlay(header, answered)
 
+    def forget_ground(self, header: Header, params: NodeParams) -> None:
+        """Nothing is known any more: the last grid must not stay."""
+        self._grid.publish(None, Header(stamp=header.stamp, frame_id=params.base_frame), params)
+
     def _draws(self) -> bool:
         return _is_heard(self._overlay) or _is_heard(self._overlay_compressed)
 
     def _publish_ground(self, header: Header, record: SceneRecord, params: NodeParams) -> None:
         ground = Header(stamp=header.stamp, frame_id=params.base_frame)
-        if record.grid is not None and _is_heard(self._grid):
-            self._grid.publish(grid_to_msg(record.grid, ground, params.base_height_m))
+        self._grid.publish(record.grid, ground, params)
         if record.scan is not None and len(record.scan.ranges_m):
             self._scan.publish(scan_to_msg(record.scan, ground))
         if _is_heard(self._polygon):

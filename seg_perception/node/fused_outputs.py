@@ -18,7 +18,7 @@ from seg_perception.core.fusion import CameraScene, CameraState, Sector, fuse, s
 from seg_perception.core.results import UNKNOWN_RISK, Grid, SceneRecord
 from seg_perception.io.scene_fields import fused_fields
 from seg_perception.node.callbacks import stamp_seconds
-from seg_perception.node.ground_msgs import grid_to_msg
+from seg_perception.node.grid_publisher import GridPublisher
 from seg_perception.node.parameters import Parameters
 from seg_perception.node.qos import latched
 from seg_perception.node.scene_msgs import to_msg
@@ -49,7 +49,8 @@ class FusionPublisher:
         self._last: dict[str, _Last] = {}
         publisher, qos = node.create_lifecycle_publisher, QoSProfile(depth=1)
         self._scene: Any = publisher(FusedScene, '~/road_scene', qos)
-        self._grid: Any = publisher(OccupancyGrid, '~/drivable_grid', latched())
+        self._grid_publisher: Any = publisher(OccupancyGrid, '~/drivable_grid', latched())
+        self._grid = GridPublisher(self._grid_publisher)
         self.reset()
 
     def reset(self) -> None:
@@ -60,13 +61,13 @@ class FusionPublisher:
 
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in (self._scene, self._grid):
+        for publisher in (self._scene, self._grid_publisher):
             self._node.destroy_lifecycle_publisher(publisher)
 
     @property
     def wants_grid(self) -> bool:
         """Whether someone listens to the fused grid."""
-        return bool(self._grid.get_subscription_count() > 0)
+        return self._grid.is_heard
 
     def answered(
         self, name: str, header: Header, record: SceneRecord, view: CameraView | None
@@ -103,8 +104,7 @@ class FusionPublisher:
         fused = fuse(scenes, params.rules.fusion, params.rules.risk)
         header = self._header(fused.stamp_s, params.base_frame)
         self._scene.publish(to_msg(FusedScene, fused_fields(fused), header))
-        if fused.grid is not None and self.wants_grid:
-            self._grid.publish(grid_to_msg(fused.grid, header, params.base_height_m))
+        self._grid.publish(fused.grid, header, params)
 
     def _header(self, stamp_s: float, frame_id: str) -> Header:
         """With the stamp of the image that has this time, to the nanosecond."""

@@ -38,6 +38,7 @@ VEHICLE = (
     'grid.behind_m',
     'grid.side_m',
     'scan.range_max_m',
+    'scan.unknown',
 )
 """Rules that are parameters of the node: they belong to one vehicle, not to a way of driving."""
 _OLD_NAMES = (

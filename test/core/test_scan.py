@@ -1,5 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -86,19 +87,46 @@ def test_ranges_count_from_the_origin() -> None:
     assert at(scan(labels, camera(forward_m=2.0)), 0.0) == pytest.approx(17.0, rel=1e-3)
 
 
-def test_what_is_not_known_is_nan() -> None:
+def test_what_is_not_known_is_nan_on_request() -> None:
     labels = street()
     labels[100:230, 320:] = 255
-    found = scan(labels)
+    found = scan(labels, params=ScanParams(unknown='nan'))
     assert np.isnan(at(found, -0.3)) and at(found, 0.3) == np.inf
-    assert np.isnan(scan(np.full(SIZE, 255, np.uint8)).ranges_m).all()
+    everywhere = np.full(SIZE, 255, np.uint8)
+    assert np.isnan(scan(everywhere, params=ScanParams(unknown='nan')).ranges_m).all()
+
+
+def test_what_is_not_known_is_blocked_where_the_known_ground_ends() -> None:
+    labels = street()
+    labels[100:230, 320:] = 255  # as a wall 15 m ahead
+    found = scan(labels)
+    assert at(found, -0.3) == pytest.approx(15.0 / np.cos(0.3), rel=0.01)
+    assert at(found, 0.3) == np.inf
+    everywhere = scan(np.full(SIZE, 255, np.uint8)).ranges_m
+    assert everywhere.min() == pytest.approx(750 / 180) and everywhere.max() < 750 / 180 / 0.8
+    labels = street()
+    labels[:180] = 255  # the ground is known up to the horizon, what is above is not
+    assert (scan(labels).ranges_m == np.float32(scan(labels).range_max_m)).all()
+
+
+def test_beams_between_the_columns_are_as_their_neighbours() -> None:
+    labels = street()[::8, ::8]  # 80 columns, 0.014 rad each in the middle
+    fine = ScanParams(increment_rad=0.002)
+    assert np.isinf(scan(labels, params=fine).ranges_m).all()
+    assert np.isnan(scan(labels, params=replace(fine, unknown='nan')).ranges_m).mean() > 0.5
+    labels[10:36, :40] = WALL
+    found = scan(labels, params=fine)
+    assert np.isfinite(
+        found.ranges_m[found.angle_min_rad + 0.002 * np.arange(len(found.ranges_m)) > 0.01]
+    ).all()
 
 
 def test_a_hit_beats_unknown_and_free_in_its_beam() -> None:
     labels = street()
     labels[150:230, 300:310], labels[150:230, 310:313] = 255, WALL
-    found = scan(labels, params=ScanParams(increment_rad=0.1))
-    assert at(found, 0.0) == pytest.approx(15.0, rel=0.01)
+    for unknown in ('nan', 'blocked'):
+        found = scan(labels, params=ScanParams(increment_rad=0.1, unknown=unknown))
+        assert at(found, 0.0) == pytest.approx(15.0, rel=0.01)
 
 
 def test_the_lower_edge_is_the_nearest_that_can_be_told() -> None:
@@ -138,6 +166,14 @@ def test_any_labels_give_ranges_or_nothing(
     found = scan(labels, cam)
     seen = found.ranges_m[np.isfinite(found.ranges_m)]
     assert (seen > 0).all() and (seen <= found.range_max_m + 1e-3).all()
+    assert not np.isnan(found.ranges_m).any() or not found.range_max_m
+    told = scan(labels, cam, ScanParams(unknown='nan'))
+    assert len(told.ranges_m) == len(found.ranges_m)
+    # What is not known blocks, what is known stays as it is or is nearer.
+    free = np.isinf(found.ranges_m)
+    assert not np.isfinite(told.ranges_m[free]).any()
+    hit = np.isfinite(told.ranges_m)
+    assert (found.ranges_m[hit] <= told.ranges_m[hit]).all()
 
 
 def test_ranges_of_parameters() -> None:
