@@ -18,6 +18,7 @@ from seg_perception.core.fusion import CameraScene, CameraState, Sector, fuse, s
 from seg_perception.core.results import UNKNOWN_RISK, Grid, SceneRecord
 from seg_perception.io.scene_fields import fused_fields
 from seg_perception.node.callbacks import stamp_seconds
+from seg_perception.node.driving_outputs import DrivingOutputs
 from seg_perception.node.grid_publisher import GridPublisher
 from seg_perception.node.parameters import Parameters
 from seg_perception.node.qos import latched
@@ -41,10 +42,11 @@ class FusionPublisher:
 
     :param node: the lifecycle node that owns the topics.
     :param settings: its parameters.
+    :param driving: hears of every risk.
     """
 
-    def __init__(self, node: LifecycleNode, settings: Parameters) -> None:
-        self._node, self._settings = node, settings
+    def __init__(self, node: LifecycleNode, settings: Parameters, driving: DrivingOutputs) -> None:
+        self._node, self._settings, self._driving = node, settings, driving
         self._lock = Lock()
         self._last: dict[str, _Last] = {}
         publisher, qos = node.create_lifecycle_publisher, QoSProfile(depth=1)
@@ -58,11 +60,13 @@ class FusionPublisher:
         with self._lock:
             names = [camera.name for camera in self._settings.now.cameras]
             self._last = {name: _Last(Header(), CameraScene(name)) for name in names}
+            self._driving.reset()
 
     def destroy(self) -> None:
         """Take the topics away."""
         for publisher in (self._scene, self._grid_publisher):
             self._node.destroy_lifecycle_publisher(publisher)
+        self._driving.destroy()
 
     @property
     def wants_grid(self) -> bool:
@@ -104,6 +108,7 @@ class FusionPublisher:
         fused = fuse(scenes, params.rules.fusion, params.rules.risk)
         header = self._header(fused.stamp_s, params.base_frame)
         self._scene.publish(to_msg(FusedScene, fused_fields(fused), header))
+        self._driving.publish(fused.risk, header)
         self._grid.publish(fused.grid, header, params)
 
     def _header(self, stamp_s: float, frame_id: str) -> Header:

@@ -40,6 +40,7 @@ from seg_perception.node.callbacks import guarded
 from seg_perception.node.camera import CameraInterface, Frame
 from seg_perception.node.camera_outputs import Answered
 from seg_perception.node.diagnostics import Limits, ModelReport, to_array
+from seg_perception.node.driving_outputs import DrivingOutputs
 from seg_perception.node.ego_motion import Steering
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
@@ -96,6 +97,7 @@ class SegPerceptionNode(LifecycleNode):
         self._model = ModelReport('', '', '')
         self._cameras: list[CameraInterface] = []
         self._fused: FusionPublisher | None = None
+        self._driving: DrivingOutputs | None = None
         self._frames, self._steering = FrameTree(), Steering()
         self._shared_subscriptions: list[Any] = []
         self._transforms: list[EveryDurability] = []
@@ -131,7 +133,8 @@ class SegPerceptionNode(LifecycleNode):
         self._model = ModelReport(
             engine.card.name, path, engine.provider, engine.fallback or '', has_gpu()
         )
-        self._fused = FusionPublisher(self, self.settings)
+        self._driving = DrivingOutputs(self, self.settings, self._publish_diagnostics)
+        self._fused = FusionPublisher(self, self.settings, self._driving)
         self._cameras = [
             CameraInterface(
                 self,
@@ -145,7 +148,7 @@ class SegPerceptionNode(LifecycleNode):
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer = self._every(
-            params.diagnostics_period_s, self._publish_diagnostics
+            params.diagnostics_period_s, self._on_diagnostics_timer
         )
         self._log_start(engine)
         return super().on_configure(state)
@@ -302,14 +305,19 @@ class SegPerceptionNode(LifecycleNode):
         for camera in self._cameras:
             camera.watch(now_s, params.stale_after_s)
 
+    def _on_diagnostics_timer(self) -> None:
+        self._watch_graph()
+        self._publish_diagnostics()
+
     def _publish_diagnostics(self) -> None:
         params = self.settings.now
         is_active = self._worker is not None
         reports = [camera.report(params.stale_after_s, is_active) for camera in self._cameras]
         limits = Limits(params.stale_after_s, params.warn_latency_ms, params.warn_pitch_rad)
-        self._watch_graph()
-        stamp = self.get_clock().now().to_msg()
-        array = to_array(self.get_fully_qualified_name(), reports, self._model, limits, stamp)
+        stamp, name = self.get_clock().now().to_msg(), self.get_fully_qualified_name()
+        array = to_array(name, reports, self._model, limits, stamp)
+        if self._driving is not None:
+            array.status += self._driving.statuses(name, is_active)
         self._diagnostics.publish(array)
 
     def _watch_graph(self) -> None:

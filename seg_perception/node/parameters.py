@@ -38,6 +38,7 @@ from seg_perception.core.settings import (
     ratio,
     setting,
 )
+from seg_perception.core.speed_limit import SpeedLimitParams
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.io.camera_info import is_rectified
 from seg_perception.node import parameter_names
@@ -53,7 +54,7 @@ CURVATURE_RANGE = (-0.5, 0.5)
 FIXED = {
     'cameras', 'image_topic', 'camera_info_topic', 'transport', 'reliable', 'base_frame', 'use_tf',
     'model', 'provider', 'threads', 'autostart', 'diagnostics_period_s', 'curvature_topic',
-    'calibration_file', 'calibration_height_m', 'folder',
+    'calibration_file', 'calibration_height_m', 'folder', 'maximum_mps',
 }  # fmt: skip
 """Last parts of the names of parameters that are read when the node starts; others are live."""
 
@@ -183,6 +184,7 @@ class NodeParams(Settings):
         0.5, 'age of the newest curvature message that is still used', 's', 0.05, 60
     )
     calibration: CalibrationParams = CalibrationParams()
+    speed_limit: SpeedLimitParams = field(default_factory=SpeedLimitParams)
     overlay_opacity: float = ratio(0.45, 'opacity of the class colours in the overlay')
     overlay_jpeg_quality: int = setting(
         JPEG_QUALITY, 'JPEG quality of the compressed overlay', '', 1, 100

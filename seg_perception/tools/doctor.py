@@ -147,6 +147,7 @@ def check_optional() -> Iterator[Finding]:
     """Packages that add to the node where they are."""
     uses = {
         'vision_msgs': 'the topic label_info',
+        'nav2_msgs': 'the topic speed_limit',
         'tf2_msgs': 'the mounts of cameras from TF; parameters can give them',
     }
     for module, use in uses.items():

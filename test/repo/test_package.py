@@ -29,7 +29,7 @@ ROSDEP = {
 # Asked for when they are there: engines, `adapt`, figures that `training` writes as images and the
 # commands for bags alone need them. rosdep does not know those of the bags; `pip install` does, as
 # the extra `offline`.
-OPTIONAL = {'matplotlib', 'onnx', 'ray', 'torch'}
+OPTIONAL = {'matplotlib', 'nav2_msgs', 'onnx', 'ray', 'torch'}
 OFFLINE = {'backports', 'jinja2', 'lz4', 'mcap', 'plotly', 'pyarrow', 'rosbags'}
 PIP = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
 

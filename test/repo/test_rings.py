@@ -76,6 +76,7 @@ ROS = {
     'lifecycle_msgs',
     'rcl_interfaces',
     'builtin_interfaces',
+    'nav2_msgs',
     'vision_msgs',
     'launch',
     'launch_ros',
