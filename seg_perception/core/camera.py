@@ -113,7 +113,7 @@ class Calibration:
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         flat = np.linalg.solve(self.k, np.column_stack([points, np.ones(len(points))]).T).T
-        if self._straight or not len(flat):  # OpenCV refuses an empty list of points
+        if self.is_straight or not len(flat):  # OpenCV refuses an empty list of points
             return np.asarray(flat)
         flat[:, :2] = self._undistorted(flat[:, :2])
         back = np.abs(self.project(flat) - points).max(axis=1, initial=0.0)
@@ -124,13 +124,14 @@ class Calibration:
         """Points of the optical frame (N, 3) to pixels (N, 2); NaN where the lens sees none."""
         points_m = np.asarray(points_m, np.float64).reshape(-1, 3)
         flat = points_m[:, :2] / np.where(points_m[:, 2:] > 1e-6, points_m[:, 2:], np.nan)
-        if not self._straight and len(flat):
+        if not self.is_straight and len(flat):
             flat[~(np.linalg.norm(flat, axis=1) <= self._reach)] = np.nan
             flat = self._distorted(flat)
         return np.asarray(flat @ self.k[:2, :2].T + self.k[:2, 2])
 
     @cached_property
-    def _straight(self) -> bool:
+    def is_straight(self) -> bool:
+        """Whether it has no distortion."""
         return not self.is_fisheye and not any(self.d)
 
     @property

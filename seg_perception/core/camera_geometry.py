@@ -135,6 +135,17 @@ class CameraGeometry(ImageGeometry):
         other._rays = self._rays
         return other
 
+    @property
+    def rays(self) -> np.ndarray:
+        """Rays of the optical frame through the pixels, 1 deep, (H, W, 3) float32."""
+        return self._rays.of_pixels
+
+    @cached_property
+    def rays_in_vehicle(self) -> np.ndarray:
+        """The same on the axes of the vehicle, (3, H, W) float32."""
+        turned = self.rays.reshape(-1, 3).astype(np.float64) @ self.camera.extrinsics.rotation.T
+        return _frozen(np.ascontiguousarray(turned.T).reshape(3, *self.size))
+
     @cached_property
     def ground(self) -> GroundMap:
         """What ground each pixel sees."""

@@ -38,6 +38,10 @@ class ImageError(SegPerceptionError):
     """One image cannot be used; the next one may be fine."""
 
 
+class CloudError(SegPerceptionError):
+    """One point cloud cannot be used; the next one may be fine."""
+
+
 class ModelFileError(SegPerceptionError):
     """A model file is missing, damaged or not in the contract."""
 
