@@ -46,6 +46,12 @@ ARGUMENTS = [
         description='raw: Image; compressed: CompressedImage on <image_topic>/compressed',
     ),
     DeclareLaunchArgument(
+        'calibration',
+        default_value='',
+        description='file of seg-perception calibrate that each camera starts from; {camera} '
+        'stands for its name; empty: from params_file, else none',
+    ),
+    DeclareLaunchArgument(
         'video',
         default_value='',
         description='sources to play in a loop instead of the cameras: one for all, or one for '
@@ -70,6 +76,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters['use_sim_time'] = True
     for camera in cameras:
         parameters |= {f'{camera}.{name}': value for name, value in topics[camera].items()}
+        file = given['calibration'].replace('{camera}', camera)
+        parameters |= {f'{camera}.calibration_file': file}
     log_level = given['log_level']
     videos = videos_for(cameras, given['video'])
     for seed, (camera, video) in enumerate(videos.items()):

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
 from rosbags.rosbag1 import Writer as Bag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Bag2Writer
@@ -133,3 +136,26 @@ def write_bag(path: Path, rows: Sequence[Row], kind: str = 'mcap') -> Path:
                 connections[topic] = writer.add_connection(topic, type_name, typestore=make.store)
             writer.write(connections[topic], at_ns, serialise(made(make), type_name))
     return path
+
+
+def foreign_mcap(encoding: str, profile: str = '', compression: str | None = None) -> bytes:
+    """Three images in an MCAP as other recorders write it: chunks, or messages one by one."""
+    make = Make(ros1=encoding == 'ros1')
+    serialise = make.store.serialize_ros1 if make.ros1 else make.store.serialize_cdr
+    name = IMAGE.replace('/msg', '') if make.ros1 else IMAGE
+    text = make.store.generate_msgdef(IMAGE, ros_version=1 if make.ros1 else 2)[0]
+    out = BytesIO()
+    writer = McapWriter(
+        out,
+        compression=CompressionType[compression or 'NONE'],
+        use_chunking=compression is not None,
+    )
+    writer.start(profile)
+    schema = writer.register_schema(name, 'ros1msg' if make.ros1 else 'ros2msg', text.encode())
+    channel = writer.register_channel(TOPIC, encoding, schema)
+    for i in range(3):
+        at_ns = START_NS + i * NS // 10
+        data = bytes(serialise(make.image(street(), at_ns), IMAGE))
+        writer.add_message(channel, at_ns, data, at_ns)
+    writer.finish()
+    return out.getvalue()

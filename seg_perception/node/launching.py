@@ -21,7 +21,15 @@ from seg_perception.node.transport import transport_env
 PACKAGE = 'seg_perception'
 RVIZ_SLOTS = ('front', 'left', 'right', 'rear')
 """Camera names in the RViz layouts; they are remapped to those of the node."""
-TOPICS = ('overlay', 'mask_color', 'confidence', 'drivable_grid', 'free_space', 'ground_polygon')
+TOPICS = (
+    'overlay',
+    'mask_color',
+    'ego_mask',
+    'confidence',
+    'drivable_grid',
+    'free_space',
+    'ground_polygon',
+)
 
 Parameters = Mapping[str, str | bool | int | float | list[str]]
 

@@ -115,9 +115,7 @@ def choose_player(asked: str, playing: ReplayOptions) -> str:
         )
     if asked != AUTO:
         return asked
-    # It knows no rosbag1, and a duration only since Iron.
-    can = bool(_storage_of(playing.bag)) and playing.duration_s is None
-    return ROS2BAG if there and can else OURS
+    return ROS2BAG if there and _can_ros2bag(playing) else OURS
 
 
 def player_command(player: str, playing: ReplayOptions) -> list[str]:
@@ -139,6 +137,24 @@ def player_command(player: str, playing: ReplayOptions) -> list[str]:
 def waiter_command(topic: str) -> list[str]:
     """The command that ends when a topic has a subscriber."""
     return [sys.executable, '-m', 'seg_perception.replay.bag_launching', topic]
+
+
+def _can_ros2bag(playing: ReplayOptions) -> bool:
+    """
+    Whether ``ros2 bag play`` can play it.
+
+    It knows no rosbag1, no ROS 1 messages inside an MCAP, no damage, and a duration only since
+    Iron.
+    """
+    if not _storage_of(playing.bag) or playing.duration_s is not None:
+        return False
+    if any(find_spec(name) is None for name in READ_BAGS):
+        return True  # nobody else could
+    from seg_perception.io.bag_files import CDR
+    from seg_perception.io.bags import Bag
+
+    with Bag(playing.bag) as bag:
+        return not bag.problems and {topic.encoding for topic in bag.topics.values()} <= {CDR}
 
 
 def _likely(images: list[str]) -> list[str]:

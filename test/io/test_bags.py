@@ -7,13 +7,10 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mcap.writer import CompressionType
-from mcap.writer import Writer as McapWriter
 
 from seg_perception.core.errors import SourceError
 from seg_perception.io.bag_files import is_bag
@@ -25,9 +22,8 @@ from tiny_bags import (
     SIZE,
     START_NS,
     TOPIC,
-    Make,
     Row,
-    street,
+    foreign_mcap,
     street_rows,
     write_bag,
 )
@@ -275,29 +271,6 @@ def test_pictures_and_texts_are_no_bags(tmp_path: Path) -> None:
     for name, data in (('a.jpg', b'\xff\xd8\xff'), ('a.txt', b'bag'), ('empty', b'')):
         (tmp_path / name).write_bytes(data)
         assert not is_bag(tmp_path / name)
-
-
-def foreign_mcap(encoding: str, profile: str = '', compression: str | None = None) -> bytes:
-    """Three images in an MCAP as other recorders write it: chunks, or messages one by one."""
-    make = Make(ros1=encoding == 'ros1')
-    serialise = make.store.serialize_ros1 if make.ros1 else make.store.serialize_cdr
-    name = IMAGE.replace('/msg', '') if make.ros1 else IMAGE
-    text = make.store.generate_msgdef(IMAGE, ros_version=1 if make.ros1 else 2)[0]
-    out = BytesIO()
-    writer = McapWriter(
-        out,
-        compression=CompressionType[compression or 'NONE'],
-        use_chunking=compression is not None,
-    )
-    writer.start(profile)
-    schema = writer.register_schema(name, 'ros1msg' if make.ros1 else 'ros2msg', text.encode())
-    channel = writer.register_channel(TOPIC, encoding, schema)
-    for i in range(3):
-        at_ns = START_NS + i * NS // 10
-        data = bytes(serialise(make.image(street(), at_ns), IMAGE))
-        writer.add_message(channel, at_ns, data, at_ns)
-    writer.finish()
-    return out.getvalue()
 
 
 @pytest.mark.parametrize('encoding', ['ros1', 'cdr'])

@@ -25,6 +25,8 @@ FOXGLOVE = json.loads((ROOT / 'config' / 'foxglove.json').read_text())
 OUTPUTS = {
     'mask': 'sensor_msgs/Image',
     'mask_color': 'sensor_msgs/Image',
+    'ego_mask': 'sensor_msgs/Image',
+    'calibration': 'seg_perception_msgs/CameraCalibration',
     'confidence': 'sensor_msgs/Image',
     'overlay': 'sensor_msgs/Image',
     'overlay/compressed': 'sensor_msgs/CompressedImage',
@@ -203,9 +205,13 @@ def test_foxglove_images_and_ground_are_topics_of_the_node() -> None:
     panels = FOXGLOVE['configById'].values()
     images = [panel['imageMode']['imageTopic'] for panel in panels if 'imageMode' in panel]
     ground = [topic for panel in panels for topic in panel.get('topics', {})]
-    kinds = [type_of(topic) for topic in [*images, *ground]]
+    raw = [panel['topicPath'] for panel in panels if 'topicPath' in panel]
+    kinds = [type_of(topic.partition('.')[0]) for topic in [*raw, *images, *ground]]
     assert kinds == [
+        'seg_perception_msgs/RoadScene',
+        'seg_perception_msgs/CameraCalibration',
         'sensor_msgs/CompressedImage',
+        'sensor_msgs/Image',
         'sensor_msgs/Image',
         'nav_msgs/OccupancyGrid',
         'sensor_msgs/LaserScan',

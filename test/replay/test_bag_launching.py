@@ -25,7 +25,7 @@ from seg_perception.replay.bag_launching import (
     read_topics,
     waiter_command,
 )
-from tiny_bags import CAMERA_INFO, COMPRESSED, FIX, IMAGE, street_rows, write_bag
+from tiny_bags import CAMERA_INFO, COMPRESSED, FIX, IMAGE, foreign_mcap, street_rows, write_bag
 
 PLAY = ['--rate', '1.0', '--clock', '100']
 
@@ -117,6 +117,23 @@ def test_ros2_bag_plays_where_it_is_and_can(ros2bag: None, tmp_path: Path) -> No
     assert choose_player('auto', ReplayOptions(ros1)) == 'ours'
     (bag / 'metadata.yaml').unlink()
     assert choose_player('auto', ReplayOptions(bag)) == 'ours'
+
+
+@pytest.mark.parametrize(
+    ('data', 'player'),
+    [
+        (foreign_mcap('cdr', 'ros2', 'ZSTD'), 'ros2bag'),
+        (foreign_mcap('ros1', 'ros1', 'LZ4'), 'ours'),
+        (foreign_mcap('ros1'), 'ours'),
+        (foreign_mcap('cdr', 'ros2', 'ZSTD')[:-40], 'ours'),  # cut
+    ],
+    ids=['ros2', 'ros1', 'ros1 without profile', 'cut'],
+)
+def test_ros2_bag_gets_no_mcap_that_it_cannot_play(
+    ros2bag: None, tmp_path: Path, data: bytes, player: str
+) -> None:
+    (tmp_path / 'drive.mcap').write_bytes(data)
+    assert choose_player('auto', ReplayOptions(tmp_path / 'drive.mcap')) == player
 
 
 def test_ours_plays_where_there_is_no_ros2_bag(
