@@ -48,6 +48,7 @@ from seg_perception.inference.answer import (
 )
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
+from seg_perception.inference.orientation import OrientationProbe
 from seg_perception.io.encodings import Pixels
 
 SHARD_FILE, SCORES_FILE = 'part.json', 'scores.npz'
@@ -137,6 +138,7 @@ class _ShardRun:
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
         self._memories = {name: CameraMemory(self._table) for name in cameras}
         self._snapshots: dict[str, Snapshot | None] = dict.fromkeys(cameras)
+        self._orientations = {name: OrientationProbe(self._answerer) for name in cameras}
         self._stability = LabelStability(len(self._table))
         self._packer = Packer(job, engine.card.classes, self._condition)
         self._counts: Counter[str] = Counter()  # frames of each camera, bad ones too
@@ -283,6 +285,7 @@ class _ShardRun:
             self._snapshots[frame.stream.camera] = answer.snapshot
             if answer.index >= 0:
                 self._add_score(answer)
+                self._look(answer)
                 yield replace(answer, record=record, before=before)
 
     def _remember(self, answer: Answer) -> None:
@@ -306,6 +309,12 @@ class _ShardRun:
             condition = self._condition(answer.frame)
             self._scores.setdefault(condition, Score(len(self._table))).merge(answer.score)
 
+    def _look(self, answer: Answer) -> None:
+        """Find out whether the images of a camera are turned."""
+        probe = self._orientations[answer.frame.stream.camera]
+        time_s = answer.frame.stamp_ns / 1e9
+        probe.look(answer.pixels, answer.record, answer.context, time_s)
+
     def _condition(self, frame: RawFrame) -> str:
         return condition_of(self._job.conditions, self._shard.source.name, frame.stamp_ns)
 
@@ -316,6 +325,9 @@ class _ShardRun:
 
     def _save(self, written: int, started_s: float) -> None:
         """What the shards are merged from, in addition to the files of the frames."""
+        turned = [
+            f'{key}: {row.warning}' for key, row in self._orientations.items() if row.warning
+        ]
         facts = {
             'source': self._shard.source.name,
             'frames': written,
@@ -323,7 +335,7 @@ class _ShardRun:
             'counts': dict(self._counts),
             'skipped': dict(self._skipped),
             'problems': self._problems,
-            'warnings': sorted(self._warnings),
+            'warnings': sorted([*self._warnings, *turned]),
             'stability': self._stability.to_json(),
             'provider': self._provider,
             'started_s': started_s,

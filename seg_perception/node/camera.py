@@ -39,6 +39,7 @@ from seg_perception.inference.answer import (
     late,
 )
 from seg_perception.inference.camera_calibrator import disagreement
+from seg_perception.inference.orientation import OrientationProbe
 from seg_perception.io.scene_fields import Origin, scene_fields, unknown_scene_fields
 from seg_perception.node.calibration import GeometryTracker
 from seg_perception.node.callbacks import guarded, stamp_ns
@@ -106,6 +107,7 @@ class CameraInterface:
         self._info_header = Header()  # of the last camera_info
         self._is_prepared = False
         self._memory = CameraMemory(answerer.table)
+        self._orientation = OrientationProbe(answerer)
         self._clock = FrameClock()
         self._subscriptions: list[Any] = []
         self._infos: EveryDurability | None = None
@@ -126,6 +128,7 @@ class CameraInterface:
         self.health = CameraHealth(self.name, time.monotonic())
         self._geometry.reset()
         self._memory.reset()
+        self._orientation = OrientationProbe(self._answerer)
         self._clock = FrameClock()
         self._self_calibration.reset()
         self._is_prepared = False
@@ -151,9 +154,12 @@ class CameraInterface:
     def _message_failed(self, error: Exception) -> None:
         """Count and log a message that could not even be taken in."""
         self.health.failed(f'{type(error).__name__}: {error}')
+        self._log(error, 'message dropped')
+
+    def _log(self, error: Exception, what: str) -> None:
         trace = ''.join(traceback.format_exception(error))
         self._node.get_logger().error(
-            f'camera {self.name}: message dropped: {trace}', throttle_duration_sec=LOG_PERIOD_S
+            f'camera {self.name}: {what}: {trace}', throttle_duration_sec=LOG_PERIOD_S
         )
 
     def close(self) -> None:
@@ -246,6 +252,7 @@ class CameraInterface:
         self._outputs.publish_rest(header, replace(answered, record=record))
         self._fused.answered(self.name, frame.header, record, context.view)
         self._learn(header, answered)
+        self._look(frame, answered)
 
     def _learn(self, header: Header, answered: Answered) -> None:
         """Let the camera learn of itself; last, so that no answer waits for it."""
@@ -259,12 +266,19 @@ class CameraInterface:
             )
             self.health.learned(online, _calibration_warning(online, geometry.given))
         except Exception as error:  # the frame was answered: it is no failure of that
-            trace = ''.join(traceback.format_exception(error))
-            self._node.get_logger().error(
-                f'camera {self.name}: self-calibration failed: {trace}',
-                throttle_duration_sec=LOG_PERIOD_S,
-            )
+            self._log(error, 'self-calibration failed')
             self.health.learned(OnlineCalibration(), f'self-calibration failed: {error!r}')
+
+    def _look(self, frame: Frame, answered: Answered) -> None:
+        """Find out whether the images are turned."""
+        probe, before = self._orientation, self._orientation.warning
+        try:
+            probe.look(answered.pixels, answered.record, answered.context, frame.arrived_s)
+        except Exception as error:  # as above
+            self._log(error, 'the look at turned images failed')
+        self.health.turned(probe.warning)
+        if probe.warning and not before:
+            self._node.get_logger().warning(f'camera {self.name}: {probe.warning}')
 
     def _note(self, frame: Frame, record: SceneRecord, answered: Answered) -> None:
         """Keep what the diagnostics tell of an answer."""
@@ -295,10 +309,7 @@ class CameraInterface:
         """Say and count that processing a frame failed."""
         reason = f'{type(error).__name__}: {error}'
         self.health.failed(reason)
-        trace = ''.join(traceback.format_exception(error))
-        self._node.get_logger().error(
-            f'camera {self.name}: processing failed: {trace}', throttle_duration_sec=LOG_PERIOD_S
-        )
+        self._log(error, 'processing failed')
         self._say_invalid(frame, reason)
 
     def watch(self, now_s: float, stale_after_s: float) -> None:

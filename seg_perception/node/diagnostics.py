@@ -79,6 +79,7 @@ class CameraReport:
     ood_score: float = nan  # 0..1, the median of the last answers; NaN: the model does not say
     online: OnlineCalibration = field(default_factory=OnlineCalibration)  # learned by the camera
     calibration_warning: str = ''  # what is wrong with that, or with the extrinsics
+    turn_warning: str = ''  # that the images look turned, and by how much
 
 
 class CameraHealth:
@@ -167,6 +168,11 @@ class CameraHealth:
         """The camera has learned of itself; ``warning`` says what is wrong, if anything."""
         with self._lock:
             self._known.online, self._known.calibration_warning = online, warning
+
+    def turned(self, warning: str) -> None:
+        """The images look turned; an empty warning: they do not."""
+        with self._lock:
+            self._known.turn_warning = warning
 
     def silent_s(self, now_s: float) -> float:
         """Seconds since the last answer, or since activation."""
@@ -299,8 +305,7 @@ def _warnings(report: CameraReport, limits: Limits) -> list[str]:
             'the stamps of the images stand still: times of arrival are used; '
             'let the driver set header.stamp'
         )
-    if report.calibration_warning:
-        warnings.append(report.calibration_warning)
+    warnings += [told for told in (report.calibration_warning, report.turn_warning) if told]
     if report.degraded:
         warnings.append(f'degraded: {report.degraded}')
     return warnings
