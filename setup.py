@@ -79,6 +79,7 @@ setup(
         (f'{SHARE}/msg', files('seg_perception_msgs/msg/*.msg')),
         (f'{SHARE}/launch', files('launch/*.launch.py')),
         (f'{SHARE}/config', files('config/*.yaml', 'config/*.rviz', 'config/*.json')),
+        (f'{SHARE}/config/nav2', files('config/nav2/*.yaml')),
     ],
     zip_safe=False,
     # A ROS machine has its own numpy and OpenCV from rosdep; without ROS, pip takes an extra.

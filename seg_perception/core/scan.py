@@ -71,7 +71,9 @@ def free_space_scan(
     named = geometry.with_ego_body(labels, UNLABELED)
     rows, class_ids = boundary_of_all_columns(RoadFrame(mask, own, flags, named))
     ends = table.lookup(_ends)[class_ids]
-    nearer = np.where(ends == _VEHICLE, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
+    blocks = params.unknown == 'blocked'
+    low = (ends == _VEHICLE) | ((ends == _UNTOLD) & blocks)  # what is unknown may be a vehicle
+    nearer = np.where(low, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
     below = np.array(extrinsics.ground_point_m)
     places = below + (fan.edges_m[rows, np.arange(len(rows))] - below) * nearer[:, None]
     away = np.hypot(places[:, 0], places[:, 1])
@@ -81,12 +83,11 @@ def free_space_scan(
     ranges[fan.beams_of[free & sighted]] = inf
     unknown = ~hit & ~free & sighted
     ranges[fan.beams_of[unknown]] = nan  # unknown beats free
-    blocks = params.unknown == 'blocked'
     beams = fan.beams_of.copy()
     beams[near] = fan.beam_at(places[near])
     inside = (hit | (unknown & blocks)) & (beams >= 0) & (beams < fan.beams)
-    found = np.fmin(away[inside], fan.far_m).astype(np.float32)
-    np.fmin.at(ranges, beams[inside], found)  # a hit beats both
+    found = np.maximum(np.fmin(away[inside], fan.far_m), fan.near_m)  # else readers drop it
+    np.fmin.at(ranges, beams[inside], found.astype(np.float32))  # a hit beats both
     return replace(scan, ranges_m=_without_gaps(ranges)) if blocks else scan
 
 
