@@ -25,8 +25,8 @@ from seg_perception.core.settings import HIDDEN, Settings, setting
 FREE, BLOCKED, UNKNOWN = 0, 100, -1  # as in nav_msgs/OccupancyGrid
 _MOST_CELLS = 4_000_000
 # What a class is to the grid. Nature may be grass and may be a tree: only its near edge is sure.
-_FREE, _FLAT, _UPRIGHT, _UNTOLD = 0, 1, 2, 3
-_ANSWERS = np.array([FREE, BLOCKED, UNKNOWN, UNKNOWN], np.int8)
+_FREE, _FLAT, UPRIGHT, _UNTOLD = 0, 1, 2, 3
+ANSWERS = np.array([FREE, BLOCKED, UNKNOWN, UNKNOWN], np.int8)
 _VEHICLE_M = 2.5  # room that a vehicle takes across
 
 
@@ -92,20 +92,34 @@ def drivable_grid(
     :param confidence: (H, W) uint8, 0..255 for 0..1.
     """
     sight = geometry.part(_sight, params)
-    seen = geometry.with_ego_body(cv2.LUT(labels, table.lookup(_states)), _UNTOLD)
-    seen[mask > 0] = _FREE
-    vehicles = geometry.with_ego_body(cv2.LUT(labels, table.role_mask(Role.VEHICLE)), 0)
-    share = params.clearance_m / _VEHICLE_M
-    seen[under_vehicles(vehicles, sight.vehicle_px, share) > 0] = _UPRIGHT
+    seen = pixel_states(mask, labels, confidence, table, geometry, params)
     states = seen.ravel()[sight.pixels]
-    states[confidence.ravel()[sight.pixels] < round(255 * params.min_confidence)] = _UNTOLD
-    answers = _ANSWERS[states]
-    upright = np.flatnonzero(states == _UPRIGHT)
+    answers = ANSWERS[states]
+    upright = np.flatnonzero(states == UPRIGHT)
     behind_m = sight.away_m[upright] - _contact_m(seen, sight, upright)
     answers[upright[behind_m <= params.foot_m]] = BLOCKED
     grid = unknown_grid(params)
     grid.cells.ravel()[sight.cells] = answers
     return grid
+
+
+def pixel_states(
+    mask: np.ndarray,
+    labels: np.ndarray,
+    confidence: np.ndarray,
+    table: ClassTable,
+    geometry: CameraGeometry,
+    params: GridParams,
+) -> np.ndarray:
+    """What each pixel is to the grid, (H, W) uint8; arguments as of ``drivable_grid``."""
+    seen = geometry.with_ego_body(cv2.LUT(labels, table.lookup(_states)), _UNTOLD)
+    seen[mask > 0] = _FREE
+    vehicles = geometry.with_ego_body(cv2.LUT(labels, table.role_mask(Role.VEHICLE)), 0)
+    share = params.clearance_m / _VEHICLE_M
+    vehicle_px = geometry.part(_sight, params).vehicle_px
+    seen[under_vehicles(vehicles, vehicle_px, share) > 0] = UPRIGHT
+    seen[confidence < round(255 * params.min_confidence)] = _UNTOLD
+    return seen
 
 
 def unknown_grid(params: GridParams) -> Grid:
@@ -161,7 +175,7 @@ def _states(table: ClassTable) -> np.ndarray:
     upright = Role.VULNERABLE, Role.VEHICLE, Role.OBSTACLE, Role.NATURE
     states = np.full(256, _UNTOLD, np.uint8)
     states[table.role_mask(Role.WALKABLE) > 0] = _FLAT
-    states[table.role_mask(*upright) > 0] = _UPRIGHT
+    states[table.role_mask(*upright) > 0] = UPRIGHT
     return states
 
 
@@ -170,6 +184,6 @@ def _contact_m(seen: np.ndarray, sight: _Sight, upright: np.ndarray) -> np.ndarr
     height, width = seen.shape
     row, column = np.divmod(sight.pixels[upright], width)
     first = int(row.min(initial=height))
-    below = np.where(seen[first:] != _UPRIGHT, np.arange(first, height)[:, None], height)
+    below = np.where(seen[first:] != UPRIGHT, np.arange(first, height)[:, None], height)
     nearest = np.minimum.accumulate(below[::-1].astype(np.int16), axis=0)[::-1]
     return np.asarray(sight.edges_m[nearest[row - first, column], column])

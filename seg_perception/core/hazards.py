@@ -10,6 +10,7 @@ no wall far off. What is not known may be any of the hazards, and counts as each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, isnan, nan
 
@@ -307,6 +308,7 @@ class MeasuredRange:
     std_m: float
     source: DistanceSource
     position_m: tuple[float, float]  # x forward, y left
+    zone: int  # of the corridor, in which it is measured
 
 
 def measured(hazard: Hazard, range_: MeasuredRange, rule: HazardRule, near_m: float) -> Hazard:
@@ -316,12 +318,29 @@ def measured(hazard: Hazard, range_: MeasuredRange, rule: HazardRule, near_m: fl
     return replace(
         hazard,
         proximity=proximity,
-        risk=rule.share(hazard.zone) * danger,
+        zone=range_.zone,
+        risk=rule.share(range_.zone) * danger,
         distance_m=range_.distance_m,
         distance_std_m=range_.std_m,
         distance_source=range_.source,
         position_m=range_.position_m,
     )
+
+
+def most_dangerous(found: Sequence[Hazard], more: Sequence[Hazard]) -> tuple[Hazard, ...]:
+    """Of each zone the most dangerous one."""
+    by_zone: dict[int, Hazard] = {}
+    for hazard in (*found, *more):
+        known = by_zone.get(hazard.zone)
+        if known is None or (hazard.risk, hazard.centred) > (known.risk, known.centred):
+            by_zone[hazard.zone] = hazard
+    return tuple(by_zone[zone] for zone in sorted(by_zone))
+
+
+def least_area_m2(factor: str) -> float:
+    """Area in view of the smallest hazard of a factor that counts in full."""
+    width, height = _LEAST_M[factor]
+    return width * height
 
 
 def scale_boxes(risk: SafetyRisk, size: tuple[int, int], to: tuple[int, int]) -> SafetyRisk:

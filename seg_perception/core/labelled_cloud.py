@@ -21,32 +21,13 @@ from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import UNLABELED, ClassTable, Role
 from seg_perception.core.corridor import COARSE_SHARE
 from seg_perception.core.range_image import GROUND_ROLES, UPRIGHT_ROLES, points_in_image
+from seg_perception.core.results import LabelledImage
 from seg_perception.core.terrain import Surface, Terrain
-from seg_perception.core.turning import turn_calibration, turn_image
 
 _WIDTH = 400  # about, of the small image: what a costmap needs
 _CELLS = 24, 80  # rows and columns of cells, in which points of one class hide those behind
 _HIDDEN_M, _HIDDEN_SHARE = 0.5, 0.1  # by which what is hidden is farther
 _GROUND_M = 0.2  # above the ground: no ground any more, whatever its label
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledImage:
-    """Labels, confidence and places (vehicle frame, metres) of the same pixels; NaN: unknown."""
-
-    labels: np.ndarray  # (h, w) uint8
-    confidence: np.ndarray  # (h, w) uint8, 0..255 for 0..1
-    xyz_m: np.ndarray  # (3, h, w) float32
-    lens: Calibration  # of these pixels
-
-    def turned(self, turns: int) -> LabelledImage:
-        """The same in the pixels of the turned image."""
-        if not turns % 4:
-            return self
-        labels, confidence, *xyz = (
-            turn_image(part, turns) for part in (self.labels, self.confidence, *self.xyz_m)
-        )
-        return LabelledImage(labels, confidence, np.stack(xyz), turn_calibration(self.lens, turns))
 
 
 def labelled_image(

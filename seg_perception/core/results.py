@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seg_perception.core.camera import Calibration
+
 
 class RiskLevel(IntEnum):
     """Level of the safety risk; the numbers are those of ``SafetyRisk.msg``."""
@@ -178,6 +180,16 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """Labels, confidence and places (vehicle frame, metres) of the same pixels; NaN: unknown."""
+
+    labels: np.ndarray  # (h, w) uint8
+    confidence: np.ndarray  # (h, w) uint8, 0..255 for 0..1
+    xyz_m: np.ndarray  # (3, h, w) float32
+    lens: Calibration  # of these pixels
+
+
+@dataclass(frozen=True, eq=False)
 class Scan:
     """
     Ranges from the origin of the vehicle frame, as in LaserScan; angles from ahead to the left.
@@ -275,6 +287,7 @@ class SceneRecord:
     stage_ms: dict[str, float]  # resize, inference, drivable, risk, upscale: milliseconds
     grid: Grid | None = None  # where asked for and calibrated
     scan: Scan | None = None
+    cloud: LabelledImage | None = None  # of the image as it came, where asked for and calibrated
     pitch: PitchEstimate | None = None
     ood_score: float = nan  # 0..1, out-of-distribution score; NaN: the model has none
     uncalibrated_reason: str = ''  # why nothing is metric, in words; empty when metres are given

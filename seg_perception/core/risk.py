@@ -11,7 +11,7 @@ reasoning and the limits. Not a certified safety function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 
@@ -28,16 +28,17 @@ from seg_perception.core.hazards import (
     TOLD,
     UNKNOWN_BITS,
     HazardView,
-    MeasuredRange,
     ZoneParams,
     find_hazards,
     having,
     measured,
+    most_dangerous,
     sort_pixels,
     words,
     zones_of,
 )
 from seg_perception.core.image_quality import Knowledge, look_at, scaled_confidence, worst_doubt
+from seg_perception.core.measured_hazards import HazardRanges
 from seg_perception.core.results import DrivableArea, Hazard, RiskFactor, RiskLevel, SafetyRisk
 from seg_perception.core.risk_params import RiskParams
 
@@ -57,7 +58,7 @@ def assess_risk(
     curvature_per_m: float = 0.0,
     rgb: np.ndarray | None = None,
     ood_score: float = nan,
-    range_of: Callable[[Hazard], MeasuredRange | None] = lambda hazard: None,
+    ranges: HazardRanges | None = None,
 ) -> SafetyRisk:
     """
     The risk of labels (H, W) uint8 with confidence (H, W) uint8 0..255 for 0..1.
@@ -68,8 +69,8 @@ def assess_risk(
     :param geometry: of images of that size; metres need that of a camera.
     :param rgb: the image (h, w, 3) uint8 of any size; without one it is not judged.
     :param ood_score: 0..1, how far the frame is unlike what the model has learned; NaN: not known.
-    :param range_of: where a sensor of range sees a hazard, whose box is in pixels of the labels;
-        None: it does not, and the flat ground tells its distance.
+    :param ranges: what a sensor of range measures in the same pixels; None: nothing, and flat
+        ground tells the distances.
     """
     geometry = geometry or ImageGeometry((labels.shape[0], labels.shape[1]))
     zones = zones_of(geometry, ZoneParams(params.corridor, params.near_m, curvature_per_m))
@@ -88,7 +89,7 @@ def assess_risk(
         kinds=table.lookup(_kinds),
         zones=zones,
     )
-    seen = {name: _hazards(name, view, params, range_of) for name in ROLES}
+    seen = {name: _hazards(name, view, params, ranges) for name in ROLES}
     factors = (
         _road_visibility(view, params),
         *(_hazard_factor(name, seen[name], view, params) for name in ROLES),
@@ -131,18 +132,21 @@ def level_of(risk: float, params: RiskParams) -> RiskLevel:
 
 
 def _hazards(
-    name: str, view: _View, params: RiskParams, range_of: Callable[[Hazard], MeasuredRange | None]
+    name: str, view: _View, params: RiskParams, ranges: HazardRanges | None
 ) -> tuple[Hazard, ...]:
     """The hazards of a factor; none where the model has no class for them, which is a risk too."""
     if name not in view.kinds.factors:
         return ()
     rule = params.hazards[name]
     found = find_hazards(name, rule, view)
-    ranges = [range_of(hazard) for hazard in found]
-    return tuple(
-        hazard if seen is None else measured(hazard, seen, rule, params.near_m)
-        for hazard, seen in zip(found, ranges, strict=True)
+    if ranges is None:
+        return found
+    seen = [(hazard, ranges.of(hazard)) for hazard in found]
+    found = tuple(
+        hazard if place is None else measured(hazard, place, rule, params.near_m)
+        for hazard, place in seen
     )
+    return most_dangerous(found, ranges.found(name, rule, params.near_m))
 
 
 def _hazard_factor(

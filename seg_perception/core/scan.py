@@ -53,6 +53,7 @@ def free_space_scan(
     table: ClassTable,
     geometry: CameraGeometry,
     params: ScanParams = ScanParams(),
+    measured_m: np.ndarray | None = None,
 ) -> Scan:
     """
     The pseudo scan of a drivable mask (H, W) uint8 and the labels (H, W) uint8 of its frame.
@@ -60,6 +61,9 @@ def free_space_scan(
     The horizon and the sky end no road; where labels are missing the range is unknown, and
     ``params.unknown`` says what stands for it. What blocks the lowest row is reported there,
     though it may begin nearer.
+
+    :param measured_m: (3, H, W) places of the pixels in the vehicle frame, NaN where not measured;
+        what ends the road is there then.
     """
     fan, extrinsics = geometry.part(_fan, params), geometry.camera.extrinsics
     ranges = np.full(fan.beams, nan, np.float32)
@@ -76,6 +80,10 @@ def free_space_scan(
     nearer = np.where(low, 1.0 - params.clearance_m / extrinsics.height_m, 1.0)
     below = np.array(extrinsics.ground_point_m)
     places = below + (fan.edges_m[rows, np.arange(len(rows))] - below) * nearer[:, None]
+    if measured_m is not None:
+        seen = measured_m[:2, np.maximum(rows - 1, 0), np.arange(len(rows))].T
+        known = np.isfinite(seen[:, 0]) & (rows > 0)
+        places[known] = seen[known]
     away = np.hypot(places[:, 0], places[:, 1])
     near = away <= fan.far_m  # not at and above the horizon
     hit, free = near & (ends <= _VEHICLE), ~near & ((ends != _UNTOLD) | (rows == 0))

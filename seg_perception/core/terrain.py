@@ -10,13 +10,12 @@ kerbs, holes and things that are taken for road do not bend it. The vehicle stan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import cos, sin
 
 import cv2
 import numpy as np
 
-from seg_perception.core.classes import ClassTable
+from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.masks import resize_nearest
 from seg_perception.core.range_image import GROUND_ROLES, UPRIGHT_ROLES, RangeImage
 from seg_perception.core.settings import Settings, setting
@@ -35,6 +34,7 @@ _GROUNDLESS = 1e-6
 _FAR_OFF_M = 1e6
 _FACE_ROWS = 3, 6  # of those that are looked at, from the foot of a face to its top
 _LINE = 1024
+_AROUND = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -194,11 +194,7 @@ class Surface:
     check: GroundCheck | None  # None: too little ground is seen
     raised: np.ndarray  # (h, w) uint8, 255 where ground is labelled and a step or hole measured
     overhead: np.ndarray  # (h, w) uint8, 255 where things hang over the vehicle
-
-    @cached_property
-    def corrected(self) -> np.ndarray:
-        """The labels with what contradicts the measured heights unlabeled, (h, w) uint8."""
-        return np.asarray(cv2.bitwise_or(self.labels, self.raised))
+    corrected: np.ndarray  # (h, w) uint8, labels: raised ground is unlabeled, what hangs is sky
 
 
 def surface_of(
@@ -225,13 +221,18 @@ def surface_of(
     off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
     high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
     upright = cv2.LUT(ids, table.lookup(_upright))
+    off = cv2.subtract(off, cv2.dilate(upright, _AROUND))  # at edges pixel and range may differ
     raised, overhead = (
         resize_nearest(cv2.bitwise_and(*masks), (2 * len(ids), 2 * ids.shape[1]))[
             : labels.shape[0], : labels.shape[1]
         ]
         for masks in ((off, ground), (high, upright))
     )
-    return Surface(ranges, labels, terrain, ground_check(x, y, z), raised, overhead)
+    corrected = np.asarray(cv2.bitwise_or(labels, raised))
+    sky = next((row.id for row in table.classes if row.role is Role.SKY), None)
+    if sky is not None:
+        corrected[overhead > 0] = sky
+    return Surface(ranges, labels, terrain, ground_check(x, y, z), raised, overhead, corrected)
 
 
 def _faces(xyz_m: np.ndarray, ground: np.ndarray, step_m: float) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.errors import CalibrationError
-from seg_perception.core.results import Box, DrivableArea, SafetyRisk, SceneRecord
+from seg_perception.core.results import Box, DrivableArea, LabelledImage, SafetyRisk, SceneRecord
 
 _CODES = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STEEP = 0.5  # cosine of the pitch from which a camera that looks down has no upright
@@ -68,7 +68,16 @@ def turn_record(record: SceneRecord, turns: int) -> SceneRecord:
         confidence=turn_image(record.confidence, turns),
         area=_turn_area(record.area, turns),
         risk=_turn_boxes(record.risk, (record.labels.shape[0], record.labels.shape[1]), turns),
+        cloud=None if record.cloud is None else turn_cloud(record.cloud, turns),
     )
+
+
+def turn_cloud(cloud: LabelledImage, turns: int) -> LabelledImage:
+    """A labelled image in the pixels of the turned image; its places stay."""
+    labels, confidence, *xyz = (
+        turn_image(part, turns) for part in (cloud.labels, cloud.confidence, *cloud.xyz_m)
+    )
+    return LabelledImage(labels, confidence, np.stack(xyz), turn_calibration(cloud.lens, turns))
 
 
 def _turn_lens(calibration: Calibration) -> Calibration:

@@ -11,6 +11,7 @@ What decides whether an answer is OK or DEGRADED stands here and nowhere else.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -27,12 +28,17 @@ from seg_perception.core.grid import GridParams, drivable_grid
 from seg_perception.core.hazards import scale_boxes
 from seg_perception.core.horizon import HorizonParams, estimate_pitch
 from seg_perception.core.image_quality import scaled_confidence
+from seg_perception.core.labelled_cloud import labelled_image
 from seg_perception.core.masks import resize_nearest
+from seg_perception.core.measured_grid import measured_grid
+from seg_perception.core.measured_hazards import HazardRanges
+from seg_perception.core.measured_path import measured_area
 from seg_perception.core.results import OnlineCalibration, SafetyRisk, SceneRecord
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams, free_space_scan
+from seg_perception.core.terrain import Surface
 from seg_perception.core.turning import turn_image, turn_record, turn_size
 from seg_perception.inference.engine import Engine
 
@@ -60,6 +66,23 @@ class Extras:
     grid: GridParams | None = None
     scan: ScanParams | None = None
     pitch: HorizonParams | None = None
+    has_cloud: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    What sensors of range say of a frame; ``fault`` says why it is less than was asked for.
+
+    :param surface: None: nothing is measured, and the ground is taken as flat.
+    """
+
+    surface: Surface | None = None
+    fault: str = ''
+
+
+Measure = Callable[[CameraGeometry, np.ndarray], Measured]
+"""Measures labels (h, w) uint8 of upright images of a geometry."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +95,7 @@ class FrameContext:
     :param extras: what else is wanted; without a calibrated camera there is none of it.
     :param frame_id: of the camera; the memory starts anew with another.
     :param online: what the camera has learned of itself, where the view follows it.
+    :param measure: asked once the labels are known, so that range may come a little later.
     """
 
     settings: AnswerSettings = field(default_factory=AnswerSettings)
@@ -81,6 +105,7 @@ class FrameContext:
     stamp_s: float = 0.0
     frame_id: str = ''
     online: OnlineCalibration | None = None
+    measure: Measure | None = None
 
 
 class FrameAnswerer:
@@ -130,7 +155,7 @@ class FrameAnswerer:
             confidence=resize_nearest(record.confidence, size),
             area=scale_area(record.area, size),
             risk=scale_boxes(record.risk, labels_size, size),
-            doubts=tuple(_doubts(record, self.table, view, context)),
+            doubts=(*_doubts(record, self.table, view, context), *record.doubts),
         )
         watch.lap('upscale')
         return record
@@ -156,39 +181,54 @@ class FrameAnswerer:
     ) -> SceneRecord:
         """What the labels mean, at their size."""
         settings, extras, table = context.settings, context.extras, self.table
-        labels, geometry = seen.labels, view.geometry
+        geometry, measured = view.geometry, Measured()
+        if isinstance(geometry, CameraGeometry) and context.measure is not None:
+            measured = context.measure(geometry, seen.labels)
+            watch.lap('range')
+        surface = measured.surface
+        labels = seen.labels if surface is None else surface.corrected
         path: dict[str, Any] = {
             'geometry': geometry,
             'curvature_per_m': context.motion.curvature_per_m,
         }
         confidence = scaled_confidence(seen.stated, seen.ood_score, settings.risk.health)
         area = find_drivable(labels, confidence, table, settings.drivable, **path)
-        pitch = grid = scan = None
+        pitch = grid = scan = cloud = ranges = None
+        if isinstance(geometry, CameraGeometry) and surface is not None:
+            ranges = HazardRanges(surface, table, settings.risk.corridor, *path.values())
+            area = measured_area(area, surface, table, params=settings.drivable, **path)
         if isinstance(geometry, CameraGeometry) and extras.pitch is not None:
             pitch = estimate_pitch(area.mask, labels, table, geometry.camera, params=extras.pitch)
         watch.lap('drivable')
         image: dict[str, Any] = {'rgb': seen.rgb, 'ood_score': seen.ood_score}
-        risk = assess_risk(labels, seen.stated, table, area, params=settings.risk, **path, **image)
+        risk = assess_risk(
+            labels, seen.stated, table, area, settings.risk, **path, **image, ranges=ranges
+        )
         watch.lap('risk')
         if isinstance(geometry, CameraGeometry) and extras.grid is not None:
-            grid = drivable_grid(
-                area.mask, labels, confidence, table, geometry=geometry, params=extras.grid
-            )
+            ground = area.mask, labels, confidence, table, geometry, extras.grid
+            grid = measured_grid(*ground, surface) if surface else drivable_grid(*ground)
             watch.lap('grid')
         if isinstance(geometry, CameraGeometry) and extras.scan is not None:
-            scan = free_space_scan(area.mask, labels, table, geometry, params=extras.scan)
+            places = surface.ranges.xyz_m if surface else None
+            scan = free_space_scan(area.mask, labels, table, geometry, extras.scan, places)
             watch.lap('scan')
+        if isinstance(geometry, CameraGeometry) and extras.has_cloud:
+            cloud = labelled_image(seen.labels, confidence, table, geometry, surface)
+            watch.lap('cloud')
         return SceneRecord(
-            labels=labels,
+            labels=seen.labels,
             confidence=confidence,
             area=area,
             risk=risk,
             stage_ms=watch.laps_ms,
             grid=grid,
             scan=scan,
+            cloud=cloud,
             pitch=pitch,
             ood_score=seen.ood_score,
             uncalibrated_reason=view.reason,
+            doubts=(measured.fault,) if measured.fault else (),
         )
 
 

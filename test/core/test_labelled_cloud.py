@@ -18,6 +18,7 @@ from seg_perception.core.labelled_cloud import (
 )
 from seg_perception.core.range_image import DepthImage, points_in_image, range_of_depth
 from seg_perception.core.terrain import surface_of
+from seg_perception.core.turning import turn_cloud
 
 GEOMETRY = camera_geometry()
 CAR = Box('car', (15, 19), (-1, 1), (0, 1.5))
@@ -91,10 +92,11 @@ def test_own_vehicle_has_no_place():
 def test_a_turned_cloud_turns_with_its_lens(seen):
     _, labels, surface = seen
     cloud = labelled_image(labels, labels, CAMVID_11, GEOMETRY, surface)
-    back = cloud.turned(1).turned(3)
+    turned = turn_cloud(cloud, 1)
+    back = turn_cloud(turned, 3)
     np.testing.assert_array_equal(back.xyz_m, cloud.xyz_m)
     np.testing.assert_allclose(back.lens.k, cloud.lens.k, atol=1e-9)
-    assert cloud.turned(1).labels.shape == (320, 180) == cloud.turned(1).lens.size
+    assert turned.labels.shape == (320, 180) == turned.lens.size
 
 
 @pytest.mark.parametrize('origin', [(0, 0, 1.5), (0, 0, 2.0), (-1, 0.4, 2.2)])
