@@ -80,6 +80,7 @@ setup(
         (f'{SHARE}/launch', files('launch/*.launch.py')),
         (f'{SHARE}/config', files('config/*.yaml', 'config/*.rviz', 'config/*.json')),
         (f'{SHARE}/config/nav2', files('config/nav2/*.yaml')),
+        (f'{SHARE}/config/autoware', files('config/autoware/*.yaml')),
     ],
     zip_safe=False,
     # A ROS machine has its own numpy and OpenCV from rosdep; without ROS, pip takes an extra.

@@ -67,6 +67,20 @@ def _doubled(mask: np.ndarray) -> np.ndarray:
     return large
 
 
+def run_lengths(mask: np.ndarray) -> np.ndarray:
+    """
+    Runs of equal values of a mask (H, W) uint8, row by row: records of value and length.
+
+    Packed, five bytes each (uint8, little-endian int32), as Autoware's nodes hand masks on
+    (``perception_utils::runLengthDecoder``).
+    """
+    values = mask.ravel()
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] + 1))
+    runs = np.empty(len(starts), np.dtype([('value', 'u1'), ('length', '<i4')]))
+    runs['value'], runs['length'] = values[starts], np.diff(starts, append=len(values))
+    return runs
+
+
 def _check_labels(labels: np.ndarray) -> None:
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
         seen, fix = (

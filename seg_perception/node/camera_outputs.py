@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 from std_msgs.msg import Header
 
+from seg_perception.core.autoware_classes import autoware_ids
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.draw import draw_scene
 from seg_perception.core.masks import colourise
@@ -24,7 +25,12 @@ from seg_perception.inference.answer import Extras, FrameContext
 from seg_perception.io.encodings import Pixels
 from seg_perception.node.grid_publisher import GridPublisher
 from seg_perception.node.ground_msgs import polygon_to_msg, scan_to_msg
-from seg_perception.node.image_conversions import colour_to_msg, mask_to_msg, to_compressed_msg
+from seg_perception.node.image_conversions import (
+    autoware_mask_to_msg,
+    colour_to_msg,
+    mask_to_msg,
+    to_compressed_msg,
+)
 from seg_perception.node.parameters import NodeParams
 from seg_perception.node.qos import latched
 from seg_perception.node.scene_msgs import LABEL_INFO, label_info
@@ -62,6 +68,7 @@ class CameraOutputs:
         self.scene = publisher(RoadScene, 'road_scene')
         self._mask = publisher(Image, 'mask')
         self._mask_color = publisher(Image, 'mask_color')
+        self._mask_autoware = publisher(Image, 'mask_autoware')
         self._confidence = publisher(Image, 'confidence')
         self._overlay = publisher(Image, 'overlay')
         self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed')
@@ -106,6 +113,9 @@ class CameraOutputs:
         if _is_heard(self._mask_color):
             colours = colourise(record.labels, self._table)
             self._mask_color.publish(colour_to_msg(colours, header, 'rgb8'))
+        if _is_heard(self._mask_autoware):
+            ids = cv2.LUT(record.labels, autoware_ids(self._table))
+            self._mask_autoware.publish(autoware_mask_to_msg(ids, header))
 
     def publish_rest(self, header: Header, answered: Answered) -> None:
         """The ground and the overlay."""

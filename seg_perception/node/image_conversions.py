@@ -14,6 +14,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from seg_perception.core.masks import run_lengths
 from seg_perception.io.encodings import Pixels, decode, unpack
 
 # Half the bytes a second of 90 at 720p, and the class colours stay apart.
@@ -34,6 +35,18 @@ def copy_header(header: Header) -> Header:
     """A header of its own: sub-messages are assigned by reference."""
     stamp = Time(sec=header.stamp.sec, nanosec=header.stamp.nanosec)
     return Header(stamp=stamp, frame_id=header.frame_id)
+
+
+def autoware_mask_to_msg(mask: np.ndarray, header: Header) -> Image:
+    """
+    A mask (H, W) uint8 as Autoware's segmentation fusion reads it, with a copy of the header.
+
+    Run-length encoded: ``data`` is shorter than ``height`` and ``step`` say.
+    """
+    msg = Image(header=copy_header(header), encoding='mono8', step=mask.shape[1])
+    msg.height, msg.width = mask.shape
+    msg.data.frombytes(run_lengths(mask).view(np.uint8))
+    return msg
 
 
 def mask_to_msg(mask: np.ndarray, header: Header) -> Image:

@@ -5,7 +5,7 @@ import pytest
 
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.errors import ImageError
-from seg_perception.core.masks import colourise, overlay, resize_nearest
+from seg_perception.core.masks import colourise, overlay, resize_nearest, run_lengths
 
 
 def test_colourise_by_hand():
@@ -16,6 +16,18 @@ def test_colourise_by_hand():
 def test_colourise_every_value_and_views():
     labels = np.arange(256, dtype=np.uint8).reshape(16, 16)[::2, ::-3]
     np.testing.assert_array_equal(colourise(labels, CAMVID_11), CAMVID_11.palette[labels])
+
+
+def test_run_lengths_by_hand():
+    runs = run_lengths(np.array([[7, 7, 7], [7, 0, 255]], np.uint8))
+    # uint8 value, int32 length, little-endian
+    assert runs.tobytes() == b'\x07\x04\0\0\0' + b'\0\x01\0\0\0' + b'\xff\x01\0\0\0'
+    wide = np.zeros((300, 400), np.uint8)
+    assert run_lengths(wide).tolist() == [(0, 120_000)]
+    noise = np.random.default_rng(0).integers(0, 4, (31, 47), np.uint8)
+    runs = run_lengths(noise)
+    np.testing.assert_array_equal(np.repeat(runs['value'], runs['length']), noise.ravel())
+    assert (np.diff(runs['value'].astype(int)) != 0).all()
 
 
 def test_overlay_blends_classes_and_keeps_the_image_elsewhere():

@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, pixels_of
+from seg_perception.core.autoware_classes import AUTOWARE_NAMES
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.core.masks import colourise
 from seg_perception_msgs.msg import RoadScene
@@ -108,6 +109,19 @@ def test_mask_color_is_the_mask_for_the_eye(bench) -> None:
     bench.graph.spin_until(lambda: send(bench, Header()) or colours, 'colours')
     assert colours[-1].encoding == 'rgb8'
     np.testing.assert_array_equal(pixels_of(colours[-1]), colourise(labels(), CAMVID_11))
+
+
+def test_mask_for_autoware_is_run_length_encoded(bench) -> None:
+    masks = bench.graph.read(Image, '/seg_perception/front/mask_autoware')
+    bench.graph.spin_until(lambda: send(bench, Header()) or masks, 'mask')
+    mask = masks[-1]
+    runs = np.frombuffer(mask.data, [('value', 'u1'), ('length', '<i4')])
+    ids = np.repeat(runs['value'], runs['length']).reshape(mask.height, mask.width)
+    names = np.array(AUTOWARE_NAMES)[ids]
+    own = np.array(CAMVID_11.names)[labels()]
+    assert set(names[own == 'road']) == {'ROAD'}
+    pairs = {'sky': 'SKY', 'road': 'ROAD', 'building': 'BUILDING', 'car': 'VEHICLE'}
+    assert all(set(names[own == each]) <= {wanted} for each, wanted in pairs.items())
 
 
 @pytest.mark.parametrize(
