@@ -256,7 +256,7 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
         :param quaternion: x, y, z, w.
         """
         x, y, z = translation_m
-        axes = _rotation(quaternion) @ _LEVEL.T  # of a camera body: x ahead, y left, z up
+        axes = rotation_of(quaternion) @ _LEVEL.T  # of a camera body: x ahead, y left, z up
         pitch = -np.arcsin(np.clip(axes[2, 0], -1.0, 1.0))
         yaw, roll = np.arctan2(axes[1, 0], axes[0, 0]), np.arctan2(axes[2, 1], axes[2, 2])
         return cls(z, float(pitch), float(roll), float(yaw), x, y, pitch_std_rad)
@@ -284,7 +284,8 @@ class Extrinsics(Settings, name='extrinsics', error=CalibrationError):
         return self.forward_m, self.left_m
 
 
-def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:
+def rotation_of(quaternion: tuple[float, float, float, float]) -> np.ndarray:
+    """The rotation (3, 3) of a quaternion x, y, z, w of any length but 0."""
     length = sum(part * part for part in quaternion) ** 0.5
     if not isfinite(length) or length < 1e-6:
         raise CalibrationError('camera transform', quaternion, 'a rotation (x, y, z, w)')

@@ -39,13 +39,16 @@ _AROUND = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class RangeParams(Settings, name='range'):
-    """What measured heights mean to the vehicle."""
+    """What measured heights mean to the vehicle, and which measurements belong to a frame."""
 
     step_m: float = setting(
         0.12, 'height of a kerb or depth of a hole that the vehicle cannot pass', 'm', 0.02, 1
     )
     overhang_m: float = setting(
         2.5, 'height above the ground at which things hang over the vehicle', 'm', 0.2, 10
+    )
+    tolerance_s: float = setting(
+        0.06, 'largest time between an image and its depth image or point cloud', 's', 0.001, 1
     )
 
 

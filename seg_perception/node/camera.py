@@ -47,8 +47,10 @@ from seg_perception.node.camera_outputs import Answered, CameraOutputs
 from seg_perception.node.diagnostics import CameraHealth, CameraReport, State
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
+from seg_perception.node.labelled_points import LabelledPoints
 from seg_perception.node.parameters import CameraParams, NodeParams, Parameters
 from seg_perception.node.qos import EveryDurability, matched_publishers
+from seg_perception.node.range_inputs import CameraRange
 from seg_perception.node.scene_msgs import to_msg
 from seg_perception.node.self_calibration import SelfCalibration
 from seg_perception.node.transport import loss_hint
@@ -86,6 +88,7 @@ class CameraInterface:
     :param settings: its parameters.
     :param frames: what TF says.
     :param fused: hears of every answer, and of none.
+    :param points: labels the clouds of all cameras.
     """
 
     def __init__(
@@ -97,11 +100,14 @@ class CameraInterface:
         settings: Parameters,
         frames: FrameTree,
         fused: FusionPublisher,
+        points: LabelledPoints,
     ) -> None:
         self.name = params.name
         self.health = CameraHealth(params.name, time.monotonic())
         self._node, self._params, self._fused = node, params, fused
         self._settings, self._answerer = settings, answerer
+        self._points = points
+        self._range: CameraRange | None = None
         self._origin = Origin(params.name, answerer.engine.card.name)
         self._geometry = GeometryTracker(frames, answerer.labels_size)
         self._info_header = Header()  # of the last camera_info
@@ -134,7 +140,7 @@ class CameraInterface:
         self._is_prepared = False
         self._spoke_s, self._is_stale, self._last_header = time.monotonic(), False, Header()
         self._arrived_s = self._spoke_s
-        self._outputs.announce()
+        self._outputs.announce(self._settings.now)
         params = self._params
         reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=1, reliability=reliable if params.reliable else best_effort)
@@ -144,6 +150,9 @@ class CameraInterface:
             topic = params.camera_info_topic
             subscribe = partial(self._subscribe, CameraInfo, topic, self._on_camera_info)
             self._infos = EveryDurability(self._node, topic, subscribe)
+        self._range = CameraRange(
+            params, self._answerer.table, self._points.inputs, self._subscribe
+        )
 
     def _subscribe(
         self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile
@@ -222,6 +231,7 @@ class CameraInterface:
             stamp_s=frame.time_ns / 1e9,
             frame_id=header.frame_id,
             online=learned,
+            measure=partial(self._range.measure, header, params) if self._range else None,
         )
 
     def _learned(self, params: NodeParams) -> OnlineCalibration | None:
@@ -240,7 +250,7 @@ class CameraInterface:
     def publish(self, frame: Frame, answered: Answered) -> None:
         """Publish everything that is said about one frame."""
         header, params, context = frame.msg.header, answered.params, answered.context
-        self._outputs.publish_masks(header, answered.record)
+        self._outputs.publish_masks(header, answered.record, params)
         record = self._memory.recall(answered.record, context)
         latency_ms = (time.monotonic() - frame.arrived_s) * 1e3
         record = late(record, latency_ms, params.warn_latency_ms)
@@ -251,6 +261,7 @@ class CameraInterface:
         self._note(frame, record, answered)
         self._outputs.publish_rest(header, replace(answered, record=record))
         self._fused.answered(self.name, frame.header, record, context.view)
+        self._points.answered(self.name, frame.header, answered)
         self._learn(header, answered)
         self._look(frame, answered)
 
@@ -335,6 +346,7 @@ class CameraInterface:
     def report(self, stale_after_s: float, is_active: bool) -> tuple[CameraReport, str]:
         """Health, and the state of the connection in words."""
         report = self.health.report(time.monotonic(), stale_after_s)
+        report = replace(report, ranges=self._range.values() if self._range else {})
         if not is_active:
             return replace(report, state=State.INACTIVE), 'not subscribed'
         return report, self._connection()

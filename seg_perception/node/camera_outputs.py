@@ -23,6 +23,7 @@ from seg_perception.core.masks import colourise
 from seg_perception.core.results import SceneRecord
 from seg_perception.inference.answer import Extras, FrameContext
 from seg_perception.io.encodings import Pixels
+from seg_perception.node.cloud_outputs import CloudOutputs
 from seg_perception.node.grid_publisher import GridPublisher
 from seg_perception.node.ground_msgs import polygon_to_msg, scan_to_msg
 from seg_perception.node.image_conversions import (
@@ -33,7 +34,7 @@ from seg_perception.node.image_conversions import (
 )
 from seg_perception.node.parameters import NodeParams
 from seg_perception.node.qos import latched
-from seg_perception.node.scene_msgs import LABEL_INFO, label_info
+from seg_perception.node.scene_msgs import LABEL_INFO, ids_of, label_info
 from seg_perception_msgs.msg import CameraCalibration, RoadScene
 
 _QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -75,6 +76,7 @@ class CameraOutputs:
         self._grid = GridPublisher(publisher(OccupancyGrid, 'drivable_grid', latched()))
         self._scan = publisher(LaserScan, 'free_space')
         self._polygon = publisher(PolygonStamped, 'ground_polygon')
+        self._cloud = CloudOutputs(publisher, table)
         self.calibration = publisher(CameraCalibration, 'calibration', latched())
         self.ego_mask = publisher(Image, 'ego_mask', latched())
         self._label_info = None
@@ -87,11 +89,11 @@ class CameraOutputs:
         self._publishers.append(publisher)
         return publisher
 
-    def announce(self) -> None:
+    def announce(self, params: NodeParams) -> None:
         """Say what the values of the masks mean; publishers have to be active."""
         if self._label_info is not None:
             header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._label_info.publish(label_info(self._table, header))
+            self._label_info.publish(label_info(self._table, header, params))
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -104,11 +106,15 @@ class CameraOutputs:
         return Extras(
             params.rules.grid if grid else None,
             params.rules.scan if _is_heard(self._scan) else None,
+            has_cloud=self._cloud.is_heard,
         )
 
-    def publish_masks(self, header: Header, record: SceneRecord) -> None:
+    def publish_masks(self, header: Header, record: SceneRecord, params: NodeParams) -> None:
         """The masks, before anything else."""
-        self._mask.publish(mask_to_msg(record.labels, header))
+        labels = record.labels
+        if params.class_ids != 'model':
+            labels = cv2.LUT(labels, ids_of(self._table, params))
+        self._mask.publish(mask_to_msg(labels, header))
         self._confidence.publish(mask_to_msg(record.confidence, header))
         if _is_heard(self._mask_color):
             colours = colourise(record.labels, self._table)
@@ -120,6 +126,8 @@ class CameraOutputs:
     def publish_rest(self, header: Header, answered: Answered) -> None:
         """The ground and the overlay."""
         self._publish_ground(header, answered.record, answered.params)
+        if answered.record.cloud is not None:
+            self._cloud.publish(answered.record.cloud, header, answered.params)
         if self._draws():
             self._publish_overlay(header, answered)
 

@@ -78,6 +78,7 @@ class CameraReport:
     pitch_off_rad: float = nan  # estimated less configured pitch; NaN: cannot be told
     ood_score: float = nan  # 0..1, the median of the last answers; NaN: the model does not say
     online: OnlineCalibration = field(default_factory=OnlineCalibration)  # learned by the camera
+    ranges: dict[str, str] = field(default_factory=dict)  # how its depth and clouds come in
     calibration_warning: str = ''  # what is wrong with that, or with the extrinsics
     turn_warning: str = ''  # that the images look turned, and by how much
 
@@ -189,8 +190,8 @@ class CameraHealth:
                 state=self._state(now_s, stale_after_s),
                 silent_s=self._silent_s(now_s),
                 rejected=self._known.rejected.copy(),
-                input_rate_hz=_rate_hz(arrivals_s, now_s),
-                output_rate_hz=_rate_hz([answer[0] for answer in answers], now_s),
+                input_rate_hz=rate_hz(arrivals_s, now_s),
+                output_rate_hz=rate_hz([answer[0] for answer in answers], now_s),
                 latency=_quantiles([answer[1] for answer in answers]),
                 age=_quantiles([answer[2] for answer in answers]),
                 pitch_off_rad=self._pitch_off_rad(),
@@ -332,6 +333,7 @@ def _values(report: CameraReport, model: ModelReport) -> dict[str, str]:
         'image_size': _size(report.image_size),
         'camera_info': _size(report.calibration_size),
         'metric': _metric(report.no_metres),
+        **report.ranges,
         'mount_pitch_off_rad': f'{report.pitch_off_rad:.4f}',
         **_calibration_values(report.online),
         'ood_score': f'{report.ood_score:.2f}',
@@ -369,7 +371,7 @@ def _size(size: tuple[int, int] | None) -> str:
     return f'{size[1]}x{size[0]}' if size else 'none'
 
 
-def _rate_hz(times_s: list[float], now_s: float) -> float:
+def rate_hz(times_s: list[float], now_s: float) -> float:
     """Events a second; it sinks while nothing comes."""
     if len(times_s) < 2:
         return 0.0

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from math import hypot, isfinite
 from threading import Lock
 
-from seg_perception.core.camera import Extrinsics
+import numpy as np
+
+from seg_perception.core.camera import Extrinsics, rotation_of
 from seg_perception.core.errors import CalibrationError, SegPerceptionError
 
 _UNIT_TOLERANCE = 0.01  # of a quaternion's length; publishers round
@@ -34,6 +36,11 @@ class Pose:
 
     translation_m: tuple[float, float, float]
     quaternion: tuple[float, float, float, float]
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """The axes of the frame in the other one, as columns, (3, 3)."""
+        return rotation_of(self.quaternion)
 
     def after(self, first: Pose) -> Pose:
         """This pose applied to one that is given in it."""

@@ -45,6 +45,7 @@ from seg_perception.node.ego_motion import Steering
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
 from seg_perception.node.image_conversions import to_pixels
+from seg_perception.node.labelled_points import LabelledPoints
 from seg_perception.node.parameters import CameraParams, Parameters
 from seg_perception.node.processes import interruptible
 from seg_perception.node.qos import EveryDurability
@@ -97,6 +98,7 @@ class SegPerceptionNode(LifecycleNode):
         self._model = ModelReport('', '', '')
         self._cameras: list[CameraInterface] = []
         self._fused: FusionPublisher | None = None
+        self._points: LabelledPoints | None = None
         self._driving: DrivingOutputs | None = None
         self._frames, self._steering = FrameTree(), Steering()
         self._shared_subscriptions: list[Any] = []
@@ -135,6 +137,7 @@ class SegPerceptionNode(LifecycleNode):
         )
         self._driving = DrivingOutputs(self, self.settings, self._publish_diagnostics)
         self._fused = FusionPublisher(self, self.settings, self._driving)
+        self._points = LabelledPoints(self, answerer.table, self._frames)
         self._cameras = [
             CameraInterface(
                 self,
@@ -143,6 +146,7 @@ class SegPerceptionNode(LifecycleNode):
                 settings=self.settings,
                 frames=self._frames,
                 fused=self._fused,
+                points=self._points,
             )
             for camera in params.cameras
         ]
@@ -163,6 +167,8 @@ class SegPerceptionNode(LifecycleNode):
         self._subscribe_shared()
         if self._fused is not None:
             self._fused.reset()
+        if self._points is not None:
+            self._points.reset()
         for camera in self._cameras:
             camera.open(self.on_image)
         self._watch_timer = self._every(WATCH_PERIOD_S, self._watch)
@@ -293,10 +299,13 @@ class SegPerceptionNode(LifecycleNode):
             camera.destroy()
         if self._fused is not None:
             self._fused.destroy()
+        if self._points is not None:
+            self._points.destroy()
         if self._diagnostics is not None:
             self.destroy_timer(self._diagnostics_timer)
             self.destroy_publisher(self._diagnostics)
         self._cameras, self._fused, self._diagnostics, self._answerer = [], None, None, None
+        self._points = None
 
     def _watch(self) -> None:
         now_s, params = time.monotonic(), self.settings.now

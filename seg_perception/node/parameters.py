@@ -26,6 +26,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from seg_perception.core.camera import Extrinsics
+from seg_perception.core.classes import Role
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.settings import (
     HIDDEN,
@@ -48,13 +49,15 @@ from seg_perception.risk_profiles import DEFAULT, VEHICLE, Rules, profile_items,
 
 TRANSPORTS = ('raw', 'compressed')
 CALIBRATION_MODES = ('off', 'observe', 'apply')
+CLASS_IDS = ('model', 'autoware')
 CAMERA = '<cam>'
 """Stands for the name of each camera in names and defaults."""
 CURVATURE_RANGE = (-0.5, 0.5)
 FIXED = {
     'cameras', 'image_topic', 'camera_info_topic', 'transport', 'reliable', 'base_frame', 'use_tf',
     'model', 'provider', 'threads', 'autostart', 'diagnostics_period_s', 'curvature_topic',
-    'calibration_file', 'calibration_height_m', 'folder', 'maximum_mps',
+    'calibration_file', 'calibration_height_m', 'folder', 'maximum_mps', 'depth_topic',
+    'points_topic', 'class_ids',
 }  # fmt: skip
 """Last parts of the names of parameters that are read when the node starts; others are live."""
 
@@ -71,6 +74,19 @@ class CameraParams(Settings):
     camera_info_topic: str = setting(
         f'/camera/{CAMERA}/camera_info',
         'topic of the calibration, which metric outputs need; empty: none',
+    )
+    depth_topic: str = setting(
+        '',
+        'topic of depth images, sensor_msgs/Image of 16UC1 (mm) or 32FC1 (m), registered to the '
+        'colour images; empty: none',
+    )
+    points_topic: str = setting(
+        '',
+        'topic of the point clouds of a LiDAR, sensor_msgs/PointCloud2, which cameras may share; '
+        'empty: none',
+    )
+    range_offset_s: float = setting(
+        0.0, 'time to add to the stamps of depth images and point clouds', 's', -1, 1
     )
     transport: str = setting(
         'raw', 'type of the images: sensor_msgs/Image or CompressedImage', choices=TRANSPORTS
@@ -184,6 +200,17 @@ class NodeParams(Settings):
         0.5, 'age of the newest curvature message that is still used', 's', 0.05, 60
     )
     calibration: CalibrationParams = CalibrationParams()
+    class_ids: str = setting(
+        'model',
+        "ids in masks, clouds and label_info: those of the model, or those of Autoware's "
+        'segmentation fusion',
+        choices=CLASS_IDS,
+    )
+    filter_roles: tuple[str, ...] = setting(
+        ('drivable', 'marking', 'walkable'),
+        'roles of the points that points_filtered leaves out',
+        choices=tuple(role.value for role in Role),
+    )
     speed_limit: SpeedLimitParams = field(default_factory=SpeedLimitParams)
     overlay_opacity: float = ratio(0.45, 'opacity of the class colours in the overlay')
     overlay_jpeg_quality: int = setting(
@@ -336,8 +363,9 @@ def _camera(name: str, values: Mapping[str, Any]) -> CameraParams:
     extrinsics, std_rad = _extrinsics(name, own), own['extrinsics.pitch_std_rad']
     camera = CameraParams(name, **plain, extrinsics=extrinsics, pitch_std_rad=std_rad)
     parameter_names.check_topic(f'{name}.image_topic', camera.image_topic)
-    if camera.camera_info_topic:
-        parameter_names.check_topic(f'{name}.camera_info_topic', camera.camera_info_topic)
+    for leaf in ('camera_info_topic', 'depth_topic', 'points_topic'):
+        if topic := getattr(camera, leaf):
+            parameter_names.check_topic(f'{name}.{leaf}', topic)
     if not camera.compressed and camera.image_topic.endswith('/compressed'):
         thing, seen = f"parameter '{name}.transport'", f"'raw' for {camera.image_topic}"
         expected = "'compressed' for a topic that ends so"

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import Point32
 from std_msgs.msg import Header
 
+from seg_perception.core.autoware_classes import AUTOWARE_NAMES, autoware_ids
 from seg_perception.core.classes import ClassTable
 from seg_perception.io.scene_fields import check_fields
 from seg_perception.node.image_conversions import copy_header
+from seg_perception.node.parameters import NodeParams
 from seg_perception_msgs import msg as messages
 
 try:
@@ -23,6 +26,8 @@ except ImportError:  # not everywhere
 
 LABEL_INFO: Any = vision.LabelInfo if vision else None
 """The type of the topic label_info; None where vision_msgs is not installed."""
+
+_SAME = np.arange(256, dtype=np.uint8)
 
 
 def to_msg(kind: Any, values: Mapping[str, Any], header: Header | None = None) -> Any:
@@ -59,11 +64,19 @@ def _value(kind: Any, value: Any) -> Any:
     return [to_msg(kind, item) for item in value]
 
 
-def label_info(table: ClassTable, header: Header) -> Any:
+def ids_of(table: ClassTable, params: NodeParams) -> np.ndarray:
+    """Lookup table (256,) uint8 from the ids of the model to those that are published."""
+    if params.class_ids == 'autoware':
+        return table.lookup(autoware_ids)
+    return _SAME
+
+
+def label_info(table: ClassTable, header: Header, params: NodeParams) -> Any:
     """
     What each value of a mask means, as vision_msgs/LabelInfo.
 
     Only where vision_msgs is installed.
     """
-    classes = [vision.VisionClass(class_id=row.id, class_name=row.name) for row in table.classes]
+    names = AUTOWARE_NAMES if params.class_ids == 'autoware' else table.names
+    classes = [vision.VisionClass(class_id=id, class_name=name) for id, name in enumerate(names)]
     return LABEL_INFO(header=copy_header(header), class_map=classes, threshold=0.0)

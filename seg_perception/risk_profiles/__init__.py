@@ -23,6 +23,7 @@ from seg_perception.core.horizon import HorizonParams
 from seg_perception.core.risk_params import RiskParams
 from seg_perception.core.scan import ScanParams
 from seg_perception.core.settings import Item, Settings, items, load, nested
+from seg_perception.core.terrain import RangeParams
 from seg_perception.io.yaml_file import read_mapping
 
 DEFAULT = 'default'
@@ -69,6 +70,7 @@ class Rules(Settings):
     horizon: HorizonParams = field(default_factory=HorizonParams)
     fusion: FusionParams = field(default_factory=FusionParams)
     risk: RiskParams = field(default_factory=RiskParams)
+    range: RangeParams = field(default_factory=RangeParams)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -87,7 +87,7 @@ def test_a_profile_that_is_not_there():
 
 def test_every_vehicle_parameter_exists():
     assert not set(VEHICLE) & {item.path for item in profile_items()}
-    assert len(profile_items()) + len(VEHICLE) == 90
+    assert len(profile_items()) + len(VEHICLE) == 93
 
 
 def test_a_slow_robot_stops_sooner_and_minds_people_at_its_side():
