@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, Shutdown
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -139,6 +139,42 @@ def video_source(camera: str, parameters: Parameters, log_level: str) -> Node:
         on_exit=shutdown('video source'),
         **_common(log_level),
     )
+
+
+def collision_monitor(camera: str, params_file: str, log_level: str) -> list[Node]:
+    """
+    Nav2's collision monitor on the free space of a camera, and what brings it up.
+
+    :param params_file: of both; empty: the one of the package.
+    :raises ParameterError: when it is not there, or Nav2 is not installed.
+    """
+    try:
+        get_package_share_directory('nav2_collision_monitor')
+    except PackageNotFoundError:
+        thing, expected = "launch argument 'monitor'", 'false: no package nav2_collision_monitor'
+        fix = 'Install it: apt install ros-$ROS_DISTRO-nav2-collision-monitor.'
+        raise ParameterError(thing, "'true'", expected, fix) from None
+    shipped = Path(get_package_share_directory(PACKAGE), 'config/nav2/collision_monitor.yaml')
+    file = existing('monitor_params', params_file or str(shipped))
+    topic = f'/{PACKAGE}/{{}}/free_space'.format
+    monitor = Node(
+        package='nav2_collision_monitor',
+        executable='collision_monitor',
+        name='collision_monitor',
+        output='screen',
+        parameters=[file],
+        remappings=[(topic(RVIZ_SLOTS[0]), topic(camera))],
+        ros_arguments=['--log-level', log_level],
+    )
+    manager = Node(
+        package='nav2_lifecycle_manager',
+        executable='lifecycle_manager',
+        name='lifecycle_manager_perception',
+        output='screen',
+        parameters=[file],
+        ros_arguments=['--log-level', log_level],
+    )
+    return [monitor, manager]
 
 
 def rviz(layout: str, cameras: Sequence[str]) -> Node:

@@ -92,9 +92,9 @@ def strings_in(value: Any) -> Iterator[str]:
         yield value
 
 
-def test_there_are_three() -> None:
-    names = ['camera.launch.py', 'multi_camera.launch.py', 'replay.launch.py']
-    assert [file.name for file in LAUNCH_FILES] == names
+def test_there_are_four() -> None:
+    names = ('camera', 'integration', 'multi_camera', 'replay')
+    assert [file.name for file in LAUNCH_FILES] == [f'{name}.launch.py' for name in names]
 
 
 @pytest.mark.parametrize('file', LAUNCH_FILES, ids=lambda file: file.name)

@@ -15,13 +15,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from ros_graph import Graph
+from seg_perception_msgs.msg import FusedScene
 from tiny_bags import street_rows, write_bag
 from tiny_model import write_tiny_model
 
 PART = ('start:=1', 'duration:=2', 'rate:=4', 'loop:=true', 'camera:=on')
+
+
+def _has(package: str) -> bool:
+    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
+    return any(Path(prefix, 'share', package).exists() for prefix in prefixes)
 
 
 def _missing() -> str:
@@ -86,6 +93,29 @@ def test_camera_launch_turns_a_folder_into_masks(graph, launch, street) -> None:
     assert masks[-1].header.frame_id == 'camera_on_optical_frame'
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
+
+
+def test_integration_launch_gives_each_stack_what_it_takes(graph, launch, street) -> None:
+    launch('integration.launch.py', 'stack:=autoware', f'video:={street}', 'base_frame:=vehicle')
+    arrays = graph.read(DiagnosticArray, '/diagnostics')
+    wanted = '/seg_perception: emergency'
+    told = graph.spin_until(
+        lambda: [row for array in arrays for row in array.status if row.name == wanted]
+    )
+    assert told[-1].values[0].key == 'velocity_limit_mps'
+    arrays.clear()
+    graph.spin_for(2.0)
+    assert len(arrays) > 8, 'ten a second, as its graph wants'
+    fused = graph.read(FusedScene, '/seg_perception/road_scene')
+    graph.spin_until(lambda: fused and fused[-1].header.frame_id == 'vehicle', 'road scene')
+
+
+@pytest.mark.skipif(_has('nav2_collision_monitor'), reason='nav2_collision_monitor is installed')
+def test_a_monitor_that_is_not_installed_ends_the_launch(launch, street) -> None:
+    process = launch('integration.launch.py', 'stack:=nav2', 'monitor:=true', f'video:={street}')
+    output, _ = process.communicate(timeout=120)
+    assert 'apt install ros-$ROS_DISTRO-nav2-collision-monitor' in output
+    assert process.returncode == 1
 
 
 def test_multi_camera_launch_serves_each(graph, launch, street) -> None:

@@ -127,6 +127,14 @@ def layers() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield layer, given
 
 
+def test_the_monitor_is_brought_up_by_its_manager() -> None:
+    (name,) = set(config('collision_monitor')) - {'collision_monitor'}
+    manager = config('collision_monitor')[name]['ros__parameters']
+    assert manager == {'autostart': True, 'node_names': ['collision_monitor']}
+    launching = Path(__file__).parents[2] / 'seg_perception' / 'node' / 'launching.py'
+    assert f"name='{name}'" in launching.read_text()
+
+
 def test_every_name_of_the_costmap_is_one_of_nav2() -> None:
     given = costmap('local_costmap')
     assert strays(given, COSTMAP, given['plugins']) == set()
