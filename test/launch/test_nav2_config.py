@@ -180,7 +180,7 @@ def topics(value: Any) -> Iterator[str]:
         yield value.removeprefix('/seg_perception/').removeprefix('front/')
 
 
-@pytest.mark.parametrize('file', FILES[:2], ids=lambda file: file.name)
+@pytest.mark.parametrize('file', FILES, ids=lambda file: file.name)
 def test_topics_are_those_of_the_node(file: Path) -> None:
     node = Path(__file__).parents[2] / 'seg_perception' / 'node'
     published = ' '.join(path.read_text() for path in node.glob('*.py'))
