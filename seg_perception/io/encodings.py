@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from seg_perception.core.errors import ImageError
-from seg_perception.io.image_bytes import read_image, to_8_bits
+from seg_perception.io.image_bytes import MAX_MEGAPIXELS, check_megapixels, read_image, to_8_bits
 
 Order = Literal['rgb', 'bgr']
 
@@ -138,13 +138,14 @@ def _refuse_depth(msg: RawImage | CompressedImage) -> None:
         )
 
 
-def unpack(msg: RawImage) -> Pixels:
+def unpack(msg: RawImage, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
     """
     The pixels of a raw image.
 
     :raises ImageError: when encoding, size, step, byte order or data cannot be.
     """
     _refuse_depth(msg)
+    check_megapixels((msg.height, msg.width), max_megapixels)
     encoding = _ENCODINGS.get(_LOWER.get(msg.encoding.strip().lower(), ''))
     if encoding is None:
         raise ImageError(
@@ -238,9 +239,9 @@ def _check_length(msg: RawImage, lengths: tuple[int, ...], layout: str) -> None:
         )
 
 
-def decode(msg: CompressedImage) -> Pixels:
+def decode(msg: CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
     """
-    The pixels of a compressed image: JPEG, PNG, and what else OpenCV reads.
+    The pixels of a compressed image: JPEG, PNG, WebP, TIFF, BMP or PNM.
 
     The text of ``format`` counts for the order of colours alone: drivers fill it as they like.
 
@@ -248,7 +249,7 @@ def decode(msg: CompressedImage) -> Pixels:
     """
     _refuse_depth(msg)
     data = np.frombuffer(msg.data, np.uint8)
-    pixels = read_image(data)
+    pixels = read_image(data, max_megapixels=max_megapixels)
     if pixels is None:
         raise _no_image(msg.format, data)
     if pixels.ndim == 2:

@@ -18,7 +18,7 @@ import numpy as np
 
 from seg_perception.core.classes import UNLABELED, ClassTable
 from seg_perception.core.errors import ImageError
-from seg_perception.io.image_bytes import is_whole
+from seg_perception.io.image_bytes import MAX_MEGAPIXELS, check_megapixels, is_whole
 
 _MAGIC = b'\x89PNG\r\n\x1a\n'
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6  # colour types
@@ -36,6 +36,8 @@ def decode_mask(data: bytes, thing: str, table: ClassTable | None = None) -> np.
     """
     if not data.startswith(_MAGIC) or not is_whole(np.frombuffer(data, np.uint8)):
         raise ImageError(thing, f'{len(data)} bytes that are no whole PNG', 'a PNG of class ids')
+    width, height = struct.unpack_from('>II', data, 16)
+    check_megapixels((height, width), MAX_MEGAPIXELS)
     depth, colour = data[24:26]
     if colour == _PALETTE or (colour == _GREY and depth < 8):
         pixels = _read(_with_ramp(data, depth), thing)[..., 0]

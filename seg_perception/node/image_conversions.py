@@ -16,19 +16,21 @@ from std_msgs.msg import Header
 
 from seg_perception.core.masks import run_lengths
 from seg_perception.io.encodings import Pixels, decode, unpack
+from seg_perception.io.image_bytes import MAX_MEGAPIXELS
 
 # Half the bytes a second of 90 at 720p, and the class colours stay apart.
 JPEG_QUALITY = 80
 
 
-def to_pixels(msg: Image | CompressedImage) -> Pixels:
+def to_pixels(msg: Image | CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
     """
-    The pixels of an image message.
+    The pixels of an image message of at most so many.
 
     :raises ImageError: when encoding, size, step, byte order or data cannot be; its ``thing``
         names the kind of fault and is the same for every frame with it.
     """
-    return decode(msg) if isinstance(msg, CompressedImage) else unpack(msg)
+    read = decode if isinstance(msg, CompressedImage) else unpack
+    return read(msg, max_megapixels)
 
 
 def copy_header(header: Header) -> Header:

@@ -3,7 +3,7 @@
 """
 The node: camera images in, masks and road scenes out.
 
-    on_image -> FairLatest (newest wins) -> worker: to_pixels -> FrameAnswerer.answer -> publish
+    on_image -> FairLatest (newest wins) -> worker: decode -> FrameAnswerer.answer -> publish
 
     ros2 run seg_perception node --ros-args --params-file params.yaml
 """
@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from functools import partial, wraps
 from threading import Event, Thread
 from typing import Any
@@ -39,12 +40,12 @@ from seg_perception.node.calibration import TF_MESSAGE, links_of
 from seg_perception.node.callbacks import guarded
 from seg_perception.node.camera import CameraInterface, Frame
 from seg_perception.node.camera_outputs import Answered
+from seg_perception.node.decoding import Decoded, decode_aside
 from seg_perception.node.diagnostics import Limits, ModelReport, to_array
 from seg_perception.node.driving_outputs import DrivingOutputs
 from seg_perception.node.ego_motion import Steering
 from seg_perception.node.extrinsics import FrameTree
 from seg_perception.node.fused_outputs import FusionPublisher
-from seg_perception.node.image_conversions import to_pixels
 from seg_perception.node.labelled_points import LabelledPoints
 from seg_perception.node.parameters import CameraParams, Parameters
 from seg_perception.node.processes import interruptible
@@ -58,9 +59,11 @@ SPIN_TIMEOUT_S = 0.2  # largest delay of a signal
 WATCH_PERIOD_S = 0.1  # largest delay until a silent camera is noticed
 _GRAPH_LOG_S = 5.0
 _TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+_DECODE_PATIENCE_S = 0.02  # the other cameras' frames wait no longer for one that is decoded
 _JOIN_TIMEOUT_S = 10.0  # the longest that one frame should ever take
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+Inbox = FairLatest[str, tuple[CameraInterface, Frame, Future[Decoded] | None]]
 
 
 def _logged(transition: Transition) -> Transition:
@@ -103,7 +106,7 @@ class SegPerceptionNode(LifecycleNode):
         self._frames, self._steering = FrameTree(), Steering()
         self._shared_subscriptions: list[Any] = []
         self._transforms: list[EveryDurability] = []
-        self._inbox: FairLatest[str, tuple[CameraInterface, Frame]] = FairLatest()
+        self._inbox: Inbox = FairLatest()
         self._worker: Thread | None = None
         self._diagnostics: Any = None
         # Simulated time stops with its source; these timers have to notice that.
@@ -207,21 +210,36 @@ class SegPerceptionNode(LifecycleNode):
 
     def on_image(self, camera: CameraInterface, frame: Frame) -> None:
         """Leave a frame for the worker; an older one of the camera still unread is dropped."""
-        if self._inbox.put(camera.name, (camera, frame)):
+        if self._inbox.put(camera.name, (camera, frame, None)):
             camera.health.dropped()
 
-    def _work(self, inbox: FairLatest[str, tuple[CameraInterface, Frame]]) -> None:
+    def _work(self, inbox: Inbox) -> None:
         """Process frames, camera by camera, until the inbox is closed."""
+        slow = set[str]()  # cameras whose frame is still being decoded
         while not inbox.closed:
-            taken = inbox.take()
-            if taken is not None:
-                self._process_safely(*taken[1])
+            if (taken := inbox.take()) is None:
+                continue
+            camera, frame, decoding = taken[1]
+            if decoding is not None:
+                slow.discard(camera.name)
+            elif camera.name in slow:
+                camera.health.dropped()
+                continue
+            else:
+                decoding = decode_aside(frame.msg, self.settings.now.max_image_megapixels)
+                if not wait([decoding], _DECODE_PATIENCE_S).done:
+                    slow.add(camera.name)
+                    decoding.add_done_callback(partial(_put_decoded, inbox, camera, frame))
+                    continue
+            self._process_safely(camera, frame, decoding)
 
-    def _process_safely(self, camera: CameraInterface, frame: Frame) -> None:
+    def _process_safely(
+        self, camera: CameraInterface, frame: Frame, decoding: Future[Decoded]
+    ) -> None:
         """A frame that fails is counted; the next one may be fine."""
         try:
             try:
-                self._process(camera, frame)
+                self._process(camera, frame, decoding.result())
             except ImageError as error:
                 camera.reject(frame, error)
             except Exception as error:
@@ -232,17 +250,14 @@ class SegPerceptionNode(LifecycleNode):
             if self.context.ok():
                 self.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
-    def _process(self, camera: CameraInterface, frame: Frame) -> None:
-        params = self.settings.now
+    def _process(self, camera: CameraInterface, frame: Frame, decoded: Decoded) -> None:
+        params, pixels = self.settings.now, decoded.pixels
         assert self._answerer is not None  # the worker runs between activate and deactivate only
-        start_s = time.perf_counter()
-        pixels = to_pixels(frame.msg)
-        convert_ms = (time.perf_counter() - start_s) * 1e3
         motion = self._steering.at(time.monotonic(), params)
         size = pixels.array.shape[0], pixels.array.shape[1]
         context = camera.context(frame, size, params, motion)
         record = self._answerer.answer(pixels.array, pixels.order, context)
-        camera.publish(frame, Answered(params, context, pixels, record, convert_ms))
+        camera.publish(frame, Answered(params, context, pixels, record, decoded.convert_ms))
 
     def _subscribe_shared(self) -> None:
         """Subscribe to transforms and curvature, which all cameras share."""
@@ -361,6 +376,13 @@ class SegPerceptionNode(LifecycleNode):
         if engine.fallback:
             level = LoggingSeverity.WARN if has_gpu() else LoggingSeverity.INFO
             self.get_logger().log(engine.fallback, level)
+
+
+def _put_decoded(
+    inbox: Inbox, camera: CameraInterface, frame: Frame, decoding: Future[Decoded]
+) -> None:
+    """Into a slot of its own: newer frames do not drop what has been decoded at last."""
+    inbox.put(f'{camera.name}, decoded', (camera, frame, decoding))
 
 
 def _describe(camera: CameraParams) -> str:

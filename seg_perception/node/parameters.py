@@ -42,6 +42,7 @@ from seg_perception.core.settings import (
 from seg_perception.core.speed_limit import SpeedLimitParams
 from seg_perception.inference.engine import PROVIDERS
 from seg_perception.io.camera_info import is_rectified
+from seg_perception.io.image_bytes import MAX_MEGAPIXELS
 from seg_perception.node import parameter_names
 from seg_perception.node.image_conversions import JPEG_QUALITY
 from seg_perception.node.parameter_files import unmatched_files
@@ -174,6 +175,9 @@ class NodeParams(Settings):
     threads: int = setting(0, 'CPU threads of the model; 0: all cores', '', 0, 256)
     autostart: bool = setting(
         True, 'configuration and activation at start; false: by the lifecycle services'
+    )
+    max_image_megapixels: float = setting(
+        MAX_MEGAPIXELS, 'size above which an image is refused before it is decoded', '', 0.01, 1000
     )
     stale_after_s: float = setting(
         1.0, 'time without a frame or an answer after which a camera is stale', 's', 0.1, 3600

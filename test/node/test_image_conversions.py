@@ -215,8 +215,13 @@ def test_png_that_claims_to_be_huge_is_refused():
     data = red_file('.png')
     header = b'IHDR' + struct.pack('>II', 2**30, 2**30) + data[24:29]
     huge = data[:12] + header + struct.pack('>I', zlib.crc32(header)) + data[33:]
-    with pytest.raises(ImageError, match='whole png'):
+    with pytest.raises(ImageError, match='at most 64 megapixels'):
         to_pixels(compressed(huge, 'png'))
+
+
+def test_a_raw_image_that_is_too_large_is_refused():
+    with pytest.raises(ImageError, match=r'4 x 3, 0 megapixels.* at most 1e-05'):
+        to_pixels(message(bytes(36), (3, 4), 'rgb8', 12), max_megapixels=1e-5)
 
 
 def test_8_bit_images_have_no_byte_order():

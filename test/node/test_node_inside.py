@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.inference.model_file import OodCalibration
-from seg_perception.node import camera_outputs
+from seg_perception.node import camera_outputs, decoding
 from seg_perception.node.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
 from tiny_model import write_tiny_model
@@ -30,8 +30,9 @@ ROAD = painted(np.full((16, 16), 3))
 
 
 @contextmanager
-def running(graph: Graph, model: Path, name: str) -> Iterator[SegPerceptionNode]:
+def running(graph: Graph, model: Path, name: str, **others: object) -> Iterator[SegPerceptionNode]:
     overrides = {'model': str(model), 'provider': 'cpu', 'front.image_topic': f'{name}/image'}
+    overrides |= others
     # A name of its own: rclpy's lifecycle services stay until the garbage is collected.
     node = SegPerceptionNode(
         context=graph.context,
@@ -86,6 +87,31 @@ def test_a_failure_in_processing_is_told_and_the_next_frame_works(
     assert (scene.status, scene.status_text) == (RoadScene.INVALID, 'RuntimeError: boom')
     assert scene.safety_risk.level == SafetyRisk.UNKNOWN
     assert send(graph, publisher, scenes, 3).status == RoadScene.OK
+
+
+def test_a_slow_decode_holds_up_no_other_camera(graph, tiny_path, monkeypatch):
+    """The other one is answered while it lasts, and the slow one when it is over."""
+    released, decode = threading.Event(), decoding.to_pixels
+
+    def to_pixels(msg, max_megapixels):
+        if msg.header.frame_id == 'slow':
+            released.wait(120)
+        return decode(msg, max_megapixels)
+
+    monkeypatch.setattr(decoding, 'to_pixels', to_pixels)
+    with running(graph, tiny_path, '/slowed', cameras=['front', 'rear']):
+        scenes = graph.read(RoadScene, '/slowed/front/road_scene')
+        slow = graph.read(RoadScene, '/slowed/rear/road_scene')
+        front = graph.publisher(Image, '/slowed/image')
+        rear = graph.publisher(Image, '/camera/rear/image_raw')
+        rear.publish(image_msg(ROAD, stamped(1, frame_id='slow')))
+        for i in (1, 2, 3):
+            send(graph, front, scenes, i)
+            rear.publish(image_msg(ROAD, stamped(1 + i, frame_id='slow')))
+        answered = RoadScene.OK, RoadScene.DEGRADED  # it took too long
+        assert not any(scene.status in answered for scene in slow)
+        released.set()
+        graph.spin_until(lambda: any(scene.status in answered for scene in slow), 'slow one')
 
 
 def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, scenes, monkeypatch):
