@@ -185,6 +185,8 @@ def ground_points(
     chosen, flat = (np.asarray(table.role_mask(*each)[ids] > 0) for each in (roles, GROUND_ROLES))
     if not flat.any():
         return chosen
-    x, y, z = points_m.astype(np.float32).T
-    height = z - Terrain.of(x[flat], y[flat], z[flat]).at(x, y)
-    return np.asarray(chosen & ~(flat & (np.abs(height) > _GROUND_M)))
+    own = np.flatnonzero(flat)
+    x, y, z = points_m[own].astype(np.float32).T
+    height = z - Terrain.of(x, y, z).at(x, y)
+    chosen[own[np.abs(height) > _GROUND_M]] = False
+    return chosen

@@ -25,7 +25,6 @@ UPRIGHT_ROLES = Role.VULNERABLE, Role.VEHICLE, Role.OBSTACLE, Role.NATURE
 GROUND_ROLES = Role.DRIVABLE, Role.MARKING, Role.WALKABLE
 _NEAREST_M = 0.1  # in front of the optical centre; nearer is the camera itself
 _FARTHEST_M = 1e5
-_WIDEST = 20.0  # tangent of the angle to the axis that no image reaches
 _BESIDE = np.ones((1, 3), np.uint8)  # closes the columns between two beams
 
 
@@ -43,6 +42,7 @@ class RangeImage:
 
     xyz_m: np.ndarray  # (3, h, w) float32; NaN where nothing is measured
     source: str  # depth or lidar
+    sky_share: float = 0.0  # of the points of a cloud in the image, where it shows the sky
 
     @property
     def x_m(self) -> np.ndarray:
@@ -166,19 +166,18 @@ def points_in_image(points_m: np.ndarray, camera: Camera) -> SeenPoints:
     Whether something stands in between is not looked at.
     """
     turn = camera.extrinsics.rotation.astype(np.float32)
-    optical = (points_m @ turn) - _centre(camera) @ turn
-    x, y, depth = optical.T
-    # NaN compares false.
-    ahead = np.flatnonzero((depth > _NEAREST_M) & (np.abs(x) < _WIDEST * depth))
-    height, width = camera.size
-    lens = camera.calibration
+    shift = -_centre(camera) @ turn
+    depth = points_m @ turn[:, 2] + shift[2]
+    ahead = np.flatnonzero(depth > _NEAREST_M)  # NaN compares false
+    near, z = points_m[ahead], depth[ahead]
+    (height, width), lens = camera.size, camera.calibration
+    across, down = ((near @ turn[:, axis] + shift[axis]) / z for axis in (0, 1))
     if lens.is_straight:
-        k, z = lens.k.astype(np.float32), depth[ahead]
-        across, down = x[ahead] / z, y[ahead] / z
+        k = lens.k.astype(np.float32)
         columns = k[0, 0] * across + k[0, 1] * down + k[0, 2]
         rows = k[1, 1] * down + k[1, 2]
     else:
-        columns, rows = lens.project(optical[ahead]).T
+        columns, rows = lens.project(np.column_stack([across, down, np.ones_like(down)])).T
     inside = (np.abs(2 * columns - (width - 1)) < width) & (
         np.abs(2 * rows - (height - 1)) < height
     )
@@ -210,7 +209,8 @@ def range_of_points(
         metres.ravel()[seen.pixels] = np.where(own > near * 1.1 + 0.5, near, own)
     xyz = geometry.rays_in_vehicle * metres
     xyz += _centre(geometry.camera)[:, None, None]
-    return RangeImage(xyz, 'lidar')
+    sky = table.role_mask(Role.SKY)[labels.ravel()[seen.pixels]]
+    return RangeImage(xyz, 'lidar', float((sky > 0).mean()) if len(sky) else 0.0)
 
 
 def _spread(hits: np.ndarray, labels: np.ndarray, upright: np.ndarray) -> np.ndarray:
@@ -222,10 +222,10 @@ def _spread(hits: np.ndarray, labels: np.ndarray, upright: np.ndarray) -> np.nda
     turned = cv2.transpose(labels)
     starts = np.ones(turned.shape, bool)
     np.not_equal(turned[:, 1:], turned[:, :-1], out=starts[:, 1:])
-    runs = np.cumsum(starts.ravel(), dtype=np.int32) - 1
-    wide = cv2.transpose(np.asarray(cv2.erode(hits, _BESIDE))).ravel()
-    hit = np.flatnonzero((wide < inf) & (cv2.transpose(upright).ravel() > 0))
-    nearest = np.full(int(runs[-1]) + 1, inf, np.float32)
-    np.minimum.at(nearest, runs[hit], wide[hit])
-    nearest[nearest == inf] = np.nan
-    return np.asarray(cv2.transpose(nearest.take(runs).reshape(turned.shape)))
+    first = np.flatnonzero(starts)
+    wide = cv2.transpose(np.asarray(cv2.erode(hits, _BESIDE)))
+    wide[cv2.transpose(upright) == 0] = inf
+    nearest = np.minimum.reduceat(wide.ravel(), first)
+    nearest[nearest > _FARTHEST_M] = np.nan
+    filled = np.repeat(nearest, np.diff(first, append=starts.size))
+    return np.asarray(cv2.transpose(filled.reshape(turned.shape)))

@@ -22,7 +22,7 @@ from seg_perception.core.settings import Settings, setting
 
 _REACH_M, _SIDE_M = 48.0, 14.0  # of the lattice in the direction of view, and to each side
 _ALONG_M, _ACROSS_M = 1.0, 4.0  # of a piece
-_HIGH_M, _BIN_M = 6.4, 0.1  # of the histograms of heights
+_HIGH_M, _BIN_M = 4.8, 0.1  # of the histograms of heights
 _BINS = round(2 * _HIGH_M / _BIN_M)
 _LEAST, _MOST = 3, 20  # points of a piece that count
 _STANDS_M, _STANDS = 2.0, 5  # half the length below the vehicle, and the points that it is worth
@@ -34,6 +34,7 @@ _GROUNDLESS = 1e-6
 _FAR_OFF_M = 1e6
 _FACE_ROWS = 3, 6  # of those that are looked at, from the foot of a face to its top
 _LINE = 1024
+_DENSE = 0.3  # share of the pixels from which on all are looked at
 _AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -184,6 +185,8 @@ def _smooth(height_m: np.ndarray, count: np.ndarray) -> np.ndarray:
         new = ~known & (weights > 0.05)
         filled[new] = sums[new] / weights[new]
         known |= new
+        if known.all():
+            break
     return filled
 
 
@@ -219,7 +222,7 @@ def surface_of(
     chosen = (ground[:, ::_EVERY] > 0) & np.isfinite(some[2])
     x, y, z = (plane[chosen] for plane in some)
     terrain = Terrain.of(x, y, z, Lattice.ahead_of(yaw_rad))
-    height = few[2] - terrain.at(few[0], few[1])
+    height = _heights(few, terrain)
     off = cv2.inRange(np.abs(height), params.step_m, _FAR_OFF_M)
     off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
     high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
@@ -241,11 +244,26 @@ def surface_of(
 def _faces(xyz_m: np.ndarray, ground: np.ndarray, step_m: float) -> np.ndarray:
     """Steep faces as high as a step in places (3, h, w) of ground, (h, w) uint8 of 0 or 255."""
     faces = np.zeros_like(ground)
+    flat, width = xyz_m.reshape(3, -1), xyz_m.shape[2]
     for rows in _FACE_ROWS:
-        x, y, rise = np.abs(xyz_m[:, :-rows] - xyz_m[:, rows:])
-        steep = (rise > 0.9 * step_m) & (rise > x + y)
-        faces[rows:] |= steep.view(np.uint8) * ground[:-rows]
+        rises = np.abs(xyz_m[2, :-rows] - xyz_m[2, rows:]) > 0.9 * step_m
+        above = np.flatnonzero(rises & (ground[:-rows] > 0))  # few: the rest is cheap
+        below = above + rows * width
+        x, y, rise = np.abs(flat[:, above] - flat[:, below])
+        faces.ravel()[below[rise > x + y]] = 255
     return faces
+
+
+def _heights(xyz_m: np.ndarray, terrain: Terrain) -> np.ndarray:
+    """Heights above the terrain of places (3, h, w), (h, w); NaN where not known."""
+    known = np.flatnonzero(np.isfinite(xyz_m[2]))
+    if len(known) > _DENSE * xyz_m[2].size:
+        return np.asarray(xyz_m[2] - terrain.at(xyz_m[0], xyz_m[1]))
+    heights = np.full(xyz_m.shape[1:], np.nan, np.float32)
+    x, y, z = (plane.ravel()[known] for plane in xyz_m)
+    if len(known):
+        heights.ravel()[known] = z - terrain.at(x, y)
+    return heights
 
 
 def _ground(table: ClassTable) -> np.ndarray:
@@ -262,11 +280,12 @@ def ground_check(x_m: np.ndarray, y_m: np.ndarray, z_m: np.ndarray) -> GroundChe
     if len(near) < _LEAST_FIT:
         middle = float(np.median(z_m)) if len(z_m) >= _LEAST_FIT else 0.0
         return GroundCheck(middle, 0.0) if abs(middle) > _HIGH_M else None
-    near = near[:: max(1, len(near) // 2000)]
+    near = near[:: max(1, len(near) // 1000)]
     x, z = x_m[near].astype(float), z_m[near].astype(float)
     for _ in range(2):
-        matrix = np.stack([np.ones_like(x), x])
-        height, slope = np.linalg.lstsq(matrix.T, z, rcond=None)[0]
+        apart = x - x.mean()
+        slope = (apart @ z) / max(float(apart @ apart), _GROUNDLESS)
+        height = z.mean() - slope * x.mean()
         off = np.abs(z - height - slope * x)
         kept = off <= 3 * np.median(off) + _GROUNDLESS
         x, z = x[kept], z[kept]

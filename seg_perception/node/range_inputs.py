@@ -41,6 +41,7 @@ from seg_perception.node.parameters import CameraParams, NodeParams
 _KEPT = 10  # messages of a topic: a second of a LiDAR
 _WINDOW = 100  # frames, of the share that is matched
 _LEAST_SHARE = 0.0005  # of the pixels; less is nothing
+_SKY_SHARE = 0.2  # of the points of a cloud: no LiDAR measures the sky
 _REGISTERED_M, _REGISTERED_RAD = 0.02, 0.01  # by which the frames of depth and colour may differ
 
 _QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -215,6 +216,9 @@ class CameraRange:
             return None, str(error)
         if ranges.share < _LEAST_SHARE:
             return None, f'no range in the image on {use.source.topic}'
+        if ranges.sky_share > _SKY_SHARE:
+            seen = f'{ranges.sky_share:.0%} of the points are in the sky of the image'
+            return None, f'{seen}: check frame_id and TF'
         yaw_rad = geometry.camera.extrinsics.yaw_rad
         surface = surface_of(ranges, labels, self._table, yaw_rad, params.rules.range)
         use.ground = str(surface.check or '')
