@@ -11,10 +11,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from importlib import import_module
+from threading import Thread
 from types import FrameType
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+WATCHES_PARENT = '--ends-with-parent'
+"""Argument of a child whose standard input is a pipe that its parent holds open."""
+_GRACE_S = 10.0  # to end once the parent is gone
+
+
+def endings() -> tuple[signal.Signals, ...]:
+    """
+    The signals that ask a process to end: from a keyboard, a manager, or a terminal that closes.
+
+    A hang-up that is ignored, as under nohup, stays ignored.
+    """
+    usual = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return usual if ignored else (*usual, signal.SIGHUP)
 
 
 def node() -> int:
@@ -33,12 +48,25 @@ def run(module: str) -> int:
 
     A shell starts background jobs with SIGINT ignored; here it counts in any case.
     """
-    for number in _ENDINGS:
+    numbers = endings()
+    for number in numbers:
         signal.signal(number, _leave)
+    if WATCHES_PARENT in sys.argv:
+        sys.argv.remove(WATCHES_PARENT)
+        Thread(target=_end_with_parent, name='parent', daemon=True).start()
     code: int = import_module(module).main()
-    for number in _ENDINGS:
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)  # Python's own end restores any other handler
     return code
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which comes however the parent has ended; then end."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(_GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import signal
@@ -73,12 +74,19 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr('seg_perception.io.atomic.os.fsync', full)
 
 
+def _end_with_the_tests() -> None:
+    """Ask Linux to terminate this child when the tests are killed."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 @pytest.fixture
 def spawn() -> Iterator[Callable[..., subprocess.Popen]]:
     """``subprocess.Popen`` whose processes have ended when the test has."""
     started: list[subprocess.Popen] = []
 
     def start(words: list[str], **how: object) -> subprocess.Popen:
+        how = {'preexec_fn': _end_with_the_tests, **how}
         started.append(subprocess.Popen(words, **how))
         return started[-1]
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes that never outlive their parent's ``with`` block."""
+"""Child processes that outlive neither their parent's ``with`` block nor their parent."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.node.transport import transport_env
+from seg_perception.program import WATCHES_PARENT, endings
 
 
 class ProcessError(SegPerceptionError):
@@ -29,7 +30,8 @@ class RosProcess:
     """
     A module's ``main`` with ``--ros-args -p name:=value ...``, in a session of its own.
 
-    Its own session keeps a terminal's Ctrl-C from it: the parent decides who ends when.
+    Its own session keeps a terminal's Ctrl-C from it: the parent decides who ends when. Where the
+    parent is killed, the child ends with the pipe of its standard input.
 
     :param name: what messages call it.
     :param module: the module to run.
@@ -49,7 +51,8 @@ class RosProcess:
         ros_args: Sequence[str] = (),
     ) -> None:
         self.name, self.log = name, log
-        command = [sys.executable, '-m', 'seg_perception.program', module, '--ros-args', *ros_args]
+        program = [sys.executable, '-m', 'seg_perception.program', module, WATCHES_PARENT]
+        command = [*program, '--ros-args', *ros_args]
         for key, value in parameters.items():
             # JSON is YAML: a path such as `0` or `yes` stays a string.
             command += ['-p', f'{key}:={json.dumps(value)}']
@@ -59,7 +62,7 @@ class RosProcess:
             self._process = subprocess.Popen(
                 command,
                 env=os.environ | transport_env(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,
@@ -105,6 +108,8 @@ class RosProcess:
     def stop(self, grace_s: float = 5.0) -> None:
         """End the process as ``end`` does."""
         end(self._process, grace_s)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _last_words(self, lines: int = 5) -> str:
         if self.log is None:
@@ -131,7 +136,7 @@ def end(process: subprocess.Popen[Any], grace_s: float = 5.0) -> None:
 @contextmanager
 def _signals_held(held: list[int]) -> Iterator[None]:
     """
-    Collect SIGINT and SIGTERM instead of acting on them.
+    Collect the signals that end a process instead of acting on them.
 
     Popen that is interrupted after its fork leaves an unknown child behind. A child
     does not inherit these handlers: it starts with the default actions, even from a background
@@ -141,7 +146,7 @@ def _signals_held(held: list[int]) -> Iterator[None]:
     def hold(number: int, frame: FrameType | None) -> None:
         held.append(number)
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, hold) for number in endings()}
     try:
         yield
     finally:
@@ -150,23 +155,26 @@ def _signals_held(held: list[int]) -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, so that children are ended on the way out."""
+def signals_as_exit() -> Iterator[None]:
+    """Let SIGTERM, SIGQUIT and SIGHUP unwind the stack, so that children are ended on the way."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {
+        number: signal.signal(number, leave) for number in endings() if number != signal.SIGINT
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def interruptible(ask: Callable[[], None]) -> Iterator[None]:
     """
-    Call ``ask`` at the first SIGINT or SIGTERM, and ignore those that follow.
+    Call ``ask`` at the first signal that ends a process, and ignore those that follow.
 
     A clean-up that is interrupted leaves the shared memory of its DDS participant behind.
     """
@@ -177,7 +185,7 @@ def interruptible(ask: Callable[[], None]) -> Iterator[None]:
         if len(asked) == 1:
             ask()
 
-    before = {number: signal.signal(number, once) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, once) for number in endings()}
     try:
         yield
     finally:

@@ -30,7 +30,7 @@ from rosgraph_msgs.msg import Clock
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.io.read_ahead import ReadAhead
-from seg_perception.node.processes import sigterm_as_exit
+from seg_perception.node.processes import signals_as_exit
 from seg_perception.options import ReplayOptions
 from seg_perception.replay.bag_source import (
     CLOCK_TOPIC,
@@ -98,7 +98,7 @@ def run_replay(options: ReplayOptions) -> ReplayReport:
         try:
             replay = Replay(source, options)
             # Being stopped is how a replay that loops ends.
-            with suppress(KeyboardInterrupt, SystemExit), sigterm_as_exit():
+            with suppress(KeyboardInterrupt, SystemExit), signals_as_exit():
                 replay.run()
             return replay.report()
         finally:

@@ -19,7 +19,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from seg_perception.node.processes import RosProcess, free_domain, sigterm_as_exit
+from seg_perception.node.processes import RosProcess, free_domain, signals_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.tools.recorder import Recorder
 from seg_perception.tools.run import NODE_MODULE, start_source
@@ -45,7 +45,7 @@ def private_graph() -> Iterator[None]:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
-        with sigterm_as_exit():
+        with signals_as_exit():
             yield
     finally:
         rclpy.try_shutdown()

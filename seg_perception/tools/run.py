@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seg_perception.core.errors import ParameterError
 from seg_perception.io.calibration_file import read_calibration_file
-from seg_perception.node.processes import RosProcess, sigterm_as_exit
+from seg_perception.node.processes import RosProcess, signals_as_exit
 from seg_perception.node.topics import CAMERA, CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from seg_perception.options import RunOptions
 from seg_perception.tools.video_inputs import open_source
@@ -36,7 +36,7 @@ def run_node(options: RunOptions) -> int:
     if options.video is not None:  # what it teaches is not for the next camera
         parameters['calibration.folder'] = ''
     ros_args = _params_file(options.params_file)
-    with sigterm_as_exit(), ExitStack() as stack:
+    with signals_as_exit(), ExitStack() as stack:
         node = RosProcess('node', NODE_MODULE, parameters, ros_args=ros_args)
         processes = [stack.enter_context(node)]
         if options.video is not None:

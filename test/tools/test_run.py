@@ -46,6 +46,19 @@ def test_brings_up_node_and_camera_under_the_transport_settings(
     assert [child for child in children if Path(f'/proc/{child}').exists()] == []
 
 
+def test_killed_it_leaves_nothing_behind(graph: Graph, running: subprocess.Popen[str]) -> None:
+    """A second start would double every answer otherwise."""
+    graph.read(Image, '/seg_perception/front/mask')
+    children = Path(f'/proc/{running.pid}/task/{running.pid}/children').read_text().split()
+    assert len(children) == 2
+    running.kill()
+
+    def are_gone() -> bool:
+        return not any(Path(f'/proc/{child}/cmdline').exists() for child in children)
+
+    graph.spin_until(are_gone, 'end of the children', 30.0)
+
+
 def test_a_node_that_cannot_start_ends_it(tmp_path: Path) -> None:
     params = tmp_path / 'params.yaml'
     params.write_text('/**:\n  ros__parameters:\n    modle: x\n')
