@@ -224,7 +224,8 @@ def surface_of(
     terrain = Terrain.of(x, y, z, Lattice.ahead_of(yaw_rad))
     height = _heights(few, terrain)
     off = cv2.inRange(np.abs(height), params.step_m, _FAR_OFF_M)
-    off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
+    faces = _faces(some, ground[:, ::_EVERY], params.step_m).repeat(_EVERY, axis=1)
+    off = cv2.bitwise_or(off, np.ascontiguousarray(faces[:, : ids.shape[1]]))
     high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
     upright = cv2.LUT(ids, table.lookup(_upright))
     off = cv2.subtract(off, cv2.dilate(upright, _AROUND))  # at edges pixel and range may differ
@@ -244,7 +245,7 @@ def surface_of(
 def _faces(xyz_m: np.ndarray, ground: np.ndarray, step_m: float) -> np.ndarray:
     """Steep faces as high as a step in places (3, h, w) of ground, (h, w) uint8 of 0 or 255."""
     faces = np.zeros_like(ground)
-    flat, width = xyz_m.reshape(3, -1), xyz_m.shape[2]
+    (flat, width), ground = (xyz_m.reshape(3, -1), xyz_m.shape[2]), np.ascontiguousarray(ground)
     for rows in _FACE_ROWS:
         rises = np.abs(xyz_m[2, :-rows] - xyz_m[2, rows:]) > 0.9 * step_m
         above = np.flatnonzero(rises & (ground[:-rows] > 0))  # few: the rest is cheap

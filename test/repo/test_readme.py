@@ -77,7 +77,9 @@ def test_parameters_that_people_set_exist() -> None:
 
 
 def test_topic_table_is_that_of_the_node() -> None:
-    source = (ROOT / 'seg_perception' / 'node' / 'camera_outputs.py').read_text()
+    folder = ROOT / 'seg_perception' / 'node'
+    files = ('camera_outputs.py', 'cloud_outputs.py')
+    source = ''.join((folder / file).read_text() for file in files)
     published = set(re.findall(r"publisher\([\w.]+, '([\w/]+)'", source))
     assert published >= {'mask', 'confidence', 'road_scene'}
     assert published == set(re.findall(r'^\| out `~/<cam>/([\w/]+)`', README, re.MULTILINE))
