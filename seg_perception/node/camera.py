@@ -120,7 +120,7 @@ class CameraInterface:
         self._lock = Lock()  # what is said of a frame, and that there is none, in one order
         self._last_header = Header()  # of what was said last
         self._spoke_s = self._stale_said_s = self._arrived_s = 0.0
-        self._is_stale = False
+        self._is_stale, self._hung = False, ''
         self._pitch_asked_s = -inf
         self._outputs = CameraOutputs(node, params.name, answerer.table)
         self._self_calibration = SelfCalibration(
@@ -323,19 +323,27 @@ class CameraInterface:
         self._log(error, 'processing failed')
         self._say_invalid(frame, reason)
 
-    def watch(self, now_s: float, stale_after_s: float) -> None:
-        """Say STALE, now and then, for as long as nothing can be said about frames."""
+    def watch_topics(self) -> None:
+        """Subscribe as publishers turn out to need it, and keep what is learned; now and then."""
         if self._infos is not None:
             self._infos.watch()
-        self._self_calibration.keep(now_s)
+        self._self_calibration.keep(time.monotonic())
+
+    def watch(self, now_s: float, stale_after_s: float, hung: str = '') -> None:
+        """
+        Say STALE, now and then, for as long as nothing can be said about frames.
+
+        :param hung: what the worker has been at for too long; empty: it is not.
+        """
         with self._lock:
+            self._hung = hung if now_s - self._arrived_s <= stale_after_s else ''
             silent_s = now_s - self._spoke_s
             if silent_s <= stale_after_s:
                 return
             if self._is_stale and now_s - self._stale_said_s < STALE_REPEAT_S:
                 return
             begins, self._is_stale, self._stale_said_s = not self._is_stale, True, now_s
-            reason = f'no answer for {silent_s:.1f} s: {self._connection()}'
+            reason = f'no answer for {silent_s:.1f} s: {self._hung or self._connection()}'
             fields = unknown_scene_fields(self._origin, SceneStatus.STALE, reason)
             self._outputs.scene.publish(to_msg(RoadScene, fields, self._last_header))
             self._outputs.forget_ground(self._last_header, self._settings.now)
@@ -349,12 +357,12 @@ class CameraInterface:
         report = replace(report, ranges=self._range.values() if self._range else {})
         if not is_active:
             return replace(report, state=State.INACTIVE), 'not subscribed'
-        return report, self._connection()
+        return report, self._hung or self._connection()
 
     def _connection(self) -> str:
-        if not self._subscriptions:
+        if not (subscriptions := self._subscriptions):
             return 'not subscribed'
-        subscription = self._subscriptions[0]
+        subscription = subscriptions[0]
         topic = subscription.topic_name
         matched = matched_publishers(self._node, subscription)
         if matched:

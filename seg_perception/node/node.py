@@ -51,12 +51,13 @@ from seg_perception.node.parameters import CameraParams, Parameters
 from seg_perception.node.processes import interruptible
 from seg_perception.node.qos import EveryDurability
 from seg_perception.node.transport import ensure_transport
+from seg_perception.node.watchdog import Watchdog
 
 NODE_NAME = 'seg_perception'
 EXIT_FAILED = 2
 
 SPIN_TIMEOUT_S = 0.2  # largest delay of a signal
-WATCH_PERIOD_S = 0.1  # largest delay until a silent camera is noticed
+WATCH_PERIOD_S = 0.1  # largest delay until a publisher of another durability is noticed
 _GRAPH_LOG_S = 5.0
 _TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _DECODE_PATIENCE_S = 0.02  # the other cameras' frames wait no longer for one that is decoded
@@ -112,6 +113,7 @@ class SegPerceptionNode(LifecycleNode):
         # Simulated time stops with its source; these timers have to notice that.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch_timer: Any = None
+        self._watchdog: Watchdog | None = None
         self._diagnostics_timer: Any = None
         if self.settings.now.autostart:
             self._autostart = self._every(0.0, self._start)
@@ -165,7 +167,9 @@ class SegPerceptionNode(LifecycleNode):
         """Subscribe and start the worker."""
         result = super().on_activate(state)
         self._inbox = FairLatest()
-        self._worker = Thread(target=self._work, args=(self._inbox,), name='worker', daemon=True)
+        self._watchdog = Watchdog(self._watch_cameras)
+        args = self._inbox, self._watchdog
+        self._worker = Thread(target=self._work, args=args, name='worker', daemon=True)
         self._worker.start()
         self._subscribe_shared()
         if self._fused is not None:
@@ -174,7 +178,8 @@ class SegPerceptionNode(LifecycleNode):
             self._points.reset()
         for camera in self._cameras:
             camera.open(self.on_image)
-        self._watch_timer = self._every(WATCH_PERIOD_S, self._watch)
+        self._watch_timer = self._every(WATCH_PERIOD_S, self._watch_topics)
+        self._watchdog.start()
         return result
 
     @_logged
@@ -213,7 +218,7 @@ class SegPerceptionNode(LifecycleNode):
         if self._inbox.put(camera.name, (camera, frame, None)):
             camera.health.dropped()
 
-    def _work(self, inbox: Inbox) -> None:
+    def _work(self, inbox: Inbox, watchdog: Watchdog) -> None:
         """Process frames, camera by camera, until the inbox is closed."""
         slow = set[str]()  # cameras whose frame is still being decoded
         while not inbox.closed:
@@ -231,7 +236,8 @@ class SegPerceptionNode(LifecycleNode):
                     slow.add(camera.name)
                     decoding.add_done_callback(partial(_put_decoded, inbox, camera, frame))
                     continue
-            self._process_safely(camera, frame, decoding)
+            with watchdog.at_work(camera.name):
+                self._process_safely(camera, frame, decoding)
 
     def _process_safely(
         self, camera: CameraInterface, frame: Frame, decoding: Future[Decoded]
@@ -293,6 +299,8 @@ class SegPerceptionNode(LifecycleNode):
 
     def _stop(self) -> None:
         """Undo activation; harmless where there was none."""
+        if self._watchdog is not None:
+            self._watchdog.stop()
         for camera in self._cameras:
             camera.close()
         for subscription in self._shared_subscriptions:
@@ -322,12 +330,21 @@ class SegPerceptionNode(LifecycleNode):
         self._cameras, self._fused, self._diagnostics, self._answerer = [], None, None, None
         self._points = None
 
-    def _watch(self) -> None:
-        now_s, params = time.monotonic(), self.settings.now
+    def _watch_topics(self) -> None:
         for transforms in self._transforms:
             transforms.watch()
         for camera in self._cameras:
-            camera.watch(now_s, params.stale_after_s)
+            camera.watch_topics()
+
+    def _watch_cameras(self, busy_s: float, busy: str) -> None:
+        """On the thread of the watchdog: callbacks that block do not keep it from speaking."""
+        now_s, stale_after_s = time.monotonic(), self.settings.now.stale_after_s
+        try:
+            for camera in self._cameras:
+                camera.watch(now_s, stale_after_s, busy if busy_s > stale_after_s else '')
+        except Exception:
+            if self.context.ok():  # else it is the end of the process
+                self.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
     def _on_diagnostics_timer(self) -> None:
         self._watch_graph()

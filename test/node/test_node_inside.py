@@ -20,6 +20,7 @@ from ros_graph import BEST_EFFORT, Graph, image_msg, painted, stamped
 from seg_perception.core.classes import ClassTable, Role, SegClass
 from seg_perception.inference.model_file import OodCalibration
 from seg_perception.node import camera_outputs, decoding
+from seg_perception.node.diagnostics import State
 from seg_perception.node.node import SegPerceptionNode
 from seg_perception_msgs.msg import RoadScene, SafetyRisk
 from tiny_model import write_tiny_model
@@ -112,6 +113,52 @@ def test_a_slow_decode_holds_up_no_other_camera(graph, tiny_path, monkeypatch):
         assert not any(scene.status in answered for scene in slow)
         released.set()
         graph.spin_until(lambda: any(scene.status in answered for scene in slow), 'slow one')
+
+
+def test_a_silent_camera_is_told_while_callbacks_block(graph, node, publisher, scenes):
+    """What blocks the executor, which callbacks and timers share, keeps no watchdog from it."""
+    send(graph, publisher, scenes, 5)
+    scenes.clear()
+    blocked = threading.Event()
+    ended: list[float] = []
+
+    def block() -> None:
+        timer.cancel()
+        blocked.wait(10.0)
+        ended.append(time.monotonic())
+
+    timer = node.create_timer(0.0, block)
+    try:
+        stale = graph.spin_until(lambda: scenes and scenes[-1], 'STALE', 5.0)
+        assert stale.status == RoadScene.STALE and not ended
+    finally:
+        blocked.set()
+    node.destroy_timer(timer)
+
+
+def test_a_worker_that_hangs_is_no_silent_camera(graph, node, publisher, scenes, monkeypatch):
+    assert send(graph, publisher, scenes, 6).status == RoadScene.OK
+    answer, goes_on = node._answerer.answer, threading.Event()
+
+    def hang(*arguments):
+        goes_on.wait(20.0)
+        return answer(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node._answerer, 'answer', hang)
+        told: list[RoadScene] = []
+
+        def sent() -> bool:  # the camera goes on
+            publisher.publish(image_msg(ROAD, stamped(7)))
+            told.extend(scene for scene in scenes if scene.status == RoadScene.STALE)
+            return any('the worker has been at a frame of front' in s.status_text for s in told)
+
+        graph.spin_until(sent, 'a hung worker', 10.0)
+        (report, hint) = node._cameras[0].report(1.0, True)
+        assert 'the worker has been at a frame of front for' in hint
+        assert report.state is State.STALE
+        goes_on.set()
+    graph.spin_until(lambda: send(graph, publisher, scenes, 8).status == RoadScene.OK)
 
 
 def test_overlay_is_drawn_only_while_someone_listens(graph, node, publisher, scenes, monkeypatch):
