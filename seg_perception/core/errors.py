@@ -27,7 +27,7 @@ class SegPerceptionError(Exception):
 
     def __str__(self) -> str:
         text = f'{self.thing}: got {self.seen}, expected {self.expected}.'
-        return f'{text} {self.fix}' if self.fix else text
+        return printable(f'{text} {self.fix}' if self.fix else text)
 
 
 class ClassTableError(SegPerceptionError):
@@ -68,6 +68,14 @@ class CalibrationError(SegPerceptionError):
 
 class MessageError(SegPerceptionError):
     """A message and what fills it do not have the same fields."""
+
+
+def printable(text: str) -> str:
+    """Text of files and messages with its control characters escaped, but for line ends."""
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() or c == '\n' else ascii(c)[1:-1] for c in text)
+    return ''.join(shown)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -112,7 +112,9 @@ def run_shard(
 
 @lru_cache(maxsize=1)
 def _engine(model: str, provider: str) -> Engine:
-    return open_engine(model, provider, threads=1)
+    engine = open_engine(model, provider, threads=1)
+    engine.warm_up()  # which finds out a model that breaks the contract
+    return engine
 
 
 class _ShardRun:

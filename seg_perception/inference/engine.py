@@ -8,12 +8,14 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
 
-from seg_perception.core.errors import ImageError, ParameterError, ProviderError
-from seg_perception.inference.model_file import ModelCard
+from seg_perception.core.classes import UNLABELED
+from seg_perception.core.errors import ImageError, ModelFileError, ParameterError, ProviderError
+from seg_perception.inference.model_file import ADAPT_FIX, ModelCard
 
 PROVIDERS = ('auto', 'cpu', 'cuda', 'tensorrt')
 _NEAR = 0.92  # of the sides, that a whole fraction keeps at least
@@ -50,28 +52,57 @@ class Engine(ABC):
 
     def warm_up(self, frame_size: tuple[int, int] | None = None) -> None:
         """
-        Run twice, so that the first frame is not the slow one.
+        Run twice, so that the first frame is not the slow one and a bad model is found out.
 
         :param frame_size: (height, width) of the frames to come; GPUs choose algorithms by size.
+        :raises ModelFileError: when what comes out is not in the contract.
         """
         size = self.size_for(frame_size) if frame_size else self.card.input_size
-        for _ in range(2):
-            self.run(np.zeros((1, *size, 3), np.uint8))
+        noise = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+        for rgb in (np.zeros_like(noise), noise):
+            found = self.run(rgb)
+        if self.card.ood_calibration is not None and not np.isfinite(found.ood_score).all():
+            raise ModelFileError(
+                'output `ood_score` of the model', found.ood_score.tolist(), 'a number', ADAPT_FIX
+            )
 
     def run(self, rgb: np.ndarray) -> Segmentation:
         """
         Segment N images, (N, h, w, 3) uint8 RGB of a size that ``size_for`` gives.
 
         :raises ImageError: when type, shape or size is not what the model takes.
+        :raises ModelFileError: when the model answers with what its card does not say.
         """
         self._check(rgb)
         labels, confidence, *more = self._run(rgb)
         ood_score = more[0] if more else np.full(len(rgb), np.nan, np.float32)
+        self._check_outputs(rgb, labels, confidence, ood_score)
         return Segmentation(labels, confidence, ood_score)
 
     @abstractmethod
     def _run(self, rgb: np.ndarray) -> Sequence[np.ndarray]:
         """Labels, confidence and, where the file has it, ood_score of checked images; new."""
+
+    def _check_outputs(
+        self, rgb: np.ndarray, labels: np.ndarray, confidence: np.ndarray, ood_score: np.ndarray
+    ) -> None:
+        """A declared type may be another at run time, and labels may leave the class table."""
+        wanted = (np.uint8, rgb.shape[:3]), (np.uint8, rgb.shape[:3]), (np.float32, rgb.shape[:1])
+        outputs = {'labels': labels, 'confidence': confidence, 'ood_score': ood_score}
+        for (name, array), (kind, shape) in zip(outputs.items(), wanted, strict=True):
+            if array.dtype != kind or array.shape != shape:
+                seen, expected = f'{array.dtype} {array.shape}', f'{np.dtype(kind)} {shape}'
+                raise ModelFileError(f'output `{name}` of the model', seen, expected, ADAPT_FIX)
+        table = self.card.classes
+        if labels.max() >= len(table) and (unknown := set(np.unique(labels)) - self._known):
+            seen = f'class {min(unknown)}'
+            expected = f'ids of the {len(table)} classes of {table.name}, or {UNLABELED}'
+            raise ModelFileError('output `labels` of the model', seen, expected, ADAPT_FIX)
+
+    @cached_property
+    def _known(self) -> set[int]:
+        """Values that labels may have."""
+        return {UNLABELED, *(row.id for row in self.card.classes.classes)}
 
     def _check(self, rgb: np.ndarray) -> None:
         if rgb.dtype != np.uint8 or rgb.ndim != 4 or rgb.shape[3] != 3 or len(rgb) == 0:

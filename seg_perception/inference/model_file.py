@@ -42,6 +42,8 @@ OOD_NAMES = {1: 'strangeness', 2: 'ood_score'}
 """The out-of-distribution output, and the card's key for its calibration, by contract."""
 _OOD_KEYS = {1: 'strange', 2: 'ood_calibration'}
 AT_THRESHOLD = 0.25  # out-of-distribution score of a frame at the threshold, 0..1
+MAX_CARD_BYTES = 1 << 20  # of the card's text; the default model's has 5 KB
+MAX_SIDE = 8192  # of the images that a model takes
 ADAPT_FIX = (
     'Wrap a model from elsewhere once with `seg-perception adapt`, '
     'or export your own with `python -m training export`.'
@@ -125,6 +127,8 @@ class ModelCard:
         if min(size) < 1 or any(side % multiple for side in size):
             expected = f'(height, width), positive multiples of {multiple}'
             raise ModelFileError('model card: input_size', size, expected)
+        if max(size) > MAX_SIDE:
+            raise ModelFileError('model card: input_size', size, f'sides of at most {MAX_SIDE}')
         if not (isfinite(self.temperature) and self.temperature > 0):
             raise ModelFileError('model card: temperature', self.temperature, 'above 0')
         if not 1 <= self.upscale <= 4:
@@ -226,10 +230,15 @@ def torch_card(path: str | Path) -> ModelCard:
             if 'archive_format' not in names:
                 raise zipfile.BadZipFile('no archive_format in it')
             name = names.get(f'extra/{METADATA_KEY}')
-            text = None if name is None else archive.read(name).decode()
+            text = None if name is None else _read_text(archive, name)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise damaged(path, error, 'a whole file of torch.export') from error
     return _parse_card(text, path, 'a file of torch.export')
+
+
+def _read_text(archive: zipfile.ZipFile, name: str) -> str:
+    with archive.open(name) as packed:  # which may unpack to anything
+        return packed.read(MAX_CARD_BYTES + 1).decode(errors='replace')
 
 
 def card_of(session: ort.InferenceSession, path: str | Path) -> ModelCard:
@@ -272,9 +281,12 @@ def _parse_card(text: str | None, path: str | Path, kind: str) -> ModelCard:
 
 
 def _json_object(text: str) -> dict[str, Any]:
+    if len(text) > MAX_CARD_BYTES:
+        seen, expected = f'more than {MAX_CARD_BYTES} characters', 'a card of a few kilobytes'
+        raise ModelFileError('model card', seen, expected, ADAPT_FIX)
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         seen = f'text that is no JSON ({error})'
         raise ModelFileError('model card', seen, 'a JSON object', ADAPT_FIX) from error
     if not isinstance(data, dict):

@@ -10,17 +10,12 @@ compressed files are found with metadata and without.
 from __future__ import annotations
 
 import re
-import sys
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from seg_perception.core.errors import SourceError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from seg_perception.io.unpacking import unzstd_file
 
 MCAP, ROSBAG1, SQLITE = '.mcap', '.bag', '.db3'
 CDR, ROS1 = 'cdr', 'ros1'  # encodings of messages
@@ -28,7 +23,6 @@ METADATA = 'metadata.yaml'
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 _MAGICS = {b'\x89MCAP0\r\n': MCAP, b'#ROSBAG V': ROSBAG1, b'SQLite format 3\0': SQLITE}
 _NAME = re.compile(r'(?P<stem>.+)(?P<kind>\.(?:mcap|db3|bag))(?:\.(?:zstd|zst|active))*')
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,11 +48,23 @@ def storage_files(folder: Path) -> list[Path]:
     return [file for stem, file in sorted(named, key=lambda row: (len(row[0]), row))]
 
 
+def check_regular(files: Iterable[Path]) -> None:
+    """
+    Refuse what is no file: a pipe waits for ever, and a device has no end.
+
+    :raises SourceError: names the first one.
+    """
+    for file in files:
+        if file.exists() and not file.is_file():
+            seen = 'a folder' if file.is_dir() else 'a device, pipe or socket'
+            raise SourceError(f'file {str(file)!r}', seen, 'a regular file')
+
+
 def is_bag(path: Path) -> bool:
     """Whether a path is a bag: a file of one, or a folder with metadata or such files."""
     if path.is_dir():
         return (path / METADATA).is_file() or bool(storage_files(path))
-    return bool(_NAME.fullmatch(path.name)) or kind_of(_head(path)) != ''
+    return path.is_file() and (bool(_NAME.fullmatch(path.name)) or kind_of(head_of(path)) != '')
 
 
 def kind_of(head: bytes) -> str:
@@ -73,17 +79,17 @@ def unpack(file: Path, folder: Path) -> StorageFile:
     :param folder: gets what is unpacked, or a link.
     :raises SourceError: when it cannot be read, or not be unpacked.
     """
-    head, match = _head(file), _NAME.fullmatch(file.name)
+    head, match = head_of(file), _NAME.fullmatch(file.name)
     kind = kind_of(head) or (match['kind'] if match else '')
     target = folder / f'{len(list(folder.iterdir()))}_{match["stem"] if match else file.name}'
     if head.startswith(ZSTD_MAGIC):
         try:
-            is_whole = _unzstd(file, target)
+            is_whole = unzstd_file(file, target)
         except OSError as error:
             raise SourceError(
                 f'bag file {str(file)!r}', error, f'room to unpack it in {folder}'
             ) from error
-        kind = kind_of(_head(target)) or kind
+        kind = kind_of(head_of(target)) or kind
         unpacked = target.rename(target.with_name(target.name + kind))
         return StorageFile(unpacked, file.name, kind, not is_whole)
     if kind and file.suffix != kind:
@@ -93,27 +99,10 @@ def unpack(file: Path, folder: Path) -> StorageFile:
     return StorageFile(file, file.name, kind)
 
 
-def _head(file: Path) -> bytes:
+def head_of(file: Path) -> bytes:
+    check_regular([file])
     try:
         with file.open('rb') as opened:
             return opened.read(16)
     except OSError as error:
         raise SourceError(f'file {str(file)!r}', error, 'one that can be read') from error
-
-
-def unzstd(data: bytes) -> bytes:
-    """What zstd packed, or the beginning of it where it is cut."""
-    return bytes(zstd.ZstdDecompressor().decompress(data))
-
-
-def _unzstd(file: Path, target: Path) -> bool:
-    """Unpack what can be unpacked; whether that is all of it."""
-    decoder = zstd.ZstdDecompressor()
-    with file.open('rb') as packed, target.open('wb') as unpacked, suppress(zstd.ZstdError):
-        while chunk := packed.read(_CHUNK):
-            while chunk:  # several frames may follow each other
-                decoder = zstd.ZstdDecompressor() if decoder.eof else decoder
-                unpacked.write(decoder.decompress(chunk))
-                chunk = decoder.unused_data
-        return bool(decoder.eof)
-    return False

@@ -10,20 +10,19 @@ wiki.ros.org/Bags/Format/2.0, and the tables of rosbag2_storage_sqlite3.
 
 from __future__ import annotations
 
-import bz2
+import re
 import sqlite3
 import struct
 from abc import ABC, abstractmethod
 from binascii import crc32
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import lz4.frame
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, Message, Schema
@@ -37,7 +36,8 @@ from rosbags.interfaces import (
 from rosbags.typesys.msg import normalize_msgtype
 
 from seg_perception.core.errors import SourceError
-from seg_perception.io.bag_files import MCAP, ROS1, ROSBAG1, SQLITE, StorageFile, unzstd
+from seg_perception.io.bag_files import MCAP, ROS1, ROSBAG1, SQLITE, StorageFile
+from seg_perception.io.unpacking import MAX_BLOCK, unbz2, unlz4, unzstd
 
 _UNDEFINED = MessageDefinition(MessageDefinitionFormat.NONE, '')
 _MAX_ID_STEP = 1 << 20  # how far beyond unreadable rows of a database others are looked for
@@ -221,7 +221,8 @@ class McapFile(_Recorded):
         data = self._read(block.offset, block.length)
         if data[0] == Opcode.CHUNK:
             chunk = Chunk.read(ReadDataStream(BytesIO(data[9:])))
-            data = _UNPACK[chunk.compression](chunk.data)
+            limit = min(chunk.uncompressed_size, MAX_BLOCK)
+            data = _UNPACK[chunk.compression](chunk.data, limit)
             is_whole = len(data) == chunk.uncompressed_size
             if is_whole and chunk.uncompressed_crc not in (0, crc32(data)):
                 raise ValueError('checksum')
@@ -281,7 +282,8 @@ class Bag1File(_Recorded):
 
     def _rows(self, block: _Block) -> Iterator[tuple[int, int, bytes]]:
         ((fields, packed),) = _bag1_records(self._read(block.offset, block.length), whole=False)
-        for inner, data in _bag1_records(_UNPACK[fields['compression'].decode()](packed)):
+        unpack = _UNPACK[fields['compression'].decode()]
+        for inner, data in _bag1_records(unpack(packed, MAX_BLOCK)):
             op = inner['op'][0]
             if op == self._CONNECTION:
                 self._learn(inner, data)
@@ -321,18 +323,35 @@ def _bag1_fields(header: bytes) -> dict[str, bytes]:
     return fields
 
 
-def _plain(data: bytes) -> bytes:
+def _plain(data: bytes, limit: int) -> bytes:
     return data
 
 
 # These give the beginning of what is cut, where one-shot functions refuse it.
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+_UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
     '': _plain,
     'none': _plain,
     'zstd': unzstd,
-    'lz4': lambda data: bytes(lz4.frame.LZ4FrameDecompressor().decompress(data)),
-    'bz2': lambda data: bz2.BZ2Decompressor().decompress(data),
+    'lz4': unlz4,
+    'bz2': unbz2,
 }
+
+
+def check_tables(path: Path) -> None:
+    """
+    Refuse a database in which topics or messages are computed: views may go on for ever.
+
+    :raises SourceError: names it. A damaged database passes.
+    """
+    uri = f'{path.resolve().as_uri()}?immutable=1'
+    with closing(sqlite3.connect(uri, uri=True)) as base, suppress(sqlite3.DatabaseError):
+        made = dict(base.execute("SELECT name, type || coalesce(sql, '') FROM sqlite_master"))
+        for name in ('topics', 'messages'):
+            is_table = re.match('table(?!CREATE VIRTUAL)', made.get(name, 'table'))
+            columns = base.execute(f'PRAGMA table_xinfo({name})').fetchall()
+            if not is_table or any(hidden for *_, hidden in columns):
+                seen, expected = f'{name} that are computed', 'a plain table of them'
+                raise SourceError(f'bag file {str(path)!r}', seen, expected)
 
 
 class SqliteFile(Salvaged):

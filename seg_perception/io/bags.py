@@ -18,7 +18,9 @@ from typing import Any, TypeAlias
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag1 import Reader as Bag1Reader
+from rosbags.rosbag1 import reader as bag1
 from rosbags.rosbag2 import Reader as Bag2Reader
+from rosbags.rosbag2 import storage_mcap as mcap
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -28,13 +30,17 @@ from seg_perception.io.bag_files import (
     METADATA,
     ROS1,
     ROSBAG1,
+    SQLITE,
     ZSTD_MAGIC,
     StorageFile,
+    check_regular,
+    head_of,
+    kind_of,
     storage_files,
     unpack,
-    unzstd,
 )
-from seg_perception.io.bag_recovery import Salvaged, salvage
+from seg_perception.io.bag_recovery import Salvaged, check_tables, salvage
+from seg_perception.io.unpacking import MAX_BLOCK, unbz2, unlz4, unzstd
 
 Reader: TypeAlias = Bag1Reader | Bag2Reader | Salvaged  # with the same face
 
@@ -44,6 +50,12 @@ _STORES: dict[str, Typestore] = {
     ROS1: get_typestore(Stores.ROS1_NOETIC),
     CDR: get_typestore(Stores.ROS2_JAZZY),
 }
+
+
+# The readers of rosbags unpack without a bound; within them, too, a chunk holds what it declares.
+mcap.DECOMPRESSORS['lz4'] = lambda data, size: unlz4(data, min(size, MAX_BLOCK))
+mcap.DECOMPRESSORS['zstd'] = lambda data, size: unzstd(data, min(size, MAX_BLOCK))
+bag1.decompressors.update(lz4=unlz4, bz2=unbz2)
 
 
 @dataclass(frozen=True)
@@ -150,16 +162,33 @@ class Bag:
             raise SourceError(
                 f'bag {str(self.path)!r}', 'nothing there', 'a rosbag1 file or a rosbag2'
             )
-        if self.path.is_file():
+        if not self.path.is_dir():
             return [self._open_file(self.path)]
         if (self.path / METADATA).is_file():
             try:
-                return [self._enter(Bag2Reader(self.path))]
+                if reader := self._open_folder():
+                    return [reader]
+                return self._open_files()
+            except SourceError:
+                raise
             except Exception as error:
                 self.problems.append(f'{METADATA} cannot be used: {first_line(error)}')
         else:
             self.problems.append(f'{METADATA} is missing; read from the files themselves')
         return self._open_files()
+
+    def _open_folder(self) -> Reader | None:
+        """As its metadata says; None where it is compressed, which rosbags unpacks unbounded."""
+        files = storage_files(self.path)
+        check_regular(files)
+        for file in files:
+            if kind_of(head_of(file)) == SQLITE:
+                check_tables(file)
+            elif head_of(file).startswith(ZSTD_MAGIC):
+                return None
+        reader = Bag2Reader(self.path)
+        opened = self._enter(reader)
+        return None if reader.compression_mode else opened
 
     def _open_files(self) -> list[Reader]:
         """Each file of a folder by itself, in the order of their numbers."""
@@ -182,6 +211,8 @@ class Bag:
         file = unpack(path, self._folder)
         if file.is_cut:
             self.problems.append(f'{file.name} is cut: its compression does not end')
+        if file.kind == SQLITE:
+            check_tables(file.path)
         try:
             is_ros1 = file.kind == ROSBAG1
             return self._enter(Bag1Reader(file.path) if is_ros1 else Bag2Reader(file.path))

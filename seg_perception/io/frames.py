@@ -70,7 +70,8 @@ def read_frames(file: Path) -> Iterator[Frame]:
 def _files_of(path: Path) -> list[Path]:
     known = IMAGE_SUFFIXES + VIDEO_SUFFIXES
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
+        named = (file for file in path.iterdir() if file.suffix.lower() in known)
+        files = sorted(file for file in named if file.is_file())  # no pipes or devices
         if not files:
             raise SourceError(
                 f'folder {str(path)!r}', 'no image or video in it', 'at least one', _SUFFIXES_FIX

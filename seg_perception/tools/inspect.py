@@ -4,21 +4,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from seg_perception.inference.model_file import AT_THRESHOLD, ModelCard, read_card
+import onnxruntime as ort
+
+from seg_perception.core.errors import ModelFileError, printable
+from seg_perception.inference.model_file import (
+    AT_THRESHOLD,
+    TORCH_ENDING,
+    ModelCard,
+    open_session,
+    read_card,
+)
 
 
 def describe_model(path: str | Path) -> str:
     """
     The model file's story in lines of text.
 
-    :raises ModelFileError: when the file is missing, damaged or not in the contract.
+    :raises ModelFileError: when the file is missing, damaged or not in the contract; what can be
+        read of it is printed before.
     """
-    card = read_card(path)
-    size_mb = Path(path).stat().st_size / 1e6
+    try:
+        card = read_card(path)
+    except ModelFileError:
+        print(printable('\n'.join(_remains(Path(path)))))
+        raise
     facts = {
-        'file': f'{path} ({size_mb:.2f} MB)',
+        'file': _file(Path(path)),
         'name': card.name,
         'contract': f'version {card.contract}',
         'input': _input(card),
@@ -29,7 +44,25 @@ def describe_model(path: str | Path) -> str:
         'commit': card.commit,
     }
     lines = [f'{key:<12} {value}' for key, value in facts.items()]
-    return '\n'.join([*lines, *_scores(card), *_classes(card)])
+    return printable('\n'.join([*lines, *_scores(card), *_classes(card)]))
+
+
+def _file(path: Path) -> str:
+    return f'{path} ({path.stat().st_size / 1e6:.2f} MB)' if path.is_file() else str(path)
+
+
+def _remains(path: Path) -> Iterator[str]:
+    """What is known of a file that cannot be used."""
+    yield f'file         {_file(path)}'
+    if path.suffix == TORCH_ENDING:
+        return
+    with suppress(ModelFileError):
+        session = open_session(path, ort.SessionOptions(), ['CPUExecutionProvider'])
+        for kind, nodes in (('input', session.get_inputs()), ('output', session.get_outputs())):
+            for node in nodes:
+                yield f'{kind:<12} {node.name} {node.type} {tuple(node.shape)}'[:200]
+        for name, text in session.get_modelmeta().custom_metadata_map.items():
+            yield f'metadata     {name}: {len(text)} characters, {text[:60]}'[:200]
 
 
 def _input(card: ModelCard) -> str:

@@ -153,7 +153,7 @@ def test_file_of_contract_1_still_loads(tmp_path: Path) -> None:
     path = write_graph(tmp_path / 'm.onnx', outputs=old, card=contract_1())
     assert read_card(path).ood_name == 'strangeness'
     image = np.zeros((1, 8, 8, 3), np.uint8)
-    assert OnnxEngine(path, 'cpu', threads=1).run(image).ood_score.tolist() == [0.0]
+    assert OnnxEngine(path, 'cpu', threads=1)._run(image)[2].tolist() == [0.0]
     wrong = write_graph(tmp_path / 'wrong.onnx', card=contract_1())
     with pytest.raises(ModelFileError, match="expected 'strangeness' among them"):
         read_card(wrong)
