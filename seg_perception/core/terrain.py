@@ -224,8 +224,7 @@ def surface_of(
     terrain = Terrain.of(x, y, z, Lattice.ahead_of(yaw_rad))
     height = _heights(few, terrain)
     off = cv2.inRange(np.abs(height), params.step_m, _FAR_OFF_M)
-    faces = _faces(some, ground[:, ::_EVERY], params.step_m).repeat(_EVERY, axis=1)
-    off = cv2.bitwise_or(off, np.ascontiguousarray(faces[:, : ids.shape[1]]))
+    off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
     high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
     upright = cv2.LUT(ids, table.lookup(_upright))
     off = cv2.subtract(off, cv2.dilate(upright, _AROUND))  # at edges pixel and range may differ
@@ -245,13 +244,17 @@ def surface_of(
 def _faces(xyz_m: np.ndarray, ground: np.ndarray, step_m: float) -> np.ndarray:
     """Steep faces as high as a step in places (3, h, w) of ground, (h, w) uint8 of 0 or 255."""
     faces = np.zeros_like(ground)
-    (flat, width), ground = (xyz_m.reshape(3, -1), xyz_m.shape[2]), np.ascontiguousarray(ground)
+    x, y, z = np.ascontiguousarray(xyz_m[:, :, ::_EVERY])  # every other column will do
+    away = np.abs(x) + np.abs(y)
     for rows in _FACE_ROWS:
-        rises = np.abs(xyz_m[2, :-rows] - xyz_m[2, rows:]) > 0.9 * step_m
-        above = np.flatnonzero(rises & (ground[:-rows] > 0))  # few: the rest is cheap
-        below = above + rows * width
-        x, y, rise = np.abs(flat[:, above] - flat[:, below])
-        faces.ravel()[below[rise > x + y]] = 255
+        rises = np.abs(z[:-rows] - z[rows:])
+        steep = (rises > 0.9 * step_m) & (rises > np.abs(away[:-rows] - away[rows:]))
+        above, column = np.nonzero(steep)  # few
+        below, column = above + rows, column * _EVERY
+        x, y, rise = np.abs(xyz_m[:, above, column] - xyz_m[:, below, column])
+        steep = (rise > x + y) & (ground[above, column] > 0)
+        faces[below[steep], column[steep]] = 255
+        faces[below[steep], np.minimum(column[steep] + 1, faces.shape[1] - 1)] = 255
     return faces
 
 

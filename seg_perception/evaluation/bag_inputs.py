@@ -41,7 +41,9 @@ CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
 _TRIED = 20  # frames at the beginning that are looked at
 _FIX_AGE_NS = NS  # an older position is not where the frame was taken
 # What nodes like ours publish about an image is no image of a camera.
-_ANSWERS = re.compile(r'(?:^|/)(?:mask|confidence|overlay|label\w*|depth\w*)(?:/|$)')
+_ANSWERS = re.compile(
+    r'(?:^|/)(?:(?:ego_)?mask\w*|confidence\w*|overlay|label\w*|depth\w*)(?:/|$)'
+)
 _TRANSPORTS = ('compressed', 'image_raw', 'image_rect', 'image_rect_color', 'image_color', 'image')
 
 

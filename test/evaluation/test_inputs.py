@@ -154,7 +154,7 @@ def test_compressed_beside_raw_is_the_same_camera(tmp_path: Path) -> None:
 
 def test_answers_of_a_node_are_no_cameras(tmp_path: Path) -> None:
     rows = street_rows(2)
-    for name in ('mask', 'confidence', 'overlay', 'overlay/compressed'):
+    for name in ('mask', 'mask_small', 'ego_mask', 'confidence', 'overlay', 'overlay/compressed'):
         rows += jpeg_rows(1, f'/seg_perception/front/{name}')
     source = only(write_bag(tmp_path / 'bag', rows))
     assert [stream.topic for stream in source.streams] == [TOPIC]
