@@ -224,7 +224,8 @@ def surface_of(
     terrain = Terrain.of(x, y, z, Lattice.ahead_of(yaw_rad))
     height = _heights(few, terrain)
     off = cv2.inRange(np.abs(height), params.step_m, _FAR_OFF_M)
-    off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
+    if ranges.source == 'depth':  # the rings of a LiDAR show no faces
+        off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
     high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
     upright = cv2.LUT(ids, table.lookup(_upright))
     off = cv2.subtract(off, cv2.dilate(upright, _AROUND))  # at edges pixel and range may differ

@@ -307,6 +307,8 @@ class CameraInterface:
         camera = view.camera if view else None
         if camera is not None and record.pitch is not None and isfinite(record.pitch.std_rad):
             self.health.pitch_seen(record.pitch.pitch_rad - camera.extrinsics.pitch_rad)
+        if self._range and isfinite(off_rad := self._range.pitch_off_rad):
+            self.health.pitch_seen(off_rad)
 
     def reject(self, frame: Frame, error: ImageError) -> None:
         """Say and count that a frame cannot be used."""

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import nan
 from threading import Lock
 from typing import Any
 
@@ -28,7 +29,7 @@ from seg_perception.core.camera_geometry import CameraGeometry, Missing
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import CalibrationError, SegPerceptionError
 from seg_perception.core.range_image import RangeImage, range_of_depth, range_of_points
-from seg_perception.core.terrain import Surface, surface_of
+from seg_perception.core.terrain import GroundCheck, Surface, surface_of
 from seg_perception.inference.answer import Measured
 from seg_perception.io.camera_info import calibration_of, is_rectified, numbers_of
 from seg_perception.io.depth_image import read_depth
@@ -117,7 +118,7 @@ class _Use:
     source: RangeTopic
     matched: deque[bool] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     fault: str = ''
-    ground: str = ''  # how far the measured ground is off the calibration
+    check: GroundCheck | None = None  # how far the measured ground is off the calibration
 
     def values(self) -> dict[str, str]:
         """For the diagnostics."""
@@ -126,7 +127,7 @@ class _Use:
             'rate_hz': f'{self.source.rate_hz:.1f}',
             'age_s': f'{self.source.age_s:.2f}',
             'matched_percent': f'{share:.0f}',
-            'ground_off': self.ground,
+            'ground_off': str(self.check or ''),
             'fault': self.fault,
         }
         return {f'{self.kind}_{name}': value for name, value in named.items()}
@@ -178,6 +179,12 @@ class CameraRange:
         """For the diagnostics."""
         return {key: value for use in self._uses for key, value in use.values().items()}
 
+    @property
+    def pitch_off_rad(self) -> float:
+        """Pitch that depth sees in the ground of the last frame, less that configured; or NaN."""
+        checks = (use.check for use in self._uses if use.kind == 'depth' and not use.fault)
+        return next((check.pitch_off_rad for check in checks if check), nan)
+
     def measure(
         self, header: Header, params: NodeParams, geometry: CameraGeometry, labels: np.ndarray
     ) -> Measured:
@@ -221,7 +228,7 @@ class CameraRange:
             return None, f'{seen}: check frame_id and TF'
         yaw_rad = geometry.camera.extrinsics.yaw_rad
         surface = surface_of(ranges, labels, self._table, yaw_rad, params.rules.range)
-        use.ground = str(surface.check or '')
+        use.check = surface.check
         if surface.check is not None and surface.check.is_gross:
             return None, f'ground off by {surface.check}: check unit, frame_id and TF'
         return surface, ''

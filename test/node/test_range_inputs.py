@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
 from benchmarks.range_truth import Box, World, beams, camera_geometry
 from ros_graph import stamped
+from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11
 from seg_perception.inference.answer import Measured
 from seg_perception.node.extrinsics import FrameTree, Link, Pose
@@ -80,6 +81,17 @@ def cloud(points_m: np.ndarray = POINTS, header: Any = None) -> PointCloud2:
 def test_good_depth_measures():
     found = Inputs(front__depth_topic='/depth').measure(depth())
     assert found.surface.ranges.source == 'depth' and found.fault == ''
+
+
+def test_depth_tells_a_wrong_pitch():
+    inputs = Inputs(front__depth_topic='/depth')
+    pose = replace(GEOMETRY.camera.extrinsics, pitch_rad=0.02)
+    tilted = CameraGeometry(GEOMETRY.camera.calibration, pose)
+    assert np.isnan(inputs.range.pitch_off_rad)
+    inputs.callbacks['/depth'](depth())
+    inputs.range.measure(IMAGE, inputs.params, tilted, LABELS)
+    assert inputs.range.pitch_off_rad == pytest.approx(0.03, abs=0.002)
+    assert inputs.range.values()['depth_ground_off'].endswith('+0.030 rad')
 
 
 def test_good_clouds_measure_and_depth_comes_first():
