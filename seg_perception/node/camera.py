@@ -122,7 +122,7 @@ class CameraInterface:
         self._spoke_s = self._stale_said_s = self._arrived_s = 0.0
         self._is_stale, self._hung = False, ''
         self._pitch_asked_s = -inf
-        self._outputs = CameraOutputs(node, params.name, answerer.table)
+        self._outputs = CameraOutputs(node, params.name, answerer.table, settings.now.deadline_s)
         self._self_calibration = SelfCalibration(
             node, params, answerer.table, self._outputs, settings.now.calibration.path
         )

@@ -12,7 +12,7 @@ import numpy as np
 from geometry_msgs.msg import PolygonStamped
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 from std_msgs.msg import Header
 
@@ -33,11 +33,11 @@ from seg_perception.node.image_conversions import (
     to_compressed_msg,
 )
 from seg_perception.node.parameters import NodeParams
-from seg_perception.node.qos import latched
+from seg_perception.node.qos import latched, promised
 from seg_perception.node.scene_msgs import LABEL_INFO, ids_of, label_info
 from seg_perception_msgs.msg import CameraCalibration, RoadScene
 
-_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_QOS = promised(0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +60,18 @@ class CameraOutputs:
 
     :param node: the lifecycle node that owns the topics.
     :param camera: its name.
+    :param deadline_s: promised to readers of road_scene and mask; 0: nothing is promised.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str, table: ClassTable) -> None:
+    def __init__(
+        self, node: LifecycleNode, camera: str, table: ClassTable, deadline_s: float
+    ) -> None:
         self._node, self._camera, self._table = node, camera, table
         self._publishers: list[Any] = []
         publisher = self._publisher
-        self.scene = publisher(RoadScene, 'road_scene')
-        self._mask = publisher(Image, 'mask')
+        in_time = promised(deadline_s)
+        self.scene = publisher(RoadScene, 'road_scene', in_time)
+        self._mask = publisher(Image, 'mask', in_time)
         self._mask_color = publisher(Image, 'mask_color')
         self._mask_autoware = publisher(Image, 'mask_autoware')
         self._confidence = publisher(Image, 'confidence')

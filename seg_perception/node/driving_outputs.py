@@ -8,14 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool, Header
 
 from seg_perception.core.results import UNKNOWN_RISK, SafetyRisk
 from seg_perception.core.speed_limit import speed_limit
 from seg_perception.node.image_conversions import copy_header
 from seg_perception.node.parameters import Parameters
+from seg_perception.node.qos import promised
 
 try:
     import nav2_msgs.msg as nav2
@@ -27,7 +28,7 @@ SPEED_LIMIT: Any = nav2.SpeedLimit if nav2 else None
 
 EMERGENCY, VELOCITY_LIMIT = 'emergency', 'velocity_limit'
 """Names of the diagnostics, after that of the node; Autoware's graph and others refer to them."""
-_QOS = QoSProfile(depth=1)  # reliable
+_QOS = promised(0.0)
 
 
 class DrivingOutputs:
@@ -44,7 +45,13 @@ class DrivingOutputs:
     ) -> None:
         self._node, self._settings, self._changed = node, settings, changed
         publisher = node.create_lifecycle_publisher
-        self._stop: Any = publisher(Bool, '~/stop', _QOS)
+        self._stop: Any = publisher(Bool, '~/stop', promised(settings.now.deadline_s))
+        self._heartbeat: Any = None
+        self._timer: Any = None
+        if period_s := settings.now.heartbeat_period_s:
+            self._heartbeat = publisher(Header, '~/heartbeat', _QOS)
+            clock = Clock(clock_type=ClockType.STEADY_TIME)  # that of a bag may stand still
+            self._timer = node.create_timer(period_s, self._beat, clock=clock)
         self._limit: Any = None
         if SPEED_LIMIT is not None and settings.now.speed_limit.maximum_mps:
             self._limit = publisher(SPEED_LIMIT, '~/speed_limit', _QOS)
@@ -57,8 +64,15 @@ class DrivingOutputs:
 
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in filter(None, (self._stop, self._limit)):
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+        for publisher in filter(None, (self._stop, self._limit, self._heartbeat)):
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def _beat(self) -> None:
+        """The node is active, and its callbacks run."""
+        stamp, name = self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name()
+        self._heartbeat.publish(Header(stamp=stamp, frame_id=name))
 
     def publish(self, risk: SafetyRisk, header: Header) -> None:
         """The consequence of a risk, which is that of all cameras."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from seg_perception.core.camera_geometry import CameraGeometry, CameraView
@@ -21,7 +20,7 @@ from seg_perception.node.callbacks import stamp_seconds
 from seg_perception.node.driving_outputs import DrivingOutputs
 from seg_perception.node.grid_publisher import GridPublisher
 from seg_perception.node.parameters import Parameters
-from seg_perception.node.qos import latched
+from seg_perception.node.qos import latched, promised
 from seg_perception.node.scene_msgs import to_msg
 from seg_perception_msgs.msg import FusedScene
 
@@ -49,7 +48,7 @@ class FusionPublisher:
         self._node, self._settings, self._driving = node, settings, driving
         self._lock = Lock()
         self._last: dict[str, _Last] = {}
-        publisher, qos = node.create_lifecycle_publisher, QoSProfile(depth=1)
+        publisher, qos = node.create_lifecycle_publisher, promised(settings.now.deadline_s)
         self._scene: Any = publisher(FusedScene, '~/road_scene', qos)
         self._grid_publisher: Any = publisher(OccupancyGrid, '~/drivable_grid', latched())
         self._grid = GridPublisher(self._grid_publisher)

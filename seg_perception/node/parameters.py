@@ -57,7 +57,8 @@ CURVATURE_RANGE = (-0.5, 0.5)
 FIXED = {
     'cameras', 'image_topic', 'camera_info_topic', 'transport', 'reliable', 'base_frame', 'use_tf',
     'model', 'provider', 'threads', 'autostart', 'diagnostics_period_s', 'curvature_topic',
-    'calibration_file', 'calibration_height_m', 'folder', 'maximum_mps', 'depth_topic',
+    'calibration_file', 'calibration_height_m', 'folder', 'maximum_mps', 'deadline_s',
+    'heartbeat_period_s', 'depth_topic',
     'points_topic', 'class_ids',
 }  # fmt: skip
 """Last parts of the names of parameters that are read when the node starts; others are live."""
@@ -216,6 +217,17 @@ class NodeParams(Settings):
         choices=tuple(role.value for role in Role),
     )
     speed_limit: SpeedLimitParams = field(default_factory=SpeedLimitParams)
+    deadline_s: float = setting(
+        0.0,
+        'longest time between two messages on mask, road_scene and stop that is promised to '
+        'readers, as deadline and liveliness of their QoS; 0: none',
+        's',
+        0,
+        60,
+    )
+    heartbeat_period_s: float = setting(
+        0.0, 'time between two messages on the topic heartbeat; 0: it is not offered', 's', 0, 60
+    )
     overlay_opacity: float = ratio(0.45, 'opacity of the class colours in the overlay')
     overlay_jpeg_quality: int = setting(
         JPEG_QUALITY, 'JPEG quality of the compressed overlay', '', 1, 100

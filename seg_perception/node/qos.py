@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 _BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -18,6 +19,24 @@ _RELIABLE, _LATCHED = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOC
 def latched(depth: int = 1) -> QoSProfile:
     """For what late readers have to get too, as maps and static transforms."""
     return QoSProfile(depth=depth, reliability=_RELIABLE, durability=_LATCHED)
+
+
+def promised(deadline_s: float) -> QoSProfile:
+    """
+    Reliable, newest only, for readers that ask to hear when a message or the node is missing.
+
+    :param deadline_s: offered as deadline and as lease of the liveliness; 0: nothing is offered.
+    """
+    if not deadline_s:
+        return QoSProfile(depth=1, reliability=_RELIABLE)
+    within = Duration(seconds=deadline_s)
+    return QoSProfile(
+        depth=1,
+        reliability=_RELIABLE,
+        deadline=within,
+        liveliness=LivelinessPolicy.AUTOMATIC,
+        liveliness_lease_duration=within,
+    )
 
 
 class EveryDurability:

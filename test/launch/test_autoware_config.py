@@ -55,17 +55,38 @@ def test_the_graph_has_the_form_of_autoware_and_no_loose_link() -> None:
     assert set(paths) == {LISTED, *links}, 'what nothing links to has no effect'
 
 
-def test_its_diagnostics_are_those_of_the_node() -> None:
-    given = yaml.safe_load((AUTOWARE / 'perception.yaml').read_text())
-    diags = [unit for unit in units(given) if unit['type'] == 'diag']
+def published() -> set[str]:
+    """The names of the diagnostics of a node with one camera, front."""
     model = ModelReport('tiny', 'tiny.onnx', 'cpu')
     reports = [(CameraReport('front'), '')]
     cameras = to_array(f'/{NODE_NAME}', reports, model, Limits(1.0, 1.0), Time())
     driving = (driving_outputs.EMERGENCY, driving_outputs.VELOCITY_LIMIT)
-    published = {f'/{NODE_NAME}: {name}' for name in driving}
-    published |= {status.name for status in cameras.status}
-    assert {f'{unit["node"]}: {unit["name"]}' for unit in diags} == published
+    return {f'/{NODE_NAME}: {name}' for name in driving} | {each.name for each in cameras.status}
+
+
+def test_its_diagnostics_are_those_of_the_node() -> None:
+    given = yaml.safe_load((AUTOWARE / 'perception.yaml').read_text())
+    diags = [unit for unit in units(given) if unit['type'] == 'diag']
+    assert {f'{unit["node"]}: {unit["name"]}' for unit in diags} == published()
     assert all(unit['timeout'] <= 0.5 for unit in diags)
+
+
+def test_the_aggregator_groups_every_diagnostic_once() -> None:
+    """Parameters of GenericAnalyzer: ros/diagnostics, generic_analyzer.cpp at 431926f."""
+    file = AUTOWARE.parent / 'diagnostics_aggregator.yaml'
+    given = yaml.safe_load(file.read_text())['analyzers']['ros__parameters']
+    (group,) = (value for value in given.values() if isinstance(value, dict))
+    known = set(
+        'type path find_and_remove_prefix remove_prefix startswith contains expected regex '
+        'name timeout num_items discard_stale'.split()
+    )
+    taken: list[str] = []
+    for analyzer in group['analyzers'].values():
+        assert set(analyzer) <= known and isinstance(analyzer['timeout'], float)
+        parts = analyzer.get('contains', [])
+        taken += analyzer.get('expected', [])
+        taken += [name for name in published() if any(part in name for part in parts)]
+    assert sorted(taken) == sorted(published())
 
 
 def test_every_class_of_the_fusion_is_decided() -> None:

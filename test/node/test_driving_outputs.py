@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +14,9 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Header
 
@@ -21,7 +24,8 @@ from ros_graph import Graph, image_msg, painted, stamped
 from seg_perception.core.results import RiskLevel, SafetyRisk
 from seg_perception.core.speed_limit import SpeedLimitParams
 from seg_perception.node import driving_outputs
-from seg_perception_msgs.msg import RoadScene
+from seg_perception.node.parameters import NodeParams
+from seg_perception_msgs.msg import FusedScene, RoadScene
 
 ROAD, SKY, WALL, PERSON = 3, 0, 1, 9  # of CamVid-11
 SIZE = (120, 160)
@@ -30,6 +34,8 @@ HEIGHT_M = 1.0
 NOISE = np.random.default_rng(0).integers(0, 16, (*SIZE, 3), np.uint8)  # else it is blurred
 FAR_ROW, CLOSE_ROW = 65, 119  # 24 m and 2 m ahead
 MAXIMUM_MPS, MINIMUM_MPS, STALE_AFTER_S = 20.0, 0.3, 1.5
+DEADLINE_S = 0.4
+NODE = '/seg_perception'
 
 
 def street(foot_row: int) -> np.ndarray:
@@ -86,6 +92,8 @@ def bench(graph, start_node, tiny_path) -> Iterator[Bench]:
         diagnostics_period_s=0.5,
         speed_limit__maximum_mps=MAXIMUM_MPS,
         speed_limit__minimum_mps=MINIMUM_MPS,
+        deadline_s=DEADLINE_S,
+        heartbeat_period_s=0.2,
     )
     bench = Bench(
         graph,
@@ -134,6 +142,36 @@ def test_a_silent_camera_stops(bench):
     assert statuses['/seg_perception: camera front'].level == DiagnosticStatus.ERROR
 
 
+def test_readers_hear_when_a_message_is_late(bench):
+    """They ask for a deadline and for signs of life; the node has to offer both."""
+    within, lost = Duration(seconds=1.0), []
+    qos = QoSProfile(depth=1, deadline=within, liveliness_lease_duration=Duration(seconds=20.0))
+    events = SubscriptionEventCallbacks(
+        deadline=lambda _: lost.append('late'), incompatible_qos=lambda _: lost.append('unmatched')
+    )
+    node, ignore = bench.graph.node, lambda message: None
+    subscriptions = [
+        node.create_subscription(kind, f'{NODE}/{name}', ignore, qos, event_callbacks=events)
+        for kind, name in (
+            (Bool, 'stop'), (FusedScene, 'road_scene'), (RoadScene, 'front/road_scene'),
+            (Image, 'front/mask'),
+        )
+    ]  # fmt: skip
+    for subscription in subscriptions:
+        bench.graph.spin_until(subscription.get_publisher_count, subscription.topic_name)
+    bench.send(street(FAR_ROW))
+    bench.graph.spin_until(lambda: lost, 'a missed deadline')
+    assert set(lost) == {'late'}
+    for subscription in subscriptions:
+        node.destroy_subscription(subscription)
+
+
+def test_heartbeat(bench):
+    beats = bench.graph.read(Header, '/seg_perception/heartbeat')
+    bench.graph.spin_until(lambda: len(beats) > 3, 'beats', 5.0)
+    assert beats[-1].frame_id == '/seg_perception'
+
+
 def test_speed_limit_as_nav2_takes_it(bench):
     msgs = pytest.importorskip('nav2_msgs.msg', reason='nav2_msgs is not installed')
     limits = bench.graph.read(msgs.SpeedLimit, '/seg_perception/speed_limit')
@@ -162,7 +200,8 @@ def test_the_limit_of_a_message_is_never_zero(monkeypatch):
         return SimpleNamespace(publish=kinds.setdefault(topic, []).append)
 
     node = SimpleNamespace(create_lifecycle_publisher=publisher)
-    params = SimpleNamespace(now=SimpleNamespace(speed_limit=SpeedLimitParams(1.0, 0.25)))
+    now = replace(NodeParams(), speed_limit=SpeedLimitParams(1.0, 0.25))
+    params = SimpleNamespace(now=now)
     monkeypatch.setattr(driving_outputs, 'SPEED_LIMIT', SimpleNamespace)
     changes: list[int] = []
     outputs = driving_outputs.DrivingOutputs(node, params, lambda: changes.append(1))
