@@ -30,7 +30,7 @@ from seg_perception.core.masks import overlay, resize_nearest
 from seg_perception.inference.engine import Segmentation
 from seg_perception.inference.model_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, ModelCard
 from seg_perception.inference.onnx_engine import OnnxEngine
-from seg_perception.io.atomic import whole
+from seg_perception.io.atomic import clear_abandoned, whole
 from seg_perception.options import NetworkOptions
 from seg_perception.synthetic.street import Street
 
@@ -107,6 +107,7 @@ def adapt(source: Path, out: Path, options: AdaptOptions, rgb: np.ndarray) -> Ad
     sigmoids = outputs_of(network.model, 'Sigmoid')
     output = yolo or understand(outputs, sigmoids, options.output, options.classes, size)
     lines = _story(network, options, output, size)
+    clear_abandoned(out.absolute().parent)
     with whole(out) as unfinished:  # named when the node's engine gives the same answer
         onnx.save(_wrapped(network, options, output), str(unfinished))
         answer = OnnxEngine(unfinished, 'cpu').run(working[None])

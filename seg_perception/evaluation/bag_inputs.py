@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,6 +40,7 @@ from seg_perception.io.mask_file import decode_mask, narrow
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO, FIX = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/NavSatFix'
 _TRIED = 20  # frames at the beginning that are looked at
+_MAX_NAME = 80  # of a camera; names of files have 255 bytes
 _FIX_AGE_NS = NS  # an older position is not where the frame was taken
 # What nodes like ours publish about an image is no image of a camera.
 _ANSWERS = re.compile(
@@ -70,16 +72,26 @@ def open_bag(path: Path, wanted: Wanted) -> Source:
 
 
 def _unlike_cameras(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
-    """Each camera with a name of its own."""
+    """Each camera with a name of its own, which files and folders can bear."""
     names = [stream.camera for stream in streams]
+    slugs = [_slug(stream.topic) for stream in streams]
     return tuple(
-        replace(stream, camera=_slug(stream.topic)) if names.count(stream.camera) > 1 else stream
-        for stream in streams
+        stream
+        if names.count(name) == 1 and len(name) <= _MAX_NAME
+        else replace(stream, camera=_distinct(stream.topic, slug, slugs.count(slug) > 1))
+        for stream, name, slug in zip(streams, names, slugs, strict=True)
     )
 
 
 def _slug(topic: str) -> str:
     return re.sub(r'\W+', '_', topic.strip('/'))
+
+
+def _distinct(topic: str, slug: str, is_shared: bool) -> str:
+    """A short name; /a/b_c and /a_b/c have the same slug."""
+    if not is_shared and len(slug) <= _MAX_NAME:
+        return slug
+    return f'{slug[:_MAX_NAME]}_{hashlib.sha256(topic.encode()).hexdigest()[:6]}'
 
 
 def _image_topics(bag: Bag, wanted: Wanted) -> list[Topic]:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import io
 import json
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +25,7 @@ import numpy as np
 from seg_perception.core.errors import OutputError
 
 UNFINISHED = '.unfinished-'  # how the names of hidden folders start
+_ABANDONED_S = 60.0  # age from which a folder without a lock has lost its writer
 
 
 @contextmanager
@@ -40,8 +43,14 @@ def whole(path: Path, size: int = 0) -> Iterator[Path]:
     hidden = path.parent / f'{UNFINISHED}{uuid4().hex[:16]}'
     try:
         hidden.mkdir(parents=True)
-        yield hidden / path.name
-        (hidden / path.name).replace(path)
+        lock = os.open(hidden, os.O_RDONLY)
+        with suppress(OSError):  # there are file systems without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield hidden / path.name
+            (hidden / path.name).replace(path)
+        finally:
+            os.close(lock)
     except OSError as error:
         raise output_error(path, error, size) from error
     finally:
@@ -52,6 +61,19 @@ def clear_unfinished(folder: Path) -> None:
     """Remove what writers that were killed left in a folder; none may be at work in it."""
     for hidden in folder.glob(f'{UNFINISHED}*'):
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what killed writers left in a folder; those at work hold a lock."""
+    for hidden in folder.glob(f'{UNFINISHED}*'):
+        with suppress(OSError):
+            if time.time() - hidden.stat().st_mtime > _ABANDONED_S:
+                lock = os.open(hidden, os.O_RDONLY)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(hidden)
+                finally:
+                    os.close(lock)
 
 
 def write_bytes(path: Path, data: bytes | memoryview, sync: bool = True) -> None:

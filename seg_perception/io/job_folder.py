@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from seg_perception.core.errors import OutputError, SegPerceptionError, SourceError
-from seg_perception.io.atomic import clear_unfinished, make_folder, whole, write_json
+from seg_perception.io.atomic import clear_unfinished, make_folder, output_error, whole, write_json
 
 _SHOWN = 5  # differences that an error names
 
@@ -67,7 +68,7 @@ class JobFolder:
         :raises SourceError: when another one is in.
         """
         make_folder(self.path)
-        with (self.path / '.lock').open('w') as lock:
+        with _open_lock(self.path / '.lock') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -106,6 +107,14 @@ class JobFolder:
         clear_unfinished(self.path)
         for left in (self.path / 'parts').glob('.*'):  # those of earlier versions had other names
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """Open a file for locking; of a link that somebody planted, the target stays untouched."""
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), 'r+')
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def check_same(

@@ -20,6 +20,7 @@ from seg_perception.io.image_bytes import MAX_MEGAPIXELS
 
 # Half the bytes a second of 90 at 720p, and the class colours stay apart.
 JPEG_QUALITY = 80
+_MAX_JPEG_SIDE = 65500  # of libjpeg
 
 
 def to_pixels(msg: Image | CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
@@ -71,9 +72,10 @@ def to_compressed_msg(
     """
     An image (H, W, 3) uint8 RGB as image_transport would compress it.
 
-    :param format: jpeg or png.
+    :param format: jpeg or png; what is longer than a JPEG can be becomes a PNG.
     :param quality: of the JPEG, 1 to 100.
     """
+    format = 'png' if max(rgb.shape) > _MAX_JPEG_SIDE else format
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if format == 'jpeg' else []
     _, data = cv2.imencode(f'.{format}', bgr, options)

@@ -23,7 +23,7 @@ from rosbags.interfaces import (
 
 from seg_perception.core.camera import Calibration
 from seg_perception.core.errors import ImageError, SegPerceptionError, SourceError
-from seg_perception.io.atomic import whole
+from seg_perception.io.atomic import clear_abandoned, whole
 from seg_perception.io.bag_writer import BagWriter
 from seg_perception.io.camera_info import read_calibration
 from seg_perception.io.cdr_messages import (
@@ -178,6 +178,7 @@ def _new_bag(out: Path) -> Iterator[BagWriter]:
         raise SourceError(
             f'bag {str(out)!r}', 'something that is there already', 'a new name', 'Remove it.'
         )
+    clear_abandoned(out.absolute().parent)
     with whole(out) as unfinished:
         bag = BagWriter(unfinished, offered_qos=[_RELIABLE])
         try:

@@ -415,3 +415,14 @@ def test_labels_of_16_bits_and_of_a_palette(tmp_path: Path, encoding: str) -> No
     (frame,) = frames_of(only(write_bag(tmp_path / 'bag', rows), Wanted(truth_topic=LABELS)))
     assert frame.ground_truth is not None
     np.testing.assert_array_equal(frame.ground_truth(), ids)
+
+
+def test_cameras_have_names_of_their_own_that_files_can_bear(tmp_path: Path) -> None:
+    long = '/x' + 300 * 'long'
+    topics = ['/a/b_c/image_raw', '/a_b/c/image_raw', '/a/c/image_raw', '/d/c/image_raw']
+    topics += [f'{long}/image_raw', '/a/b/c', '/a_b/d/image_raw', '/e/a/b_c/image_raw']
+    rows = [row for topic in topics for row in street_rows(1, topic=topic)]
+    source = only(write_bag(tmp_path / 'bag', rows))
+    names = [stream.camera for stream in source.streams]
+    assert len(set(names)) == len(topics)
+    assert max(map(len, names)) < 100 and 'd' in names

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,3 +125,30 @@ def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / 'b').write_text('')
     atomic.clear_unfinished(tmp_path)
     assert names_in(tmp_path) == ['b']
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_one_works_on_stays(tmp_path: Path) -> None:
+    program = (
+        'import sys; from pathlib import Path; from seg_perception.io.atomic import whole\n'
+        'with whole(Path(sys.argv[1])) as file: file.mkdir(); print(file, flush=True); input()'
+    )
+    writers = []
+    for name in ('killed', 'works'):
+        writer = subprocess.Popen(
+            [sys.executable, '-c', program, str(tmp_path / name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        writers.append((writer, Path(writer.stdout.readline().strip()).parent))
+    (killed, left), (works, hidden) = writers
+    killed.kill()
+    killed.communicate()
+    atomic.clear_abandoned(tmp_path)
+    assert left.is_dir()  # young: its writer may just not have locked it yet
+    for folder in (left, hidden):
+        os.utime(folder, (0, 0))
+    atomic.clear_abandoned(tmp_path)
+    assert not left.exists() and hidden.is_dir()
+    works.communicate('\n')
+    assert works.returncode == 0 and names_in(tmp_path) == ['works']

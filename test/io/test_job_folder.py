@@ -99,3 +99,16 @@ def test_part_is_there_when_it_is_finished(tmp_path: Path) -> None:
 def test_part_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match='No space'), job(tmp_path).new_part('00000'):
         raise OSError(28, 'No space left on device')
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / 'precious').write_text('kept')
+    folder = tmp_path / 'out'
+    folder.mkdir()
+    for name in ('.lock', 'run.json'):
+        (folder / name).symlink_to(tmp_path / 'precious')
+    with pytest.raises(OutputError, match=r'\.lock'), job(folder).locked():
+        pass
+    with suppress(SourceError):
+        job(folder).claim()
+    assert (tmp_path / 'precious').read_text() == 'kept'

@@ -447,3 +447,10 @@ def test_a_video_stream_is_called_one():
     for start in (b'\0\0\0\x01\x67', b'\0\0\x01\x40'):
         with pytest.raises(ImageError, match=r"video stream .*'h264'.*republish"):
             to_pixels(compressed(start + bytes(99), 'h264'))
+
+
+@pytest.mark.parametrize('size', [(1, 65501), (65501, 1)])
+def test_what_is_longer_than_a_jpeg_can_be_becomes_a_png(size: tuple[int, int]) -> None:
+    msg = to_compressed_msg(np.full((*size, 3), RED, np.uint8), Header())
+    assert msg.format == 'bgr8; png compressed bgr8'
+    assert np.all(rgb_of(msg) == RED)
