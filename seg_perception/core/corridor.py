@@ -13,7 +13,7 @@ one they only rank what is nearer and are never stated.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, cos, hypot, inf, isfinite, pi, sin
+from math import ceil, cos, hypot, inf, isfinite, pi, sin, sqrt
 
 import cv2
 import numpy as np
@@ -113,17 +113,19 @@ def corridor_shape(
     if not abs(curvature_per_m) <= MOST_CURVED:
         allowed = f'{-MOST_CURVED} to {MOST_CURVED} 1/m'
         raise ParameterError('curvature of the path', curvature_per_m, allowed)
+    is_straight, path = abs(curvature_per_m) < _STRAIGHT_PER_M, (corridor, curvature_per_m)
     shape = None
     if isinstance(geometry, CameraGeometry):
-        if abs(curvature_per_m) < _STRAIGHT_PER_M:
-            shape = geometry.part(_straight, corridor)
-        else:
-            shape = geometry.part(_bent, (corridor, curvature_per_m))
+        bent = None if is_straight else geometry.part(_bent, path)
+        shape = geometry.part(_straight, corridor) if is_straight else bent
+    if shape is None and not is_straight:
+        shape = geometry.part(_bent_in_image, path)
     return shape or geometry.part(_in_image, corridor)
 
 
 # Of a camera that has not moved yet: it looks about level, or somewhat down.
 _UNKNOWN_POINT = VanishingPoint(0.5, 0.51, row_std=0.03)
+_OUTLINE = 12  # points of each edge of a bent corridor
 _FOCAL = 0.85  # of the image's width: 61 degrees; most cameras of vehicles have 0.6 to 1.1
 _FAR_M = 45.0  # beyond it, what is not known of the horizon is as much as the distance
 _FAR_STDS = 2.5  # by which the far end is below the horizon
@@ -141,22 +143,26 @@ class _Horizon:
     near_px: float  # by which the horizon may well be higher
     depth_px_m: float  # the distance of ground times how far it is below the horizon
     spread: float  # half the width of the corridor, in how far it is below the horizon
+    bend_px2: float  # how far the path is to the left, times how far it is below the horizon
 
     @classmethod
-    def of(cls, geometry: ImageGeometry, corridor: Corridor) -> _Horizon:
+    def of(cls, geometry: ImageGeometry, corridor: Corridor, curvature: float = 0.0) -> _Horizon:
         (height, width), point = geometry.size, geometry.vanishing_point or _UNKNOWN_POINT
         focal_px, height_m = _FOCAL * width, geometry.camera_height_m
         depth_px_m = focal_px * (height_m if isfinite(height_m) else corridor.camera_height_m)
         std_px = hypot(point.row_std * height, ROAD_PITCH_STD_RAD * focal_px)
         stds = _FAR_STDS if geometry.vanishing_point else _FAR_STDS_UNKNOWN
+        # Farther on the path has left the straight one, and the vehicle may take either.
+        most_m = sqrt(2 * corridor.half_width_m / abs(curvature)) if curvature else inf
         return cls(
             point.column * width - 0.5,
             point.row * height - 0.5,
             point.roll_rad,
-            max(depth_px_m / min(_FAR_M, corridor.reach_m), stds * std_px),
+            max(depth_px_m / min(_FAR_M, corridor.reach_m, most_m), stds * std_px),
             point.row_std * height,
             depth_px_m,
             corridor.half_width_m * focal_px / depth_px_m,
+            focal_px * depth_px_m * curvature / 2,
         )
 
     def below(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +170,11 @@ class _Horizon:
         right, down = columns - self.column, rows - self.row
         cosine, sine = cos(self.roll_rad), sin(self.roll_rad)
         return right * sine + down * cosine, right * cosine - down * sine
+
+    def sides(self, below: np.ndarray, side: float) -> np.ndarray:
+        """How far an edge of the corridor, -1 left or 1 right, is right of the vanishing point."""
+        within = np.maximum(below, self.far_px)
+        return np.asarray(side * self.spread * within - self.bend_px2 / within)
 
     def pixel(self, below: float, right: float) -> tuple[float, float]:
         """Column and row of a place that is so far below the horizon and to the right, px."""
@@ -173,18 +184,24 @@ class _Horizon:
 
 
 def _in_image(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
-    height, width = geometry.size
-    horizon, end = _Horizon.of(geometry, corridor), corridor.end_row(height)
+    return _bent_in_image(geometry, (corridor, 0.0))
+
+
+def _bent_in_image(geometry: ImageGeometry, path: tuple[Corridor, float]) -> CorridorShape:
+    (height, width), (corridor, _) = geometry.size, path
+    horizon, end = _Horizon.of(geometry, *path), corridor.end_row(height)
     rows = np.arange(height, dtype=np.float32)
     columns = np.arange(width, dtype=np.float32)
     below, right = horizon.below(columns, rows[:, None])
     middle = (rows - horizon.row) / cos(horizon.roll_rad)  # below the horizon, along the path
     top = min(ceil(horizon.far_px * cos(horizon.roll_rad) + horizon.row), end - 1)
     top = max(top, 0)
-    half = np.maximum(horizon.spread * np.maximum(below, horizon.far_px), 0.5)
+    within = np.maximum(below, horizon.far_px)
+    half = np.maximum(horizon.spread * within, 0.5)
+    aside = np.abs(right + horizon.bend_px2 / within) if horizon.bend_px2 else np.abs(right)
     used = ((rows >= top) & (rows < end))[:, None]
-    inside = used & (np.abs(right) <= half)
-    adjacent = used & (np.abs(right) <= 3 * half) & ~inside
+    inside = used & (aside <= half)
+    adjacent = used & (aside <= 3 * half) & ~inside
     middle = np.maximum(middle, horizon.far_px)
     ranges = np.where(used[:, 0], horizon.depth_px_m / (middle + horizon.near_px), np.nan)
     return CorridorShape(
@@ -198,21 +215,27 @@ def _in_image(geometry: ImageGeometry, corridor: Corridor) -> CorridorShape:
     )
 
 
-def trapezoid_outline(
-    corridor: Corridor, size: tuple[int, int], geometry: ImageGeometry | None = None
+def image_outline(
+    corridor: Corridor,
+    size: tuple[int, int],
+    geometry: ImageGeometry | None = None,
+    curvature_per_m: float = 0.0,
 ) -> np.ndarray:
     """
-    Corners (4, 2) int32, x and y, of the corridor in an image (H, W) without a calibration.
+    Points (N, 2) int32, x and y, around the corridor in an image (H, W) without a calibration.
 
     :param geometry: of that image at any size.
     """
     known = geometry or ImageGeometry(size)
     known = ImageGeometry(size, known.vanishing_point, camera_height_m=known.camera_height_m)
-    horizon, last = _Horizon.of(known, corridor), corridor.end_row(size[0]) - 1
-    below = np.array([horizon.far_px, (last - horizon.row) / cos(horizon.roll_rad)])
-    right = horizon.spread * np.maximum(below, horizon.far_px)
-    corners = zip(below[[0, 0, 1, 1]], (right * [[-1], [1]]).T.ravel()[[0, 1, 3, 2]], strict=True)
-    return np.array([horizon.pixel(*corner) for corner in corners], np.int32)
+    horizon = _Horizon.of(known, corridor, curvature_per_m)
+    nearest = (corridor.end_row(size[0]) - 1 - horizon.row) / cos(horizon.roll_rad)
+    below = np.array([horizon.far_px, nearest])
+    if curvature_per_m:
+        below = np.geomspace(horizon.far_px, max(nearest, horizon.far_px), _OUTLINE)
+    left, right = (zip(below, horizon.sides(below, side), strict=True) for side in (-1, 1))
+    around = [*left, *reversed(list(right))]
+    return np.array([horizon.pixel(*point) for point in around], np.int32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 from seg_perception.core.camera import Camera
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
 from seg_perception.core.classes import ClassTable
-from seg_perception.core.corridor import Corridor, trapezoid_outline
+from seg_perception.core.corridor import Corridor, image_outline
 from seg_perception.core.draw_camera import draw_camera
 from seg_perception.core.grid import BLOCKED, FREE
 from seg_perception.core.masks import overlay
@@ -88,7 +88,7 @@ def draw_scene(
     if camera is not None and path is not None:
         _draw_path(scene, path, camera, colour)
     else:
-        outline = trapezoid_outline(corridor, size, geometry)
+        outline = image_outline(corridor, size, geometry, curvature_per_m)
         cv2.polylines(scene, [outline], True, colour, thickness, cv2.LINE_AA)
     if grid is not None:
         _draw_map(scene, grid, path, colour)

@@ -254,6 +254,7 @@ class OnlineCalibration:
     height_std_m: float = nan
     height_source: str = ''  # parameter, TF, speed, vehicle width; empty when unknown
     ego_mask: np.ndarray | None = None  # (h, w) uint8, 255 on the own vehicle; scales to any size
+    path_bend: float = nan  # curvature of the path * height of the camera, positive to the left
 
 
 @dataclass(frozen=True)

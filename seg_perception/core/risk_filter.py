@@ -32,6 +32,7 @@ _LEAST_WIDTH_PX = 10.0  # of what only grazes the corridor the width says nothin
 _LEAST_CENTRED, _LEAST_CENTRED_FAR = 0.25, 0.6
 # A nod of 0.2 degrees moves the ground at the distance Z by Z / h of its 0.0035 rad; h is 1.35 m.
 _NOD_SHARE = 0.0035 * 4.5 / 1.35
+_SAME_PATH_PER_M = 0.0015  # moves the path by 0.3 m at 20 m
 _STATIC = 'obstacles'  # when far the road leads around them
 _FAR = 4.0  # times the distance at which proximity is full
 _FAR_SPAN = 1.5  # times as long has to be seen what is far, where pixels are coarse
@@ -184,9 +185,17 @@ class RiskFilter:
         self._speed_mps = nan
         self._stamp_s = nan
         self._camera = ''
+        self._curvature_per_m = 0.0
 
-    def update(self, raw: SafetyRisk, stamp_s: float, camera: str = '') -> SafetyRisk:
-        """The risk at a frame, given what ``assess_risk`` says of it alone."""
+    def update(
+        self, raw: SafetyRisk, stamp_s: float, camera: str = '', curvature_per_m: float = 0.0
+    ) -> SafetyRisk:
+        """
+        The risk at a frame, given what ``assess_risk`` says of it alone.
+
+        :param curvature_per_m: of the path that it was found on. A path that swings meets things
+            that do not come nearer, so approach is followed anew when it has moved.
+        """
         dt_s = stamp_s - self._stamp_s
         if not 0.0 <= dt_s <= self.params.time.gap_s or camera != self._camera:
             self.reset()
@@ -195,6 +204,9 @@ class RiskFilter:
             self.reset()
             return raw
         self._stamp_s, self._camera = stamp_s, camera
+        if abs(curvature_per_m - self._curvature_per_m) > _SAME_PATH_PER_M:
+            self._tracks.clear()
+            self._curvature_per_m = curvature_per_m
         ahead = {hazard.factor: hazard for hazard in raw.hazards if hazard.zone == 0}
         contact_s = self._contacts_s(ahead)
         places = _places(raw)

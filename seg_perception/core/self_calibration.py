@@ -24,6 +24,7 @@ from seg_perception.core.camera_height import HeightEvidence, heights_from_vehic
 from seg_perception.core.camera_motion import CameraMotion, across, find_motion
 from seg_perception.core.classes import ClassTable, Role
 from seg_perception.core.ego_mask import EgoMaskEstimator
+from seg_perception.core.ground_travel import GroundTravel
 from seg_perception.core.lane_lines import LineEvidence, meeting_of_lines
 from seg_perception.core.optical_flow import Flow, corners, follow, small_grey
 from seg_perception.core.results import CalibrationState, OnlineCalibration, VanishingPoint
@@ -101,7 +102,7 @@ class SelfCalibrator:
     ) -> None:
         self._params, self._calibration = params, calibration
         self._evidence, self._heights, self._ego = Evidence(), HeightEvidence(), EgoMaskEstimator()
-        self._lines, self._pairs = LineEvidence(), 0
+        self._lines, self._travel, self._pairs = LineEvidence(), GroundTravel(), 0
         self._ego_mask: np.ndarray | None = None
         self._anchor: _Anchor | None = None
         self._gap_s, self._next_s = 0.2, -inf
@@ -143,7 +144,7 @@ class SelfCalibrator:
             self._judge(self._look(anchor, grey, stamp_s, speed_mps, yaw_rate_radps))
             self._learn_lines(grey, labels, table)
             self._learn_rest(fine, labels, table, pixels.shape[:2], stamp_s)
-            self.online = self._said()
+            self.online = self._said(stamp_s)
         starts = stamp_s >= self._next_s
         self._anchor = self._anchored(grey, labels, table, stamp_s) if starts else None
         return self.online
@@ -197,7 +198,7 @@ class SelfCalibrator:
             self._evidence = Evidence([np.array(block, float) for block in state['blocks']])
             self._heights = HeightEvidence(state['heights'])
             self._ego_mask = state['ego_mask']
-            self.online = self._said()
+            self.online = self._said(-inf)
 
     def _anchored(
         self, grey: np.ndarray, labels: np.ndarray, table: ClassTable, stamp_s: float
@@ -205,11 +206,13 @@ class SelfCalibrator:
         size = grey.shape[::-1]
         small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         moving = cv2.dilate(cv2.LUT(small, table.lookup(_unfit)), np.ones((5, 5), np.uint8))
+        ground = cv2.LUT(small, table.lookup(_ground))
         if self.online.ego_mask is not None:
             own = cv2.resize(self.online.ego_mask, size, interpolation=cv2.INTER_NEAREST)
             moving = cv2.bitwise_or(moving, own)
+            ground = cv2.subtract(ground, own)
         points = corners(grey, cv2.bitwise_not(moving), self._params.points)
-        return _Anchor(grey, points, cv2.LUT(small, table.lookup(_ground)), stamp_s)
+        return _Anchor(grey, points, ground, stamp_s)
 
     def _look(
         self, anchor: _Anchor, grey: np.ndarray, stamp_s: float, speed: float, turn: float
@@ -238,6 +241,14 @@ class SelfCalibrator:
         rates = [abs(turn), float(np.linalg.norm(motion.rotation)) / elapsed_s]
         if motion.parallax_px < params.least_parallax_px or speed < params.least_speed_mps:
             return 'standing'
+        travelled = nan
+        if motion.fits.mean() >= params.least_fit and motion.direction[2] >= _AHEAD:
+            roll, stamps_s = float(np.nan_to_num(known.mean[2])), (anchor.stamp_s, stamp_s)
+            travelled = self._travel.measure(
+                anchor.grey, grey, anchor.is_ground, motion, lens, roll, stamps_s
+            )
+            if speed * elapsed_s > 0 and travelled > 0:
+                self._heights.add('speed', [speed * elapsed_s / travelled])
         limit = params.most_turn_radps * (1.0 if known.blocks else _FIRST_TURN)
         if max(rate for rate in rates if rate == rate) > limit:
             return 'turning'
@@ -245,21 +256,20 @@ class SelfCalibrator:
             return 'no common motion'
         if motion.direction[2] < _AHEAD:
             return _BACKWARD if motion.direction[2] < -_AHEAD else _SIDEWAYS
-        return self._sample(motion, flow, anchor, lens, speed * elapsed_s)
+        return self._sample(motion, flow, anchor, lens, travelled)
 
     def _sample(
-        self, motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration, metres: float
-    ) -> str:
-        """Add what a motion tells; ``metres`` travelled are NaN where the speed is unknown."""
+        self, motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration,
+        travelled: float,
+    ) -> str:  # fmt: skip
+        """Add what a motion tells; heights ``travelled`` are NaN where they are not known."""
         x, y, z = motion.direction
         spread = np.linalg.inv(motion.information)
         tangents = motion.basis[:, :2] / z  # of small moves; the rest is of second order
         variance = np.diag(tangents.T @ spread @ tangents)
         if variance.max() > radians(1.5) ** 2:
             return 'too little parallax'
-        roll, roll_variance, travelled = _ground_roll(motion, flow, anchor, lens)
-        if metres > 0 and travelled > 0:
-            self._heights.add('speed', [metres / travelled])
+        roll, roll_variance = _ground_roll(motion, flow, anchor, lens)
         slip = -_LEVER * motion.rotation[1] / travelled if travelled > 0 else 0.0
         slip = float(np.clip(slip, -_MOST_LEVER_RAD, _MOST_LEVER_RAD))
         value = np.array([x / z + slip, y / z, roll])
@@ -282,14 +292,15 @@ class SelfCalibrator:
             self._lens = _lens(self._calibration, size)
         return self._lens
 
-    def _said(self) -> OnlineCalibration:
+    def _said(self, now_s: float) -> OnlineCalibration:
         """What is known now, in words and numbers."""
         said, given = self._judged(), self._params.height_m
         height = (given, self._params.height_std_m, 'parameter') if given else None
         metres, std, source = height or self._heights.estimate()
         return replace(
-            said, height_m=metres, height_std_m=std, height_source=source, ego_mask=self._ego_mask
-        )
+            said, height_m=metres, height_std_m=std, height_source=source, ego_mask=self._ego_mask,
+            path_bend=self._travel.curvature(now_s),
+        )  # fmt: skip
 
     def _judged(self) -> OnlineCalibration:
         """State, reason and angles."""
@@ -357,9 +368,9 @@ def _vanishing_point(
 
 def _ground_roll(
     motion: CameraMotion, flow: Flow, anchor: _Anchor, lens: Calibration
-) -> tuple[float, float, float]:
+) -> tuple[float, float]:
     """
-    Roll, its variance (inf: not seen) and the distance travelled / height, from ground points.
+    Roll and its variance (inf: not seen), from ground points.
 
     On a plane, closeness is linear: d / Z = d / h (n . x) with the normal n, which is across the
     direction of travel.
@@ -367,7 +378,7 @@ def _ground_roll(
     columns, rows = np.rint(flow.before).astype(int).T
     used = motion.fits & (anchor.is_ground[rows, columns] > 0)
     if used.sum() < _LEAST_GROUND:
-        return nan, inf, nan
+        return nan, inf
     rays, close = lens.rays(flow.before[used]), motion.closeness[used]
     right, down = across(motion.direction)
     away = np.linalg.norm(rays - motion.direction / motion.direction[2], axis=1)
@@ -380,10 +391,10 @@ def _ground_roll(
         weights = away**2 / (1.0 + off**2) ** 2
     roll = float(np.arctan2(plane[1], plane[0]))
     if np.mean(np.abs(off) < 1.0) < _LEAST_ON_PLANE or abs(roll) > _MOST_ROLL_RAD:
-        return nan, inf, nan
+        return nan, inf
     travelled = hypot(*plane)
     variance = (2.0 * noise / travelled) ** 2 * np.linalg.inv(normal)[1, 1]
-    return roll, float(variance), travelled
+    return roll, float(variance)
 
 
 def _narrowed(grey: np.ndarray, width: int) -> np.ndarray:

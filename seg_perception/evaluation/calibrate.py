@@ -142,7 +142,7 @@ def _labelled(
 def _label(answerer: FrameAnswerer, frame: RawFrame) -> _Seen | None:
     try:
         pixels = frame.decode()
-        return _Seen(frame, pixels, answerer.labels(pixels.array, pixels.order))
+        return _Seen(frame, pixels, answerer.segment(pixels.array, pixels.order).labels)
     except SegPerceptionError:  # counted when the frame is evaluated
         return None
 

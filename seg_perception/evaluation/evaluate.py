@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from seg_perception.evaluation.calibrate import calibrated
 from seg_perception.evaluation.executors import run_in_processes, run_on_ray
 from seg_perception.evaluation.job import EvaluationJob, Shard, make_job
 from seg_perception.evaluation.merge import merge
-from seg_perception.evaluation.shard import SHARD_FILE, Seen, run_shard
+from seg_perception.evaluation.shard import SHARD_FILE, run_shard
 from seg_perception.inference.engine import thread_count
 from seg_perception.io.atomic import output_error
 from seg_perception.options import EvaluationOptions
@@ -143,9 +143,8 @@ def _run(job: EvaluationJob, options: EvaluationOptions) -> None:
             workers = min(options.workers, len(shards))
             run_in_processes(job, shards, workers, options.threads or cores // workers or 1, tick)
         else:
-            seen: Sequence[Seen] = ()
             for shard in shards:
-                seen = run_shard(job, shard, options.threads or cores, lambda: tick(1), seen)
+                run_shard(job, shard, options.threads or cores, lambda: tick(1))
 
 
 def _unfinished(job: EvaluationJob) -> list[Shard]:

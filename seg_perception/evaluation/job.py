@@ -51,11 +51,6 @@ class Shard:
     def folder(self) -> str:
         return f'{self.number:05d}'
 
-    @property
-    def starts_within(self) -> bool:
-        """Whether the shard before it is of the same source."""
-        return self.start_ns > self.source.start_ns
-
 
 @dataclass(frozen=True, eq=False)
 class LearnedCamera:

@@ -231,6 +231,7 @@ class Packer:
             self._table,
             corridor=self._job.rules.corridor,
             geometry=answer.context.view.geometry if answer.context.view else None,
+            curvature_per_m=answer.context.path_curvature_per_m,
             online=answer.context.online,
         )
         return cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)

@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,24 +28,25 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from seg_perception.core.boundary_filter import Boundary
 from seg_perception.core.camera_geometry import CameraView, GeometryKeeper, Missing
 from seg_perception.core.errors import SegPerceptionError
 from seg_perception.core.masks import narrow
-from seg_perception.core.results import OnlineCalibration, SafetyRisk, SceneRecord
+from seg_perception.core.results import OnlineCalibration, SceneRecord
 from seg_perception.evaluation.ground_truth import GroundTruth, Score, condition_of, score_frame
 from seg_perception.evaluation.inputs import read_span
 from seg_perception.evaluation.job import WARM_UP_NS, EvaluationJob, Shard
 from seg_perception.evaluation.outputs import Answer, Packed, Packer, ShardWriter
 from seg_perception.evaluation.stability import LabelStability, Snapshot
-from seg_perception.evaluation.streams import STAMPS_STAND, RawFrame
+from seg_perception.evaluation.streams import NS, STAMPS_STAND, RawFrame
 from seg_perception.inference.answer import (
     AnswerSettings,
     CameraMemory,
     Extras,
     FrameAnswerer,
     FrameContext,
+    Segmented,
 )
+from seg_perception.inference.camera_calibrator import CameraCalibrator
 from seg_perception.inference.engine import Engine
 from seg_perception.inference.open_engine import open_engine
 from seg_perception.inference.orientation import OrientationProbe
@@ -70,44 +71,33 @@ class Rejected:
     what: str
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one frame says by itself, which the next shard may want for its warm-up."""
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """A frame between its two halves of an answer."""
 
-    shard: int
-    camera: str
-    log_ns: int
-    stamp_ns: int
-    risk: SafetyRisk
-    boundary: Boundary
-    frame_id: str
-    snapshot: Snapshot | None
+    frame: RawFrame
+    index: int
+    pixels: Pixels
+    segmented: Segmented
+    decode_ms: float
+    online: OnlineCalibration | None = None
 
 
 def run_shard(
-    job: EvaluationJob,
-    shard: Shard,
-    threads: int,
-    progress: Callable[[], None] = lambda: None,
-    before: Sequence[Seen] = (),
-) -> list[Seen]:
+    job: EvaluationJob, shard: Shard, threads: int, progress: Callable[[], None] = lambda: None
+) -> None:
     """
     Evaluate a shard into ``parts/<number>``, which is there once all of it is.
 
     :param threads: how many frames are worked on at once.
     :param progress: called after each frame.
-    :param before: what the shard before this one gave; saves its end from being segmented again.
-    :return: what the shard after this one may be given.
     :raises SegPerceptionError: when the model cannot be used or the output not be written.
     """
     if job.folder.part(shard.folder).is_dir():
-        return []
+        return
     engine = _engine(str(job.model), job.provider)
-    follows = bool(before) and before[-1].shard == shard.number - 1 and shard.starts_within
     with job.folder.new_part(shard.folder) as hidden:
-        run = _ShardRun(job, shard, engine, hidden, progress, before if follows else ())
-        run.run(threads)
-    return run.seen
+        _ShardRun(job, shard, engine, hidden, progress).run(threads)
 
 
 @lru_cache(maxsize=1)
@@ -127,11 +117,8 @@ class _ShardRun:
         engine: Engine,
         folder: Path,
         progress: Callable[[], None],
-        before: Sequence[Seen],
     ) -> None:
         self._job, self._shard, self._folder, self._progress = job, shard, folder, progress
-        self._before = before
-        self.seen = [row for row in before if row.log_ns >= shard.stop_ns - WARM_UP_NS]
         self._answerer = FrameAnswerer(engine)
         self._settings = AnswerSettings(job.rules.drivable, job.rules.risk)
         self._horizon = job.rules.horizon
@@ -139,6 +126,7 @@ class _ShardRun:
         cameras = [stream.camera for stream in shard.source.streams]
         self._keepers = {name: GeometryKeeper(self._answerer.labels_size) for name in cameras}
         self._memories = {name: CameraMemory(self._table) for name in cameras}
+        self._followers = {name: CameraCalibrator(self._table) for name in cameras}
         self._snapshots: dict[str, Snapshot | None] = dict.fromkeys(cameras)
         self._orientations = {name: OrientationProbe(self._answerer) for name in cameras}
         self._stability = LabelStability(len(self._table))
@@ -182,15 +170,14 @@ class _ShardRun:
         frames = read_span(
             shard.source, shard.start_ns - WARM_UP_NS, shard.stop_ns, self._problems
         )
-        answers = in_order(pool, self._answer, self._numbered(frames), ahead)
+        labelled = in_order(pool, self._label, self._numbered(frames), ahead)
+        answers = in_order(pool, self._answer, self._followed(labelled), ahead)
         return in_order(pool, self._packer.pack, self._over_time(answers), ahead)
 
     def _numbered(self, frames: Iterable[RawFrame]) -> Iterator[tuple[int, RawFrame]]:
-        """Frames with their index in the shard; -1 for those of the warm-up, read where needed."""
+        """Frames with their index in the shard; -1 for those of the warm-up."""
         for frame in frames:
             index = -1
-            if self._before and frame.log_ns < self._shard.start_ns:
-                continue
             if frame.stamps_stand and not frame.stream.stamps_stand:
                 self._warnings.add(f'{frame.stream.topic}: {STAMPS_STAND}')
             if frame.log_ns >= self._shard.start_ns:
@@ -199,34 +186,49 @@ class _ShardRun:
                 self._counts[frame.stream.camera] += 1
             yield index, frame
 
-    def _answer(self, numbered: tuple[int, RawFrame]) -> Answer | Rejected:
+    def _label(self, numbered: tuple[int, RawFrame]) -> _Labelled | Rejected:
         index, frame = numbered
         try:
             start_s = time.perf_counter()
             pixels = frame.decode()
             decode_ms = (time.perf_counter() - start_s) * 1e3
-            context = FrameContext(
-                self._settings,
-                self._view(frame, pixels),
-                extras=Extras(pitch=None if index % _PITCH_EVERY else self._horizon),
-                stamp_s=frame.stamp_ns / 1e9,
-                frame_id=frame.frame_id,
-                online=self._online(frame),
-            )
-            record = self._answerer.answer(pixels.array, pixels.order, context)
-            score = self._score(frame, record) if index >= 0 else None
+            view = self._view(frame, pixels)
+            segmented = self._answerer.segment(pixels.array, pixels.order, view)
         except SegPerceptionError as error:
             return Rejected(frame, error.thing, str(error))
-        return Answer(
-            frame,
-            index,
-            pixels,
-            record,
-            decode_ms,
-            context,
-            score,
-            self._snapshot(frame, pixels, record),
+        return _Labelled(frame, index, pixels, segmented, decode_ms)
+
+    def _followed(self, frames: Iterable[_Labelled | Rejected]) -> Iterator[_Labelled | Rejected]:
+        """With what the camera has learned of itself, and the path that it has seen until now."""
+        for row in frames:
+            online = None if isinstance(row, Rejected) else self._online(row.frame)
+            if isinstance(row, Rejected) or online is None:
+                yield row
+                continue
+            frame, pixels = row.frame, row.pixels
+            follower = self._followers[frame.stream.camera]
+            yield replace(row, online=replace(online, path_bend=follower.online.path_bend))
+            follower.update(
+                pixels.array, pixels.order, row.segmented.labels, frame.stamp_ns / NS,
+                frame.calibration,
+            )  # fmt: skip
+
+    def _answer(self, row: _Labelled | Rejected) -> Answer | Rejected:
+        if isinstance(row, Rejected):
+            return row
+        frame, index, pixels = row.frame, row.index, row.pixels
+        context = FrameContext(
+            self._settings,
+            row.segmented.view,
+            extras=Extras(pitch=None if index % _PITCH_EVERY else self._horizon),
+            stamp_s=frame.stamp_ns / NS,
+            frame_id=frame.frame_id,
+            online=row.online,
         )
+        record = self._answerer.describe(row.segmented, context)
+        score = self._score(frame, record) if index >= 0 else None
+        snapshot = self._snapshot(frame, pixels, record)
+        return Answer(frame, index, pixels, record, row.decode_ms, context, score, snapshot)
 
     def _snapshot(self, frame: RawFrame, pixels: Pixels, record: SceneRecord) -> Snapshot | None:
         if self._shard.source.kind == 'images':
@@ -266,13 +268,6 @@ class _ShardRun:
 
     def _over_time(self, answers: Iterable[Answer | Rejected]) -> Iterator[Answer]:
         """The shard's own frames, with risk and boundary as the memory has them."""
-        for row in self._before:
-            if row.log_ns >= self._shard.start_ns - WARM_UP_NS:
-                context = FrameContext(
-                    self._settings, stamp_s=row.stamp_ns / 1e9, frame_id=row.frame_id
-                )
-                self._memories[row.camera].recall_parts(row.risk, row.boundary, context)
-                self._snapshots[row.camera] = row.snapshot
         for answer in answers:
             frame = answer.frame
             if isinstance(answer, Rejected):
@@ -280,7 +275,6 @@ class _ShardRun:
                     self._skipped[answer.thing] += 1
                     self._note(answer.what)
                 continue
-            self._remember(answer)
             memory = self._memories[frame.stream.camera]
             record = memory.recall(answer.record, answer.context)
             before = self._snapshots[frame.stream.camera]
@@ -289,22 +283,6 @@ class _ShardRun:
                 self._add_score(answer)
                 self._look(answer)
                 yield replace(answer, record=record, before=before)
-
-    def _remember(self, answer: Answer) -> None:
-        frame = answer.frame
-        if frame.log_ns >= self._shard.stop_ns - WARM_UP_NS:
-            record = answer.record
-            row = Seen(
-                self._shard.number,
-                frame.stream.camera,
-                frame.log_ns,
-                frame.stamp_ns,
-                record.risk,
-                Boundary.of(record.area),
-                frame.frame_id,
-                answer.snapshot,
-            )
-            self.seen.append(row)
 
     def _add_score(self, answer: Answer) -> None:
         if answer.score is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isfinite, nan
 from typing import Any, Literal
 
 import cv2
@@ -21,6 +22,7 @@ import numpy as np
 from seg_perception.core.boundary_filter import Boundary, BoundaryFilter
 from seg_perception.core.camera_geometry import CameraGeometry, CameraView, ImageGeometry
 from seg_perception.core.classes import ClassTable, Role
+from seg_perception.core.corridor import MOST_CURVED
 from seg_perception.core.drivable import DrivableParams, find_drivable, scale_area
 from seg_perception.core.ego_motion import EgoMotion
 from seg_perception.core.errors import ImageError
@@ -33,7 +35,7 @@ from seg_perception.core.masks import resize_nearest
 from seg_perception.core.measured_grid import measured_grid
 from seg_perception.core.measured_hazards import HazardRanges
 from seg_perception.core.measured_path import measured_area
-from seg_perception.core.results import OnlineCalibration, SafetyRisk, SceneRecord
+from seg_perception.core.results import OnlineCalibration, SceneRecord
 from seg_perception.core.risk import assess_risk
 from seg_perception.core.risk_filter import RiskFilter
 from seg_perception.core.risk_params import RiskParams
@@ -44,6 +46,7 @@ from seg_perception.inference.engine import Engine
 
 Order = Literal['rgb', 'bgr']
 NOT_CALIBRATED = 'not calibrated'
+_BENT = 0.001  # a path that a camera sees less bent, times its height, counts as straight
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,52 @@ class FrameContext:
     online: OnlineCalibration | None = None
     measure: Measure | None = None
 
+    @property
+    def path_curvature_per_m(self) -> float:
+        """The curvature of the motion, else the one that the camera sees, else 0: straight."""
+        if self.motion.curvature_per_m:
+            return self.motion.curvature_per_m
+        bend = self.online.path_bend if self.online else nan
+        if not abs(bend) >= _BENT:
+            return 0.0
+        geometry, height_m = self.view.geometry if self.view else None, nan
+        if geometry is not None:
+            camera = geometry.camera
+            height_m = camera.extrinsics.height_m if camera else geometry.camera_height_m
+        if not isfinite(height_m):
+            height_m = self.settings.drivable.corridor.camera_height_m
+        return float(np.clip(bend / height_m, -MOST_CURVED, MOST_CURVED))
+
+
+class StopWatch:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self.laps_ms: dict[str, float] = {}
+        self.resume()
+
+    def resume(self) -> None:
+        """The next lap begins now."""
+        self._since_s = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now_s = time.perf_counter()
+        self.laps_ms[name] = (now_s - self._since_s) * 1e3
+        self._since_s = now_s
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """What the model says of a frame, at the model's size (h, w)."""
+
+    labels: np.ndarray  # (h, w) uint8
+    stated: np.ndarray  # (h, w) uint8, the confidence as the model states it
+    rgb: np.ndarray  # (h, w, 3) uint8
+    ood_score: float
+    size: tuple[int, int]  # (height, width) of the frame
+    view: CameraView
+    watch: StopWatch
+
 
 class FrameAnswerer:
     """
@@ -134,20 +183,35 @@ class FrameAnswerer:
 
         :raises ImageError: when type, shape or order is none of these.
         """
+        context = context or FrameContext()
+        return self.describe(self.segment(pixels, order, context.view), context)
+
+    def segment(
+        self, pixels: np.ndarray, order: Order = 'rgb', view: CameraView | None = None
+    ) -> Segmented:
+        """What the model says of a frame, the first half of ``answer``."""
         _check(pixels, order)
-        size = pixels.shape[0], pixels.shape[1]
-        context, watch = context or FrameContext(), _StopWatch()
-        view = context.view or CameraView(ImageGeometry(self.labels_size(size)), NOT_CALIBRATED)
+        size, watch = (pixels.shape[0], pixels.shape[1]), StopWatch()
+        view = view or CameraView(ImageGeometry(self.labels_size(size)), NOT_CALIBRATED)
         turns = view.geometry.turns
         rgb = _to_model(pixels, order, turn_size(view.geometry.size, turns))
         rgb = turn_image(rgb, turns)
         watch.lap('resize')
-        segmentation = self.engine.run(rgb[np.newaxis])
-        ood_score = self.engine.card.ood_score(float(segmentation.ood_score[0]))
-        seen = _Seen(segmentation.labels[0], segmentation.confidence[0], rgb, ood_score)
+        said = self.engine.run(rgb[np.newaxis])
+        ood_score = self.engine.card.ood_score(float(said.ood_score[0]))
         watch.lap('inference')
-        record = self._describe(seen, view, context, watch)
-        record = turn_record(record, -turns)  # small, and so quickly
+        return Segmented(said.labels[0], said.confidence[0], rgb, ood_score, size, view, watch)
+
+    def describe(self, segmented: Segmented, context: FrameContext) -> SceneRecord:
+        """
+        Say everything about a segmented frame, the second half of ``answer``.
+
+        :param context: its view is that which the frame was segmented with.
+        """
+        size, view, watch = segmented.size, segmented.view, segmented.watch
+        watch.resume()
+        record = self._describe(segmented, context)
+        record = turn_record(record, -view.geometry.turns)  # small, and so quickly
         labels_size = record.labels.shape[0], record.labels.shape[1]
         record = replace(
             record,
@@ -160,13 +224,6 @@ class FrameAnswerer:
         watch.lap('upscale')
         return record
 
-    def labels(self, pixels: np.ndarray, order: Order = 'rgb') -> np.ndarray:
-        """The labels alone of a frame (H, W, 3), (h, w) uint8; errors as of ``answer``."""
-        _check(pixels, order)
-        rgb = _to_model(pixels, order, self.labels_size((pixels.shape[0], pixels.shape[1])))
-        labels: np.ndarray = self.engine.run(rgb[np.newaxis]).labels[0]
-        return labels
-
     def prepare(self, frame_size: tuple[int, int], context: FrameContext) -> None:
         """
         Make what the first answer for frames of a (height, width) would wait for.
@@ -176,12 +233,10 @@ class FrameAnswerer:
         """
         self.answer(np.zeros((*frame_size, 3), np.uint8), 'bgr', context)
 
-    def _describe(
-        self, seen: _Seen, view: CameraView, context: FrameContext, watch: _StopWatch
-    ) -> SceneRecord:
+    def _describe(self, seen: Segmented, context: FrameContext) -> SceneRecord:
         """What the labels mean, at their size."""
         settings, extras, table = context.settings, context.extras, self.table
-        geometry, measured = view.geometry, Measured()
+        geometry, watch, measured = seen.view.geometry, seen.watch, Measured()
         if isinstance(geometry, CameraGeometry) and context.measure is not None:
             measured = context.measure(geometry, seen.labels)
             watch.lap('range')
@@ -189,7 +244,7 @@ class FrameAnswerer:
         labels = seen.labels if surface is None else surface.corrected
         path: dict[str, Any] = {
             'geometry': geometry,
-            'curvature_per_m': context.motion.curvature_per_m,
+            'curvature_per_m': context.path_curvature_per_m,
         }
         confidence = scaled_confidence(seen.stated, seen.ood_score, settings.risk.health)
         area = find_drivable(labels, confidence, table, settings.drivable, **path)
@@ -227,19 +282,9 @@ class FrameAnswerer:
             cloud=cloud,
             pitch=pitch,
             ood_score=seen.ood_score,
-            uncalibrated_reason=view.reason,
+            uncalibrated_reason=seen.view.reason,
             doubts=(measured.fault,) if measured.fault else (),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What the model says of a frame, at the model's size."""
-
-    labels: np.ndarray  # (h, w) uint8
-    stated: np.ndarray  # (h, w) uint8, the confidence as the model states it
-    rgb: np.ndarray  # (h, w, 3) uint8
-    ood_score: float
 
 
 class CameraMemory:
@@ -259,16 +304,11 @@ class CameraMemory:
 
     def recall(self, record: SceneRecord, context: FrameContext) -> SceneRecord:
         """The record with what follows from the frames before, too; call in order."""
-        risk, boundary = self.recall_parts(record.risk, Boundary.of(record.area), context)
-        return replace(record, risk=risk, area=boundary.put_into(record.area))
-
-    def recall_parts(
-        self, risk: SafetyRisk, boundary: Boundary, context: FrameContext
-    ) -> tuple[SafetyRisk, Boundary]:
-        """Risk and boundary of a frame, given what it says alone."""
         self._risk.params = context.settings.risk
         frame = context.stamp_s, context.frame_id
-        return self._risk.update(risk, *frame), self._boundary.update(boundary, *frame)
+        boundary = self._boundary.update(Boundary.of(record.area), *frame)
+        risk = self._risk.update(record.risk, *frame, context.path_curvature_per_m)
+        return replace(record, risk=risk, area=boundary.put_into(record.area))
 
 
 def late(record: SceneRecord, latency_ms: float, warn_latency_ms: float) -> SceneRecord:
@@ -296,19 +336,6 @@ def _doubts(
     if confidence < settings.warn_confidence:
         doubts.append(f'mean confidence {confidence:.2f}, below {settings.warn_confidence:g}')
     return doubts
-
-
-class _StopWatch:
-    """Milliseconds between laps."""
-
-    def __init__(self) -> None:
-        self.laps_ms: dict[str, float] = {}
-        self._since_s = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now_s = time.perf_counter()
-        self.laps_ms[name] = (now_s - self._since_s) * 1e3
-        self._since_s = now_s
 
 
 def _to_model(pixels: np.ndarray, order: Order, size: tuple[int, int]) -> np.ndarray:

@@ -159,7 +159,7 @@ class CameraOutputs:
             corridor=params.rules.corridor,
             opacity=params.overlay_opacity,
             geometry=context.view.geometry if context.view else None,
-            curvature_per_m=context.motion.curvature_per_m,
+            curvature_per_m=context.path_curvature_per_m,
             online=context.online,
         )
         if _is_heard(self._overlay):

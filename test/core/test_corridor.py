@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seg_perception.core.camera import Calibration, Extrinsics
 from seg_perception.core.camera_geometry import CameraGeometry, ImageGeometry
-from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape, trapezoid_outline
+from seg_perception.core.corridor import LEFT, Corridor, Strips, corridor_shape, image_outline
 from seg_perception.core.errors import ParameterError
 from seg_perception.core.results import VanishingPoint
 
@@ -98,14 +98,34 @@ def test_zones_share_out_the_rows_and_mirror(height, width, row, row_std, ego_ma
     assert (np.diff(shape.range_m[shape.top_row : shape.end_row]) <= 0).all()
 
 
-@pytest.mark.parametrize('roll', [0.0, 0.1])
-def test_outline_is_that_of_the_corridor(roll: float) -> None:
+# The ends of the corridor follow rows, those of the outline do not: a roll sets them apart.
+@pytest.mark.parametrize(
+    ('roll', 'curvature', 'most'), [(0.0, 0.0, 0.01), (0.1, 0.0, 0.065), (0.0, -0.02, 0.03)]
+)
+def test_outline_is_that_of_the_corridor(roll: float, curvature: float, most: float) -> None:
     geometry = ImageGeometry((200, 400), VanishingPoint(0.45, 0.5, roll))
     filled = np.zeros((400, 800), np.uint8)
-    cv2.fillPoly(filled, [trapezoid_outline(Corridor(), (400, 800), geometry)], 255)
-    inside = cv2.resize(corridor_shape(Corridor(), geometry).inside, (800, 400))
+    outline = image_outline(Corridor(), (400, 800), geometry, curvature)
+    cv2.fillPoly(filled, [outline], 255)
+    inside = cv2.resize(corridor_shape(Corridor(), geometry, curvature).inside, (800, 400))
     differ = np.count_nonzero((filled > 127) != (inside > 127))
-    assert differ < 0.08 * np.count_nonzero(filled)  # the ends follow rows, the outline does not
+    assert differ < most * np.count_nonzero(filled)
+
+
+@pytest.mark.parametrize('curvature', [0.0, 0.02, -0.01])
+def test_bent_corridor_of_an_image_is_that_of_the_calibrated_camera(curvature: float) -> None:
+    """With the focal length and the height that are assumed where they are not known."""
+    k = np.array([[0.85 * 640, 0, 319.5], [0, 0.85 * 640, 179.5], [0, 0, 1]])
+    lens = Calibration.pinhole(k, (360, 640))
+    known = CameraGeometry(lens, Extrinsics(1.35), (360, 640))
+    image = ImageGeometry((360, 640), VanishingPoint(0.5, 0.5))
+    bent, exact = (corridor_shape(Corridor(), each, curvature) for each in (image, known))
+    rows = slice(bent.top_row, bent.end_row)
+    differ = np.count_nonzero(bent.inside[rows] != exact.inside[rows])
+    assert differ < 0.03 * np.count_nonzero(exact.inside[rows])
+    if curvature:  # it ends where the path has moved by half the corridor's width, 1.25 m
+        end_m = 0.85 * 640 * 1.35 / (bent.top_row - 179.5)
+        assert abs(curvature) * end_m**2 / 2 == pytest.approx(1.25, rel=0.1)
 
 
 SIZE = (360, 640)

@@ -203,6 +203,16 @@ def test_what_grows_by_entering_the_corridor_has_no_time_to_contact():
     assert all(isnan(risk.time_to_contact_s) for risk in run(raws))
 
 
+def test_what_a_swinging_path_meets_has_no_time_to_contact():
+    """As what steadily comes nearer has, on a path that stays."""
+    raws = [frame(car(22 - 8 * i * DT)) for i in range(20)]
+    swinging, steady = RiskFilter(), RiskFilter()
+    for i, raw in enumerate(raws):
+        met = swinging.update(raw, i * DT, curvature_per_m=0.0005 * i)
+        ahead = steady.update(raw, i * DT, curvature_per_m=0.01)
+    assert isnan(met.time_to_contact_s) and isfinite(ahead.time_to_contact_s)
+
+
 def test_what_enters_the_corridor_while_it_comes_nearer_is_no_sooner_there():
     """It doubles its width in half a second; what a nod may hide of the way is a tenth of it."""
     raws = [frame(car(22 - 10 * i * DT, width_px=30.0 * 1.07**i)) for i in range(20)]
