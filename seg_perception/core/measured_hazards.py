@@ -51,11 +51,18 @@ class HazardRanges:
         box = hazard.box
         place = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
         own = self._members(hazard)[self.surface.corrected[place]] > 0
-        x, y, _ = self.surface.ranges.xyz_m[:, place[0], place[1]][:, own]
-        return self._range(x, y)
+        ranges = self.surface.ranges
+        x, y, _ = ranges.xyz_m[:, place[0], place[1]][:, own]
+        return self._range(x, y, None if ranges.filled is None else ranges.filled[place][own])
 
-    def _range(self, x_m: np.ndarray, y_m: np.ndarray) -> MeasuredRange | None:
-        """The near side of places (N,), NaN allowed; None where there are too few."""
+    def _range(
+        self, x_m: np.ndarray, y_m: np.ndarray, filled: np.ndarray | None
+    ) -> MeasuredRange | None:
+        """
+        The near side of places (N,), NaN allowed; None where there are too few.
+
+        :param filled: (N,) bool, those that a LiDAR measured in the gaps of depth.
+        """
         along, aside = along_path(x_m, y_m, self.curvature_per_m)
         known = np.isfinite(along) & (along > 0)
         if np.count_nonzero(known) < _LEAST_PX:
@@ -63,7 +70,8 @@ class HazardRanges:
         distance = float(np.percentile(along[known], NEAR_SHARE))
         near = known & (along < distance + _DEEP_M)
         position = float(np.median(x_m[near])), float(np.median(y_m[near]))
-        source = self.surface.ranges.source
+        is_filled = filled is not None and bool(filled[near].mean() > 0.5)
+        source = 'lidar' if is_filled else self.surface.ranges.source
         zone = int(_zones(np.median(aside[near]), self.corridor.half_width_m))
         return MeasuredRange(distance, std_m(source, distance), SOURCES[source], position, zone)
 
@@ -85,6 +93,9 @@ class HazardRanges:
         x, y = xyz[0].ravel(), xyz[1].ravel()
         pixels = np.flatnonzero((members.ravel() > 0) & (x > 0) & (x < self.corridor.reach_m))
         x, y = x[pixels], y[pixels]
+        filled = self.surface.ranges.filled
+        if filled is not None:
+            filled = filled[::_EVERY, ::_EVERY].ravel()[pixels]
         along, aside = along_path(x, y, self.curvature_per_m)
         zones = _zones(aside, self.corridor.half_width_m)
         slices = np.clip((along * (1 / _SLICE_M)).astype(np.intp), 0, _SLICES - 1)
@@ -98,7 +109,7 @@ class HazardRanges:
         hazards = []
         for zone, chosen in zip(ZONES, danger.argmax(axis=1).tolist(), strict=True):
             own = (zones == zone) & (slices >= chosen) & (slices <= chosen + 1)
-            seen = self._range(x[own], y[own])
+            seen = self._range(x[own], y[own], None if filled is None else filled[own])
             if seen is not None:
                 seen = replace(seen, zone=zone)  # where most of it is, and not its middle
                 bare = self._described(factor, zone, pixels[own], labels, aside[own])

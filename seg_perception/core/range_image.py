@@ -23,6 +23,7 @@ from seg_perception.core.turning import turn_calibration
 
 UPRIGHT_ROLES = Role.VULNERABLE, Role.VEHICLE, Role.OBSTACLE, Role.NATURE
 GROUND_ROLES = Role.DRIVABLE, Role.MARKING, Role.WALKABLE
+_WIDEST = 20.0  # tangent of the angle to the axis that no image reaches
 _NEAREST_M = 0.1  # in front of the optical centre; nearer is the camera itself
 _FARTHEST_M = 1e5
 _BESIDE = np.ones((1, 3), np.uint8)  # closes the columns between two beams
@@ -43,6 +44,7 @@ class RangeImage:
     xyz_m: np.ndarray  # (3, h, w) float32; NaN where nothing is measured
     source: str  # depth or lidar
     sky_share: float = 0.0  # of the points of a cloud in the image, where it shows the sky
+    filled: np.ndarray | None = None  # (h, w) bool, pixels of depth that a LiDAR filled
 
     @property
     def x_m(self) -> np.ndarray:
@@ -52,6 +54,14 @@ class RangeImage:
     def share(self) -> float:
         """Share of the pixels that are measured, 0..1."""
         return float(np.isfinite(self.xyz_m[2]).mean())
+
+
+def merged(depth: RangeImage, lidar: RangeImage) -> RangeImage:
+    """Depth, and where it measures nothing the LiDAR; both of the same pixels."""
+    gaps = np.isnan(depth.xyz_m[2])
+    filled = gaps & np.isfinite(lidar.xyz_m[2])
+    xyz = np.where(gaps, lidar.xyz_m, depth.xyz_m)
+    return RangeImage(xyz, depth.source, filled=filled)
 
 
 def range_of_depth(
@@ -168,10 +178,13 @@ def points_in_image(points_m: np.ndarray, camera: Camera) -> SeenPoints:
     turn = camera.extrinsics.rotation.astype(np.float32)
     shift = -_centre(camera) @ turn
     depth = points_m @ turn[:, 2] + shift[2]
-    ahead = np.flatnonzero(depth > _NEAREST_M)  # NaN compares false
-    near, z = points_m[ahead], depth[ahead]
+    aside = points_m @ turn[:, 0] + shift[0]
     (height, width), lens = camera.size, camera.calibration
-    across, down = ((near @ turn[:, axis] + shift[axis]) / z for axis in (0, 1))
+    widest = 1.1 * width / float(lens.k[0, 0]) if lens.is_straight else _WIDEST
+    # NaN compares false.
+    ahead = np.flatnonzero((depth > _NEAREST_M) & (np.abs(aside) < widest * depth))
+    z = depth[ahead]
+    across, down = aside[ahead] / z, (points_m[ahead] @ turn[:, 1] + shift[1]) / z
     if lens.is_straight:
         k = lens.k.astype(np.float32)
         columns = k[0, 0] * across + k[0, 1] * down + k[0, 2]
@@ -200,6 +213,7 @@ def range_of_points(
     depths = np.full(height * width, inf, np.float32)
     np.minimum.at(depths, seen.pixels, seen.depth_m)
     metres = np.full((height, width), np.nan, np.float32)
+    xyz = np.full((3, height, width), np.nan, np.float32)
     if len(seen.pixels):
         rows = slice(int(seen.pixels.min()) // width, int(seen.pixels.max()) // width + 1)
         upright = cv2.LUT(labels[rows], table.role_mask(*UPRIGHT_ROLES))
@@ -207,8 +221,8 @@ def range_of_points(
         own, near = depths[seen.pixels], metres.ravel()[seen.pixels]
         # Far behind the rest of its thing the LiDAR sees past it, and the camera does not.
         metres.ravel()[seen.pixels] = np.where(own > near * 1.1 + 0.5, near, own)
-    xyz = geometry.rays_in_vehicle * metres
-    xyz += _centre(geometry.camera)[:, None, None]
+        np.multiply(geometry.rays_in_vehicle[:, rows], metres[rows], out=xyz[:, rows])
+        xyz[:, rows] += _centre(geometry.camera)[:, None, None]
     sky = table.role_mask(Role.SKY)[labels.ravel()[seen.pixels]]
     return RangeImage(xyz, 'lidar', float((sky > 0).mean()) if len(sky) else 0.0)
 

@@ -197,7 +197,6 @@ class Surface:
     ranges: RangeImage
     labels: np.ndarray  # (h, w) uint8
     terrain: Terrain
-    check: GroundCheck | None  # None: too little ground is seen
     raised: np.ndarray  # (h, w) uint8, 255 where ground is labelled and a step or hole measured
     overhead: np.ndarray  # (h, w) uint8, 255 where things hang over the vehicle
     corrected: np.ndarray  # (h, w) uint8, labels: raised ground is unlabeled, what hangs is sky
@@ -239,7 +238,16 @@ def surface_of(
     sky = next((row.id for row in table.classes if row.role is Role.SKY), None)
     if sky is not None:
         corrected[overhead > 0] = sky
-    return Surface(ranges, labels, terrain, ground_check(x, y, z), raised, overhead, corrected)
+    return Surface(ranges, labels, terrain, raised, overhead, corrected)
+
+
+def check_ranges(ranges: RangeImage, labels: np.ndarray, table: ClassTable) -> GroundCheck | None:
+    """The ground that a range image measures near the vehicle; None: there is too little."""
+    pick = slice(None, None, 2 * _EVERY), slice(None, None, 2 * _EVERY)
+    ids = np.ascontiguousarray(labels[pick])
+    few = ranges.xyz_m[:, pick[0], pick[1]]
+    x, y, z = few[:, (cv2.LUT(ids, table.lookup(_ground)) > 0) & np.isfinite(few[2])]
+    return ground_check(x, y, z)
 
 
 def _faces(xyz_m: np.ndarray, ground: np.ndarray, step_m: float) -> np.ndarray:

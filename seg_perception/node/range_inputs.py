@@ -28,8 +28,8 @@ from seg_perception.core.camera import Calibration
 from seg_perception.core.camera_geometry import CameraGeometry, Missing
 from seg_perception.core.classes import ClassTable
 from seg_perception.core.errors import CalibrationError, SegPerceptionError
-from seg_perception.core.range_image import RangeImage, range_of_depth, range_of_points
-from seg_perception.core.terrain import GroundCheck, Surface, surface_of
+from seg_perception.core.range_image import RangeImage, merged, range_of_depth, range_of_points
+from seg_perception.core.terrain import GroundCheck, check_ranges, surface_of
 from seg_perception.inference.answer import Measured
 from seg_perception.io.camera_info import calibration_of, is_rectified, numbers_of
 from seg_perception.io.depth_image import read_depth
@@ -188,26 +188,30 @@ class CameraRange:
     def measure(
         self, header: Header, params: NodeParams, geometry: CameraGeometry, labels: np.ndarray
     ) -> Measured:
-        """What is measured of the labels of a frame; depth before LiDAR."""
-        surface, faults = None, []
+        """What is measured of the labels of a frame; a LiDAR fills the gaps of depth."""
+        ranges, faults = None, []
         for use in self._uses:
-            found, use.fault = self._surface(use, header, params, geometry, labels)
+            found, use.fault = self._ranges(use, header, params, geometry, labels)
             use.matched.append(found is not None)
-            if found is not None and surface is None:
-                surface = found
+            if found is not None:
+                ranges = found if ranges is None else merged(ranges, found)
             if use.fault:
                 faults.append(f'{use.kind}: {use.fault}')
+        surface = None
+        if ranges is not None:
+            yaw_rad = geometry.camera.extrinsics.yaw_rad
+            surface = surface_of(ranges, labels, self._table, yaw_rad, params.rules.range)
         return Measured(surface, '; '.join(faults))
 
-    def _surface(
+    def _ranges(
         self,
         use: _Use,
         header: Header,
         params: NodeParams,
         geometry: CameraGeometry,
         labels: np.ndarray,
-    ) -> tuple[Surface | None, str]:
-        """The surface by one input, or why there is none."""
+    ) -> tuple[RangeImage | None, str]:
+        """The range image by one input, or why there is none."""
         stamp_s = stamp_seconds(header.stamp) - self._params.range_offset_s
         tolerance_s = params.rules.range.tolerance_s
         message = use.source.nearest(stamp_s, tolerance_s)
@@ -226,12 +230,10 @@ class CameraRange:
         if ranges.sky_share > _SKY_SHARE:
             seen = f'{ranges.sky_share:.0%} of the points are in the sky of the image'
             return None, f'{seen}: check frame_id and TF'
-        yaw_rad = geometry.camera.extrinsics.yaw_rad
-        surface = surface_of(ranges, labels, self._table, yaw_rad, params.rules.range)
-        use.check = surface.check
-        if surface.check is not None and surface.check.is_gross:
-            return None, f'ground off by {surface.check}: check unit, frame_id and TF'
-        return surface, ''
+        use.check = check_ranges(ranges, labels, self._table)
+        if use.check is not None and use.check.is_gross:
+            return None, f'ground off by {use.check}: check unit, frame_id and TF'
+        return ranges, ''
 
     def _depth_ranges(
         self, message: Image, header: Header, params: NodeParams, geometry: CameraGeometry

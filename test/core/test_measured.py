@@ -18,6 +18,7 @@ from seg_perception.core.measured_hazards import HazardRanges
 from seg_perception.core.measured_path import along_path, measured_area
 from seg_perception.core.range_image import (
     DepthImage,
+    merged,
     points_in_image,
     range_of_depth,
     range_of_points,
@@ -90,6 +91,25 @@ def test_a_person_beside_the_path_is_measured():
     (seen,) = (hazard for hazard in risk.hazards if hazard.who == 'pedestrian')
     assert seen.zone == -1 and seen.distance_m == pytest.approx(10.0, abs=0.1)
     assert seen.bearing_rad == pytest.approx(np.arctan2(2.25, 10.0), abs=0.03)
+
+
+def test_a_lidar_fills_the_gaps_of_depth():
+    """A depth camera of 10 m, and a LiDAR beyond."""
+    near = Box('pedestrian', (8, 8.3), (1.5, 2.0), (0, 1.7))
+    world = World(boxes=(Box('car', (25, 29), (-0.9, 0.9), (0, 1.5)), near))
+    depth, lidar = (
+        measure(world, source, nothing_beyond_m=10.0).ranges for source in ('depth', 'lidar')
+    )
+    surface = surface_of(merged(depth, lidar), seen_in(world)[1], CAMVID_11)
+    ranges = HazardRanges(surface, CAMVID_11, Corridor(), GEOMETRY)
+    risk = assess_risk(
+        surface.corrected, SURE, CAMVID_11, area_of(surface), geometry=GEOMETRY, ranges=ranges
+    )
+    seen = {hazard.who: hazard for hazard in risk.hazards}
+    assert seen['car'].distance_m == pytest.approx(25.0, rel=0.03)
+    assert seen['car'].distance_source is DistanceSource.LIDAR
+    assert seen['pedestrian'].distance_m == pytest.approx(8.0, rel=0.02)
+    assert seen['pedestrian'].distance_source is DistanceSource.DEPTH
 
 
 def test_what_is_not_measured_keeps_flat_ground():

@@ -18,7 +18,7 @@ from seg_perception.core.range_image import (
     range_of_depth,
     range_of_points,
 )
-from seg_perception.core.terrain import surface_of
+from seg_perception.core.terrain import check_ranges, surface_of
 from seg_perception.synthetic.street import Street
 
 CAR = CAMVID_11.names.index('car')
@@ -93,7 +93,8 @@ def test_lidar_places_the_pixels(origin):
 def test_clouds_that_the_camera_does_not_see(points):
     labels = np.full((360, 640), ROAD, np.uint8)
     ranges = range_of_points(np.asarray(points, np.float32), SMALL, labels, CAMVID_11)
-    assert ranges.share == 0 and surface_of(ranges, labels, CAMVID_11).check is None
+    assert ranges.share == 0 and check_ranges(ranges, labels, CAMVID_11) is None
+    assert not surface_of(ranges, labels, CAMVID_11).raised.any()
 
 
 def test_points_behind_the_camera_are_not_in_its_image():

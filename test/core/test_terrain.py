@@ -11,7 +11,14 @@ from benchmarks.range_truth import ROAD, Box, World, beams, camera_geometry
 from seg_perception.core.camera_geometry import CameraGeometry
 from seg_perception.core.classes import CAMVID_11, UNLABELED
 from seg_perception.core.range_image import DepthImage, range_of_depth, range_of_points
-from seg_perception.core.terrain import Lattice, RangeParams, Surface, Terrain, surface_of
+from seg_perception.core.terrain import (
+    Lattice,
+    RangeParams,
+    Surface,
+    Terrain,
+    check_ranges,
+    surface_of,
+)
 
 GEOMETRY = camera_geometry()
 X = np.arange(1.0, 40.0, dtype=np.float32)
@@ -107,7 +114,8 @@ def test_cameras_to_all_sides(yaw_rad):
     [(1.0, False), (1.05, False), (1000.0, True), (0.001, True), (0.3, True)],
 )
 def test_a_wrong_unit_is_noticed(scale, is_gross):
-    check = surface(World(), scale=scale).check
+    found = surface(World(), scale=scale)
+    check = check_ranges(found.ranges, found.labels, CAMVID_11)
     assert check is not None and check.is_gross is is_gross
 
 
@@ -116,7 +124,7 @@ def test_ground_tells_pitch_and_height():
     pose = replace(GEOMETRY.camera.extrinsics, pitch_rad=0.02, height_m=1.4)
     wrong = CameraGeometry(GEOMETRY.camera.calibration, pose)
     ranges = range_of_depth(DepthImage(depth_m, 1.0), wrong)
-    check = surface_of(ranges, labels, CAMVID_11).check
+    check = check_ranges(ranges, labels, CAMVID_11)
     assert check is not None and not check.is_gross
     assert check.pitch_off_rad == pytest.approx(0.03, abs=0.001)
     assert check.height_off_m == pytest.approx(-0.1, abs=0.01)
@@ -125,8 +133,9 @@ def test_ground_tells_pitch_and_height():
 def test_nothing_is_known_of_ground_that_nobody_labels():
     depth_m, labels = World().seen_by(GEOMETRY)
     ranges = range_of_depth(DepthImage(depth_m, 1.0), GEOMETRY)
-    found = surface_of(ranges, np.full_like(labels, UNLABELED), CAMVID_11)
-    assert found.check is None and not found.raised.any()
+    nobody = np.full_like(labels, UNLABELED)
+    assert check_ranges(ranges, nobody, CAMVID_11) is None
+    assert not surface_of(ranges, nobody, CAMVID_11).raised.any()
 
 
 def test_terrain_of_many_points_at_once():
