@@ -214,24 +214,22 @@ def surface_of(
 
     :param yaw_rad: of the camera.
     """
-    few = np.ascontiguousarray(ranges.xyz_m[:, ::_EVERY, ::_EVERY])
-    ids = np.ascontiguousarray(labels[::_EVERY, ::_EVERY])
+    first = _first_measured(ranges)
+    few = np.ascontiguousarray(ranges.xyz_m[:, first::_EVERY, ::_EVERY])
+    ids = np.ascontiguousarray(labels[first::_EVERY, ::_EVERY])
     ground = cv2.LUT(ids, table.lookup(_ground))
     some = few[:, :, ::_EVERY]  # the terrain has no need of every column
     chosen = (ground[:, ::_EVERY] > 0) & np.isfinite(some[2])
     x, y, z = (plane[chosen] for plane in some)
     terrain = Terrain.of(x, y, z, Lattice.ahead_of(yaw_rad))
-    height = _heights(few, terrain)
+    height, upright = _heights(few, terrain), cv2.LUT(ids, table.lookup(_upright))
     off = cv2.inRange(np.abs(height), params.step_m, _FAR_OFF_M)
     if ranges.source == 'depth':  # the rings of a LiDAR show no faces
         off = cv2.bitwise_or(off, _faces(few, ground, params.step_m))
-    high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
-    upright = cv2.LUT(ids, table.lookup(_upright))
     off = cv2.subtract(off, cv2.dilate(upright, _AROUND))  # at edges pixel and range may differ
+    high = cv2.inRange(height, params.overhang_m, _FAR_OFF_M)
     raised, overhead = (
-        resize_nearest(cv2.bitwise_and(*masks), (2 * len(ids), 2 * ids.shape[1]))[
-            : labels.shape[0], : labels.shape[1]
-        ]
+        _whole(cv2.bitwise_and(*masks), first, labels)
         for masks in ((off, ground), (high, upright))
     )
     corrected = np.asarray(cv2.bitwise_or(labels, raised))
@@ -239,6 +237,20 @@ def surface_of(
     if sky is not None:
         corrected[overhead > 0] = sky
     return Surface(ranges, labels, terrain, raised, overhead, corrected)
+
+
+def _first_measured(ranges: RangeImage) -> int:
+    """The first row below the sky: nothing is measured above it."""
+    rows = np.isfinite(ranges.xyz_m[2, ::_EVERY, ::_EVERY]).any(axis=1)
+    return _EVERY * int(rows.argmax())
+
+
+def _whole(few: np.ndarray, first: int, labels: np.ndarray) -> np.ndarray:
+    """A mask of every other pixel from a row on as one of all pixels of labels (h, w)."""
+    whole = np.zeros_like(labels)
+    large = resize_nearest(few, (_EVERY * len(few), _EVERY * few.shape[1]))
+    whole[first:] = large[: len(labels) - first, : labels.shape[1]]
+    return whole
 
 
 def check_ranges(ranges: RangeImage, labels: np.ndarray, table: ClassTable) -> GroundCheck | None:
