@@ -28,6 +28,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -218,6 +219,8 @@ def run_command(
     :return: 0, 1 for findings or failed inputs, 2 for errors, 130 when interrupted.
     """
     log_to_stderr()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a background job of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     name, *rest = words or ['']
     try:
         if name in HELP_FLAGS:

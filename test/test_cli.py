@@ -312,3 +312,19 @@ def test_a_pipe_that_closes_is_no_error() -> None:
     )
     assert done.stdout.splitlines()[-1] == '0'
     assert done.stderr == ''
+
+
+INTERRUPTED = """
+import os, signal
+from seg_perception.command_line import run_command
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's background jobs have it
+def prepare(name, words):
+    os.kill(os.getpid(), signal.SIGINT)
+raise SystemExit(run_command('prog', '', COMMANDS, WORDS, prepare))
+"""
+
+
+def test_a_background_job_can_be_interrupted(tmp_path: Path) -> None:
+    setting = "from seg_perception.cli import COMMANDS\nWORDS = ['inspect', 'no.onnx']\n"
+    done = subprocess.run([sys.executable, '-c', setting + INTERRUPTED], cwd=tmp_path)
+    assert done.returncode == 130
