@@ -10,6 +10,7 @@ process starts: both belong in the environment of a process before it runs.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,9 +27,36 @@ PROFILE_VARIABLES = (
 MALLOC_SETTINGS = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '1073741824'}
 
 
-def profile_path() -> Path:
-    """The shipped Fast DDS profile: package data in the folder of this file."""
-    return Path(__file__).with_name('fastdds.xml')
+SHM = Path('/dev/shm')
+SHM_BYTES = 200 * 2**20  # for three processes with segments of 32 MB each, and what is in use
+
+
+def profile_path(shm: Path = SHM) -> Path:
+    """
+    The shipped Fast DDS profile: package data in the folder of this file.
+
+    Where shared memory is small, as the 64 MB of Docker, the one with small segments.
+    """
+    is_small = shm_bytes(shm)[0] < SHM_BYTES
+    return Path(__file__).with_name('fastdds_small.xml' if is_small else 'fastdds.xml')
+
+
+def shm_bytes(shm: Path = SHM) -> tuple[int, int]:
+    """Size of shared memory and what of it is free; 0 where there is none."""
+    try:
+        usage = shutil.disk_usage(shm)
+    except OSError:
+        return 0, 0
+    return usage.total, usage.free
+
+
+def shm_problem(shm: Path = SHM) -> str:
+    """Why big images may be lost in shared memory, and the fix; empty where there is enough."""
+    total, free = shm_bytes(shm)
+    if free >= SHM_BYTES:
+        return ''
+    size = f'{shm} has {free / 2**20:.0f} MB free of {total / 2**20:.0f}'
+    return f'{size}: enlarge it (docker run --shm-size=512m; mount -o remount,size=1g {shm}).'
 
 
 def transport_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -53,6 +81,8 @@ def ensure_transport(arguments: Sequence[str] | None = None) -> None:
     if missing:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *arguments], os.environ | missing)
+    if shm_bytes()[0] < SHM_BYTES:
+        print(f'big images may be lost: {shm_problem()}', file=sys.stderr)
 
 
 def loss_hint() -> str:

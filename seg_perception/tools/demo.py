@@ -19,6 +19,7 @@ from seg_perception.io.atomic import make_folder, write_json
 from seg_perception.io.video_writer import LiveVideoWriter
 from seg_perception.node.parameters import extrinsics_parameters
 from seg_perception.node.topics import CAMERA, SYNTHETIC
+from seg_perception.node.transport import shm_problem
 from seg_perception.options import DemoOptions
 from seg_perception.tools.contact_sheet import write_sheet
 from seg_perception.tools.demo_graph import NODE_LOG, SOURCE_LOG, Cast, play, private_graph
@@ -103,11 +104,16 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
         )
     published = int(recorder.source_report['frames_published'])
     node = recorder.node_report
+    received = max(int(node['frames_received']), len(recorder.latency_ms))  # of up to a second ago
+    if received < _LEAST_SHARE * published and (problem := shm_problem()):
+        seen, expected = f'{received} of {published} images reached the node', 'most of them'
+        raise SegPerceptionError('demo', seen, expected, f'{problem} {_LOOK}')
     scenes = list(recorder.scenes.values())
     times_ms = [stage_ms(scene) for scene in scenes]
     return {
         'source': options.source,
         'frames_published': published,
+        'frames_received': received,
         'frames_segmented': len(recorder.latency_ms),
         'frames_dropped': published - len(recorder.latency_ms),
         'latency_ms': _percentiles(recorder.latency_ms.values()),
@@ -122,6 +128,7 @@ def _summary(options: DemoOptions, recorder: Recorder) -> dict[str, Any]:
     }
 
 
+_LEAST_SHARE = 0.5  # of the images; fewer are lost on the way, a slow model only drops them
 _LOOK = f'See {NODE_LOG} and {SOURCE_LOG} in the output folder, and `seg-perception doctor`.'
 
 

@@ -8,9 +8,12 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from seg_perception.node import transport
 from seg_perception.node.transport import PROFILE_VARIABLES, loss_hint, profile_path, transport_env
 from seg_perception.tools.dds_check import Stream, measure_arrival, shipped_environ
 
@@ -40,8 +43,24 @@ def test_nothing_is_left_to_set_in_its_own_environment() -> None:
     assert transport_env(transport_env({})) == {}
 
 
-def test_profile_holds_several_images_and_keeps_udp() -> None:
-    root = ElementTree.parse(profile_path()).getroot()
+def test_small_shared_memory_gets_small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {'/docker': (64, 30), '/desktop': (16_000, 12_000), '/full': (16_000, 10)}
+    usage = lambda path: SimpleNamespace(  # noqa: E731
+        total=sizes[str(path)][0] * 2**20, free=sizes[str(path)][1] * 2**20
+    )
+    monkeypatch.setattr(transport.shutil, 'disk_usage', usage)
+    docker, desktop, full = map(Path, sizes)
+    assert profile_path(docker).name == 'fastdds_small.xml'
+    assert profile_path(desktop).name == profile_path(full).name == 'fastdds.xml'
+    assert transport.shm_problem(desktop) == ''
+    assert '/docker has 30 MB free of 64: enlarge it' in transport.shm_problem(docker)
+    assert '--shm-size=512m' in transport.shm_problem(full)
+    assert profile_path(Path('/docker')).is_file()
+
+
+@pytest.mark.parametrize('name', ['fastdds.xml', 'fastdds_small.xml'])
+def test_profiles_hold_several_images_and_keep_udp(name: str) -> None:
+    root = ElementTree.parse(profile_path().with_name(name)).getroot()
     values = {element.tag.rpartition('}')[2]: element.text for element in root.iter()}
     types = [element.text for element in root.iter() if element.tag.endswith('}type')]
     assert types == ['SHM', 'UDPv4']
