@@ -139,6 +139,7 @@ class TransformConfig:
     bonnet: Annotated[float, share('share of views with a hood at the lower end')] = 0.0
     erase: Annotated[float, share('share of frames with a rectangle filled and ignored')] = 0.0
     border: Annotated[float, share('share of views with black bars, as of a turned camera')] = 0.0
+    night: Annotated[float, share('share of views lit by the own lamps alone')] = 0.0
     glare: Annotated[float, share('share of views with lamps or the sun in them')] = 0.0
     rain: Annotated[float, share('share of views with haze, drops and streaks')] = 0.0
     motion: Annotated[float, share('share of views blurred along a line')] = 0.0

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from seg_perception.core.classes import UNLABELED
-from seg_perception.synthetic.hood import HoodPainter, random_hood
+from seg_perception.synthetic.hood import HoodPainter, random_front
 from training.config import TransformConfig
 from training.data.sample import Sample
-from training.weather import add_glare, add_rain, blur_along, compress
+from training.weather import add_glare, add_night, add_rain, blur_along, compress
 
 # ImageNet's statistics on the 0..255 scale; any fixed pair would do without ImageNet weights.
 MEAN_RGB = (123.675, 116.28, 103.53)
@@ -57,7 +57,8 @@ def augment(
     if config.uneven and rng.random() < config.uneven:
         rgb = _shade(rgb, rng)
     rgb = _relight(rgb, config, rng)
-    for share, change in ((config.glare, add_glare), (config.rain, add_rain)):
+    weather = ((config.night, add_night), (config.glare, add_glare), (config.rain, add_rain))
+    for share, change in weather:
         if share and rng.random() < share:
             rgb = change(rgb, rng)
     rgb = _degrade(rgb, config, rng)
@@ -171,10 +172,11 @@ def _add_hood(
     road before it.
     """
     lit = rgb.mean((0, 1)) / 128 * rng.uniform(0.3, 1.3)  # as bright as the street is
-    painter = HoodPainter(random_hood(rng), rng, lit, lit, (labels.shape[0], labels.shape[1]))
     rgb, labels = rgb.copy(), labels.copy()
-    painter.paint(rgb)
-    painter.mark(labels, label)
+    for hood in random_front(rng):
+        painter = HoodPainter(hood, rng, lit, lit, (labels.shape[0], labels.shape[1]))
+        painter.paint(rgb)
+        painter.mark(labels, label)
     return rgb, labels
 
 

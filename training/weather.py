@@ -8,6 +8,17 @@ import cv2
 import numpy as np
 
 
+def add_night(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Little light but for the pool of the own headlamps on what lies ahead."""
+    height, width = rgb.shape[:2]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    centre = rng.uniform((0.3, 0.5), (0.7, 0.9)) * (width, height)
+    reach = rng.uniform((0.15, 0.1), (0.6, 0.35)) * (width, height)
+    away = ((columns - centre[0]) / reach[0]) ** 2 + ((rows - centre[1]) / reach[1]) ** 2
+    gain = rng.uniform(0.02, 0.2) + rng.uniform(0.15, 0.9) * np.exp(-away)
+    return cv2.multiply(rgb, cv2.merge([gain.astype(np.float32)] * 3), dtype=cv2.CV_8U)
+
+
 def add_glare(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Up to four lamps or the sun with their halos, and the veil that they lay over the image."""
     height, width = rgb.shape[:2]

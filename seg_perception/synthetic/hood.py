@@ -9,7 +9,7 @@ next to the edge, then the horizon and the sky farther down the hood.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -36,6 +36,7 @@ class Hood:
     mirror: float = 0.6  # share of the light that is mirrored next to the edge; 0 is matt
     zoom: float = 4.0  # rows of the scene in a row of the hood
     trim: float = 0.0  # share of the hood's height, at the bottom, that is dark trim
+    ribs: float = 0.0  # level ribs from the edge to the bottom, as of a cowl or of vents
 
     def edge(self, size: tuple[int, int]) -> np.ndarray:
         """The row of the upper edge in each column, (W,) float; H and more where there is none."""
@@ -65,6 +66,33 @@ def random_hood(rng: Rng) -> Hood:
         zoom=float(rng.uniform(2, 6)),
         trim=float(rng.choice([0.0, 0.0, 0.3])),
     )
+
+
+def random_front(rng: Rng) -> list[Hood]:
+    """
+    What a view close to the windscreen has at its lower end, far things first.
+
+    A hood up to the middle of the view and, half of the time, a cowl or dashboard before it.
+    """
+    hood = random_hood(rng)
+    if rng.random() < 0.5:
+        hood = replace(hood, height=min(hood.height * rng.uniform(1.5, 5), 0.55))
+    front = [hood]
+    if rng.random() < 0.5:
+        grey = float(rng.uniform(8, 70))
+        front += [
+            Hood(
+                hood.height * float(rng.uniform(0.25, 0.85)),
+                centre=float(rng.uniform(0.3, 0.7)),
+                reach=float(rng.uniform(0.6, 3)),
+                power=float(rng.uniform(2, 5)),
+                paint=(grey, grey, grey),
+                mirror=float(rng.choice([0.02, 0.3])),
+                zoom=float(rng.uniform(1, 6)),
+                ribs=float(rng.choice([0, rng.uniform(3, 15)])),
+            )
+        ]
+    return front
 
 
 class HoodPainter:
@@ -129,4 +157,6 @@ def _painted(hood: Hood, rng: Rng, lit: np.ndarray, depth: np.ndarray) -> np.nda
     for place in rng.uniform(0.15, 0.85, 2):
         column = np.arange(size[1]) / size[1] - place + 0.1 * (place - 0.5) * depth
         shade -= 0.25 * np.exp(-((column / 0.006) ** 2))
+    if hood.ribs:
+        shade *= 1 + 0.4 * np.sin(2 * np.pi * hood.ribs * depth)
     return np.asarray(shade[..., None] * lit * np.array(hood.paint), np.float32)

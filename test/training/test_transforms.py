@@ -9,7 +9,7 @@ import torch
 from training.config import TransformConfig
 from training.data.sample import Sample
 from training.transforms import augment, normalise
-from training.weather import add_glare, add_rain, blur_along, compress
+from training.weather import add_glare, add_night, add_rain, blur_along, compress
 
 STILL = TransformConfig(
     crop=(32, 48), scale=(1.0, 1.0), flip=0.0, rotate_deg=0.0, light=0.0, dark=0.0, colour=0.0,
@@ -324,7 +324,7 @@ def test_a_hood_has_the_label_of_the_own_vehicle():
     assert set(np.unique(labels)) == {0, 14} and (labels[-1] == 14).any()
 
 
-@pytest.mark.parametrize('change', [add_glare, add_rain, blur_along, compress])
+@pytest.mark.parametrize('change', [add_night, add_glare, add_rain, blur_along, compress])
 def test_weather_changes_the_image_alone_and_the_same_way_again(change, sample):
     before = sample.rgb.copy()
     first, again = (change(sample.rgb, np.random.default_rng(3)) for _ in range(2))
@@ -340,7 +340,7 @@ def test_glare_brightens_and_motion_keeps_the_mean():
     assert abs(float(moved.mean()) - grey.mean()) < 2
 
 
-@pytest.mark.parametrize('name', ['glare', 'rain', 'motion', 'jpeg'])
+@pytest.mark.parametrize('name', ['night', 'glare', 'rain', 'motion', 'jpeg'])
 def test_weather_leaves_labels(name, sample):
     rgb, labels = view(sample, still(**{name: 1.0}), seed=5)
     assert (labels == sample.labels).all() and (rgb != sample.rgb).any()
