@@ -26,7 +26,7 @@ from seg_perception.models import EMBEDDED, model_path
 OUTPUTS = ('bag', 'video', 'thumbs', 'report')
 FILE, FOLDER, TOPIC = Option('FILE'), Option('DIR'), Option('TOPIC')
 MODEL_FILE = Option('FILE', read=model_path)
-MODEL = Setting(f'model file, or an embedded model: {" or ".join(EMBEDDED)} (default: default)')
+MODEL = Setting(f'model file, or an embedded model: {", ".join(EMBEDDED)} (default: default)')
 PROVIDER = Setting('what computes: auto, cpu, cuda or tensorrt')
 
 Model = Annotated[Path, MODEL, MODEL_FILE]

@@ -1,10 +1,15 @@
 # Copyright 2026 The seg_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded default model, in float and in eight bits; its card in words is ``default.md``."""
+"""The embedded models, in float and in eight bits; their cards in words lie beside them."""
 
 from pathlib import Path
 
-EMBEDDED = ('default', 'default.int8')
+EMBEDDED = {
+    'default': 'default.onnx',
+    'default.int8': 'default.int8.onnx',
+    'free': 'default_free.onnx',  # of data whose terms allow a product
+    'free.int8': 'default_free.int8.onnx',
+}
 """Names that stand for files of this package."""
 
 
@@ -12,9 +17,7 @@ def model_path(model: str | Path = '') -> Path:
     """
     The file of an embedded model, or the path itself.
 
-    :param model: a name of ``EMBEDDED``, nothing for the first, or a path.
+    :param model: a name of ``EMBEDDED``, nothing for ``default``, or a path.
     """
-    name = str(model) or EMBEDDED[0]
-    if name in EMBEDDED:
-        return Path(__file__).with_name(f'{name}.onnx')
-    return Path(model).expanduser()
+    file = EMBEDDED.get(str(model) or 'default')
+    return Path(__file__).with_name(file) if file else Path(model).expanduser()

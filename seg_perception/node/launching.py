@@ -42,7 +42,7 @@ def node_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'model',
             default_value='',
-            description='model file, or default.int8; empty: the embedded default model',
+            description='model file, or default.int8, free or free.int8; empty: the default model',
         ),
         DeclareLaunchArgument(
             'provider',
@@ -100,7 +100,7 @@ def perception_node(parameters: Parameters, params_file: str, log_level: str, pl
     :raises ParameterError: when a file is not there.
     """
     wanted = {name: value for name, value in parameters.items() if value != ''}
-    if wanted.get('model', EMBEDDED[0]) not in EMBEDDED:
+    if wanted.get('model', 'default') not in EMBEDDED:
         wanted['model'] = existing('model', str(wanted['model']))
     for name in wanted:
         if name.endswith('.calibration_file'):
