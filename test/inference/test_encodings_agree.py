@@ -97,7 +97,7 @@ def answerer() -> FrameAnswerer:
 def street(answerer: FrameAnswerer) -> tuple[np.ndarray, np.ndarray]:
     """A picture (H, W, 3) RGB and its labels."""
     rgb = Street(seed=3, size=SIZE).frame(40).rgb
-    return rgb, answerer.labels(rgb)
+    return rgb, answerer.segment(rgb).labels
 
 
 def decoded(name: str, data: np.ndarray) -> Pixels:
@@ -121,5 +121,5 @@ def decoded(name: str, data: np.ndarray) -> Pixels:
 def test_labels_agree_with_those_of_rgb8(name: str, answerer, street) -> None:
     rgb, labels = street
     pixels = decoded(name, np.ascontiguousarray((LOSSLESS | LOSSY)[name](rgb)))
-    agreement = np.mean(answerer.labels(pixels.array, pixels.order) == labels)
+    agreement = np.mean(answerer.segment(pixels.array, pixels.order).labels == labels)
     assert agreement >= (1.0 if name in LOSSLESS else 0.95)
