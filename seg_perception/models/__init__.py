@@ -7,6 +7,8 @@ from pathlib import Path
 EMBEDDED = {
     'default': 'default.onnx',
     'default.int8': 'default.int8.onnx',
+    'street': 'street.onnx',  # of 16 classes, with lane marking and the own vehicle
+    'street.int8': 'street.int8.onnx',
     'free': 'default_free.onnx',  # of data whose terms allow a product
     'free.int8': 'default_free.int8.onnx',
 }

@@ -42,7 +42,7 @@ def node_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'model',
             default_value='',
-            description='model file, or default.int8, free or free.int8; empty: the default model',
+            description='model file, or default.int8, street, free (or .int8); empty: the default',
         ),
         DeclareLaunchArgument(
             'provider',

@@ -167,7 +167,9 @@ class NodeParams(Settings):
     transform_max_age_s: float = setting(
         0.5, 'largest time between an image and its transform on /tf', 's', 0.01, 3600
     )
-    model: str = setting('', 'model file, or default.int8, free or free.int8; empty: the default')
+    model: str = setting(
+        '', 'model file, or default.int8, street, free, .int8 of these; empty: default'
+    )
     provider: str = setting(
         'auto',
         'execution provider of the model; auto uses CUDA if it works, else the CPU',
