@@ -436,7 +436,10 @@ def test_nothing_is_nan_but_what_may_be(boxes, metric, value, curvature_per_m):
     assert 0.0 <= risk.score <= 100.0
     assert all(0.0 <= each.risk <= 1.0 and each.reason for each in risk.factors)
     assert isnan(risk.time_to_contact_s)
-    assert isnan(risk.suggested_speed_mps) is not metric
+    if metric and isnan(risk.suggested_speed_mps):  # nothing of the path is known
+        assert risk.level is RiskLevel.CRITICAL
+    else:
+        assert isnan(risk.suggested_speed_mps) is not metric
     for seen in risk.hazards:
         assert 0.0 < seen.risk <= 1.0 and 0.0 < seen.proximity <= 1.0 and seen.width_px > 0.0
         assert isnan(seen.distance_m) is not metric
