@@ -223,7 +223,7 @@ def test_a_size_that_the_network_refuses_is_named(tmp_path):
 
 
 def test_an_answer_that_differs_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr('seg_perception.adapt.heads.UNLABELED', 7)
+    monkeypatch.setattr('seg_perception.adapt.heads.UNLABELED', 1)
     path = network(tmp_path / 'net.onnx', STRONGEST, tail=('ArgMax',))
     with pytest.raises(ModelFileError, match=r'2048 other labels'):
         wrapped(path, tmp_path, table=TWO)

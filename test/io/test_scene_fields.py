@@ -64,7 +64,7 @@ FIELDS = [
 
 
 def test_the_files_are_read() -> None:
-    assert len(FIELDS) == 13 + 15 + 5 + 4
+    assert len(FIELDS) == 13 + 15 + 10 + 4
     assert ('DrivableArea', 'boundary_flags') in FIELDS
 
 
