@@ -91,13 +91,14 @@ class VideoSourceNode(Node):
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__(NODE_NAME, **node_options)
+        # First: half made, by an interrupt, it ends with a traceback of rclpy's.
+        self._executor = SingleThreadedExecutor(context=self.context)
         self.params = _declare(self)
         self.published = 0
         self.late = 0
         self._source = _open(self.params)
         self._calibration = _calibration(self.params, self._source)
         self._create_publishers()
-        self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
         self._state = 'preparing'
         self._started_s = time.monotonic()

@@ -35,6 +35,7 @@ ONLINE = OnlineCalibration(
     height_std_m=0.2,
     height_source='lane width',
     ego_mask=MASK,
+    path_bend=0.01,
 )
 MEMORY = {'focal_share': 0.8, 'blocks': [[[0.1, 2.0], [3.0, 4e-7]], []], 'ego': MASK}
 

@@ -36,7 +36,8 @@ def until_gone(child: Path, seconds: float = 30.0) -> float:
 
 @pytest.mark.parametrize('number', ['SIGHUP', 'SIGQUIT', 'SIGTERM', 'SIGKILL', 'SIGINT'])
 def test_a_child_ends_with_its_parent(spawn: Callable[..., subprocess.Popen], number: str) -> None:
-    parent, child = held(spawn)
+    # The tests themselves may run under nohup.
+    parent, child = held(spawn, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     parent.send_signal(signal.Signals[number])
     until_gone(child)
     assert parent.wait(30) != 0
